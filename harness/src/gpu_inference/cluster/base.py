@@ -1,0 +1,65 @@
+"""What the harness asks of a cluster, whichever kind it is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+
+class LocalImage(Protocol):
+    """An image that lies on this machine and can be brought into a cluster."""
+
+    @property
+    def reference(self) -> str:
+        """Its full name, registry and tag included, e.g. `docker.io/library/gpu-inference-runtime:0.1.0`."""
+
+    @property
+    def image_id(self) -> str:
+        """The digest of its configuration (`sha256:…`): equal ids mean equal content."""
+
+    def save(self, archive: Path) -> None:
+        """Write it as a docker-archive (the format of `docker save`)."""
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    """What `gpu-inference cluster status` tells."""
+
+    provider: str
+    name: str
+    running: bool
+    kubeconfig: Path | None
+    kubernetes: str | None
+    node_ready: bool
+    gpus: int
+    gpu_product: str | None
+    cpu_overcommitted: bool
+
+
+class Cluster(Protocol):
+    """A place to run services in. Each method can be called again after it succeeded, and after it failed."""
+
+    name: str
+
+    def up(self) -> Path:
+        """Bring the cluster up if it is not, wait until its node is Ready, return its kubeconfig."""
+
+    def down(self) -> None:
+        """Remove the cluster and all that belongs to it; do nothing when there is none."""
+
+    def status(self) -> ClusterStatus:
+        """Tell how it is, without changing anything."""
+
+    def load_image(self, image: LocalImage) -> bool:
+        """Make an image available to pods under its full name; return False where it already was."""
+
+    def set_gpus(
+        self,
+        count: int,
+        product: str = "NVIDIA-A100-SXM4-40GB",
+        mode: Literal["patch", "plugin"] = "patch",
+    ) -> None:
+        """Make the node advertise so many `nvidia.com/gpu` that are not there; 0 removes them and the labels.
+
+        `patch` writes the node's status; `plugin` runs a device plugin, which also gives each container
+        its NVIDIA_VISIBLE_DEVICES. A node with real GPUs is refused.
+        """

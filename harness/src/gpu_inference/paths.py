@@ -1,0 +1,23 @@
+"""The two folders that the harness writes to outside the user's own: a cache and the clusters' state."""
+
+import os
+from pathlib import Path
+
+
+def cache_directory() -> Path:
+    """Return where builds and downloads are kept: `$GPU_INFERENCE_CACHE_DIR`, else the user's cache folder.
+
+    What lies there can be deleted at any time; it is then made again.
+    """
+    if explicit := os.environ.get("GPU_INFERENCE_CACHE_DIR"):
+        return Path(explicit).absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base).absolute() / "gpu-inference"
+
+
+def state_directory() -> Path:
+    """Return where running embedded clusters keep their state: `$GPU_INFERENCE_STATE_DIR`, else under /var/lib.
+
+    It must be on a file system that containers' overlays can use (not a tmpfs of a few MB, not an overlay).
+    """
+    return Path(os.environ.get("GPU_INFERENCE_STATE_DIR") or "/var/lib/gpu-inference").absolute()

@@ -1,0 +1,21 @@
+"""Finds the chart and the runtime's build context: inside the wheel, or in the checkout it was installed from."""
+
+from pathlib import Path
+
+_INSTALLED = Path(__file__).parent / "_resources"
+_CHECKOUT = Path(__file__).parents[3]
+
+
+def _resource(name: str, in_checkout: str) -> Path:
+    installed = _INSTALLED / name
+    return installed if installed.is_dir() else _CHECKOUT / in_checkout
+
+
+def chart_directory() -> Path:
+    """Return the chart's folder (the one with Chart.yaml)."""
+    return _resource("chart", "charts/gpu-inference")
+
+
+def runtime_directory() -> Path:
+    """Return the build context of the runtime image (the folder with the Dockerfile)."""
+    return _resource("runtime", "runtime")
