@@ -18,6 +18,6 @@ def cache_directory() -> Path:
 def state_directory() -> Path:
     """Return where running embedded clusters keep their state: `$GPU_INFERENCE_STATE_DIR`, else under /var/lib.
 
-    It must be on a file system that containers' overlays can use (not a tmpfs of a few MB, not an overlay).
+    It must be on a file system that containers' overlays can use: a disk, not an overlay itself.
     """
     return Path(os.environ.get("GPU_INFERENCE_STATE_DIR") or "/var/lib/gpu-inference").absolute()

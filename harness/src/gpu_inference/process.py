@@ -28,7 +28,7 @@ def run(
         cwd: the folder to run it in.
         stdin: text for its standard input; none unless given.
         timeout: seconds until it is ended, with all its children.
-        log: a file that receives both its outputs instead (the result is then empty); its tail goes in errors.
+        log: a file that gets both its outputs instead (the result is then empty); errors carry its tail.
 
     Raises:
         GpuInferenceError: it cannot be found, exits non-zero, or runs past the timeout; with its last lines.

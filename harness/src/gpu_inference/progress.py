@@ -1,4 +1,4 @@
-"""Tells a person what a long command does: one line when a step begins, one while it lasts, one when it ends."""
+"""Tells a person what a long command does: when a step begins, while it lasts, when it ends."""
 
 import sys
 import threading
@@ -30,7 +30,7 @@ class Progress:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Announce a step, say every few seconds that it goes on, and say how long it took or that it failed."""
+        """Announce a step, say every few seconds that it goes on, then how long it took or that it failed."""
         began = time.monotonic()
         ended = threading.Event()
         self.say(f"• {title} …")

@@ -1,4 +1,4 @@
-"""Finds the chart and the runtime's build context: inside the wheel, or in the checkout it was installed from."""
+"""Finds the chart and the runtime's build context: inside the wheel, or in the checkout."""
 
 from pathlib import Path
 

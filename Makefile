@@ -1,0 +1,67 @@
+# The one way in: `make help` lists what there is. Everything runs from .venv, which is made when it is missing.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+OFFLINE_TESTS := tests/chart tests/harness tests/runtime
+CHECKED := harness/src runtime/src tests model-samples charts
+# pytest-xdist workers for the tests that share nothing.
+WORKERS ?= 2
+
+.PHONY: help setup demo down test test-offline test-live lint format generate lock package clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | column -t -s "$$(printf '\t')"
+
+.venv/.installed: tests/requirements.lock harness/pyproject.toml runtime/pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e harness -e runtime
+	@touch $@
+
+setup: .venv/.installed ## Install all that is needed: Python packages, Debian packages, the cluster's programs (as root)
+	$(BIN)/gpu-inference cluster setup
+
+demo: setup ## From nothing to handwritten digits scored on a real cluster; leaves the service running
+	$(BIN)/python model-samples/mnist-tf/demo.py
+
+down: .venv/.installed ## Remove every cluster that the demo and the tests brought up
+	$(BIN)/gpu-inference cluster down --all
+
+test: lint test-offline test-live ## Run every check and every test, on a cluster of the tests' own
+
+test-offline: .venv/.installed ## Run the tests that need no cluster (about a minute)
+	$(BIN)/python -m pytest -n $(WORKERS) $(OFFLINE_TESTS)
+
+test-live: setup ## Run the tests on a real cluster that they bring up and remove (as root)
+	$(BIN)/python -m pytest tests/live
+
+lint: .venv/.installed ## Check style, formatting, types, and that generated files are up to date
+	$(BIN)/ruff check $(CHECKED)
+	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/mypy harness/src runtime/src
+	$(BIN)/mypy tests
+	$(BIN)/python -m gpu_inference.values check
+
+format: .venv/.installed ## Put the code into the house's format
+	$(BIN)/ruff check --fix $(CHECKED)
+	$(BIN)/ruff format $(CHECKED)
+
+generate: .venv/.installed ## Write what is generated from the typed values: the chart's schema and README table
+	$(BIN)/python -m gpu_inference.values write
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+lock: .venv/.installed ## Pin all Python dependencies anew after a change of a pyproject.toml or a requirements*.in
+	$(COMPILE) tests/requirements.in harness/pyproject.toml runtime/pyproject.toml -o tests/requirements.lock
+	$(COMPILE) harness/pyproject.toml -c tests/requirements.lock -o harness/requirements.lock
+	$(COMPILE) runtime/pyproject.toml -c tests/requirements.lock -o runtime/requirements.lock
+	for framework in tensorflow-cpu tensorflow-gpu; do \
+	  $(COMPILE) runtime/requirements-$$framework.in -c tests/requirements.lock \
+	    -o runtime/requirements-$$framework.lock || exit; \
+	done
+
+clean: ## Remove what was built inside the checkout (not the cache, not a running cluster)
+	rm -rf .venv .artifacts .pytest_cache .mypy_cache .ruff_cache model-samples/*/outputs
