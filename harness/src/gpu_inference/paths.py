@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def cache_directory() -> Path:
-    """Return where builds and downloads are kept: `$GPU_INFERENCE_CACHE_DIR`, else the user's cache folder.
+    """Return where builds and downloads are kept: `$GPU_INFERENCE_CACHE_DIR`, else the user's cache.
 
     What lies there can be deleted at any time; it is then made again.
     """
@@ -16,8 +16,8 @@ def cache_directory() -> Path:
 
 
 def state_directory() -> Path:
-    """Return where running embedded clusters keep their state: `$GPU_INFERENCE_STATE_DIR`, else under /var/lib.
+    """Return where embedded clusters keep their state: `$GPU_INFERENCE_STATE_DIR`, else under /var/lib.
 
-    It must be on a file system that containers' overlays can use: a disk, not an overlay itself.
+    Containers' overlays lie there, so it must be a disk, not an overlay itself.
     """
     return Path(os.environ.get("GPU_INFERENCE_STATE_DIR") or "/var/lib/gpu-inference").absolute()
