@@ -1,0 +1,4 @@
+// What holds a pod's namespaces open. Standard library only.
+module gpu-inference/pause
+
+go 1.26.0
