@@ -11,6 +11,14 @@ from gpu_inference.errors import GpuInferenceError
 _TAIL_LINES = 25
 
 
+class ProgramError(GpuInferenceError):
+    """A program exited with an error. `said` is all that it wrote, for callers that translate it further."""
+
+    def __init__(self, what: str, said: str) -> None:
+        super().__init__(what)
+        self.said = said
+
+
 def run(
     command: Sequence[str | os.PathLike[str]],
     *,
@@ -31,7 +39,8 @@ def run(
         log: a file that gets both its outputs instead (the result is then empty); errors carry its tail.
 
     Raises:
-        GpuInferenceError: it cannot be found, exits non-zero, or runs past the timeout; with its last lines.
+        GpuInferenceError: it cannot be found or runs past the timeout.
+        ProgramError: it exits non-zero; with its last lines.
     """
     words = [os.fspath(word) for word in command]
     output = log.open("ab") if log else subprocess.PIPE
@@ -64,7 +73,9 @@ def run(
         said = log.read_text(errors="replace") if log else (err or out).decode(errors="replace")
         tail = "\n".join(said.strip().splitlines()[-_TAIL_LINES:])
         where = f" (whole log: {log})" if log else ""
-        raise GpuInferenceError(f"{' '.join(words)} exited with {process.returncode}{where}:\n{tail}")
+        raise ProgramError(
+            f"{' '.join(words)} exited with {process.returncode}{where}:\n{tail}", said.strip()
+        )
     return "" if log else out.decode(errors="replace")
 
 

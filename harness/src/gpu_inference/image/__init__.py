@@ -1,0 +1,20 @@
+"""Images: the runtime, and services built on it, by Docker or buildah."""
+
+from gpu_inference.image.engine import BuiltImage
+from gpu_inference.image.engines import find_engine
+from gpu_inference.image.model import Model, parse_model
+from gpu_inference.image.runtime import FRAMEWORKS, Framework, runtime_image, runtime_reference
+from gpu_inference.image.service import ServiceSource, service_image
+
+__all__ = [
+    "FRAMEWORKS",
+    "BuiltImage",
+    "Framework",
+    "Model",
+    "ServiceSource",
+    "find_engine",
+    "parse_model",
+    "runtime_image",
+    "runtime_reference",
+    "service_image",
+]

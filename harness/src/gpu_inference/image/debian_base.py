@@ -1,0 +1,51 @@
+"""Makes the runtime image's base from Debian packages, where the Dockerfile's default cannot be pulled."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+from gpu_inference import process
+from gpu_inference.image.engine import BuiltImage, Engine, built
+from gpu_inference.progress import Progress
+from gpu_inference.versions import DEBIAN_SUITE
+
+_PACKAGES = ["python3", "python3-venv", "ca-certificates", "usr-is-merged"]
+_OPTIONS = [
+    "--variant=minbase",
+    # With usr-is-merged above: else the package usrmerge brings all of Perl, 50 MB.
+    "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+    # Documentation of all kinds, which nobody reads in a pod.
+    *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "info", "locale", "man")),
+]
+_DOCKERFILE = "FROM scratch\nADD base.tar /\n"
+
+
+def debian_base(engine: Engine, progress: Progress) -> BuiltImage:
+    """Return the base image, made unless it is there: Debian with Python and certificates.
+
+    Raises:
+        GpuInferenceError: mmdebstrap is missing or fails; with its last lines.
+    """
+    recipe = [DEBIAN_SUITE, *_PACKAGES, *_OPTIONS, _DOCKERFILE]
+    key = hashlib.sha256("\0".join(recipe).encode()).hexdigest()
+    reference = f"localhost/gpu-inference-base:{key[:12]}"
+    stored = engine.find(reference)
+    if stored is None or stored.content != key:
+        with (
+            progress.step(f"Base image from Debian packages ({DEBIAN_SUITE})"),
+            tempfile.TemporaryDirectory(prefix="gpu-inference-base-") as scratch,
+        ):
+            context = Path(scratch)
+            (context / "Dockerfile").write_text(_DOCKERFILE)
+            process.run(
+                [
+                    "mmdebstrap",
+                    "--quiet",
+                    *_OPTIONS,
+                    f"--include={','.join(_PACKAGES)}",
+                    DEBIAN_SUITE,
+                    context / "base.tar",
+                ]
+            )
+            stored = engine.build(reference, context, content=key)
+    return built(stored, engine)
