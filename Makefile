@@ -42,7 +42,7 @@ lint: .venv/.installed ## Check style, formatting, types, and that generated fil
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/mypy harness/src runtime/src
-	$(BIN)/mypy tests
+	$(BIN)/mypy tests model-samples/mnist-tf
 	$(BIN)/python -m gpu_inference.values check
 
 format: .venv/.installed ## Put the code into the house's format
