@@ -1,0 +1,58 @@
+"""What the service counts and measures about itself, in Prometheus' terms. Times are in seconds."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+# From a small net on a GPU (about 1 ms) to the longest scoring timeout that v1 allowed (300 s).
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+class Metrics:
+    """All metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "gpu_inference_requests",
+            "Scoring requests by the status they were answered with",
+            ["code"],
+            registry=self._registry,
+        )
+        self.refusals = Counter(
+            "gpu_inference_refusals",
+            "Scoring requests refused before run(), by reason",
+            ["reason"],
+            registry=self._registry,
+        )
+        self.request_seconds = Histogram(
+            "gpu_inference_request_seconds",
+            "From a request's headers to its answer",
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self.queue_seconds = Histogram(
+            "gpu_inference_queue_seconds",
+            "Waiting for a free slot",
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self.run_seconds = Histogram(
+            "gpu_inference_run_seconds",
+            "Inside run(), its result's encoding included",
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+        self.busy_slots = Gauge(
+            "gpu_inference_busy_slots", "Requests being worked on", registry=self._registry
+        )
+        self.capacity_slots = Gauge(
+            "gpu_inference_capacity_slots", "Requests that may be worked on at once", registry=self._registry
+        )
+        self.init_seconds = Gauge(
+            "gpu_inference_init_seconds",
+            "Loading the script and its init(); 0 until it has ended",
+            registry=self._registry,
+        )
+
+    def text(self) -> bytes:
+        """Return all of them in Prometheus' text format."""
+        return generate_latest(self._registry)

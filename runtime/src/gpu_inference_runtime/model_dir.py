@@ -1,0 +1,18 @@
+"""Tells what lies in the model's folder, for the log of a script that failed: mostly it is a wrong path."""
+
+from itertools import islice
+from pathlib import Path
+
+_MOST_LINES = 50
+
+
+def describe_model_dir(model_dir: str | None) -> str:
+    """Return a few lines about the folder that AZUREML_MODEL_DIR names: its files, or that it is missing."""
+    if not model_dir:
+        return "AZUREML_MODEL_DIR is not set."
+    folder = Path(model_dir)
+    if not folder.exists():
+        return f"AZUREML_MODEL_DIR is {model_dir!r}, which does not exist (working directory {Path.cwd()})."
+    files = sorted(islice(folder.rglob("*"), _MOST_LINES))
+    listing = "\n".join(f"  {file.relative_to(folder)}{'/' if file.is_dir() else ''}" for file in files)
+    return f"AZUREML_MODEL_DIR is {model_dir!r} and holds:\n{listing or '  nothing'}"

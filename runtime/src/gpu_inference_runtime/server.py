@@ -1,0 +1,164 @@
+"""Puts the parts together: gunicorn's application, what its worker runs, and how a failed start ends."""
+
+import faulthandler
+import logging
+import math
+import os
+import socket
+import sys
+import time
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.errors import HaltServer
+from gunicorn.glogging import Logger
+
+from gpu_inference_runtime import __version__, shims
+from gpu_inference_runtime.entry_script import EntryScriptError, load_entry_script
+from gpu_inference_runtime.logs import ACCESS, configure_logging, print_to_log, request_id_of_log_lines
+from gpu_inference_runtime.management import open_management_socket, serve_management
+from gpu_inference_runtime.metrics import Metrics
+from gpu_inference_runtime.model_dir import describe_model_dir
+from gpu_inference_runtime.script_thread import ScriptThread
+from gpu_inference_runtime.service import LONGEST_QUEUE, ScoringService
+from gpu_inference_runtime.settings import Settings
+from gpu_inference_runtime.state import State
+from gpu_inference_runtime.tf1 import TensorFlowMissingError, use_tensorflow_v1
+from gpu_inference_runtime.web import create_app
+from gpu_inference_runtime.worker import DrainingWorker
+
+# gunicorn ends the whole server, with the same status, when a worker ends with this one.
+BOOT_ERROR = 3
+
+# Threads beyond those that hold or wait for a slot: for /, for refusals, for slow uploads.
+_SPARE_THREADS = 16
+# Longer than most clients and proxies keep an idle connection, so that it is they who close it, seconds.
+_KEEPALIVE_SECONDS = 75
+_MOST_CONNECTIONS = 4096
+
+log = logging.getLogger("gpu_inference")
+
+
+class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn has no type information
+    """Writes gunicorn's lines through our handler, and access lines as v1's server did."""
+
+    def setup(self, cfg: Any) -> None:
+        """Leave all handling to the root logger."""
+        self.cfg = cfg
+        self._access_log_enabled = True
+        self.error_log.propagate = True
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:  # noqa: ARG002
+        """Log method, path (not the query, which may hold data), status, time and length of the answer."""
+        path = environ.get("PATH_INFO") or environ["RAW_URI"].partition("?")[0]
+        if environ["REQUEST_METHOD"] == "GET" and path == "/":
+            return
+        status = str(resp.status).partition(" ")[0]
+        milliseconds = request_time.total_seconds() * 1000
+        length = "N/A" if resp.response_length is None else resp.response_length
+        request_id = next((value for name, value in resp.headers if name == "x-request-id"), "")
+        with request_id_of_log_lines(request_id):
+            ACCESS.info("%s %s %s %.3fms %s", environ["REQUEST_METHOD"], path, status, milliseconds, length)
+
+
+class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has no type information
+    """gunicorn's view of the service. `load` runs in the worker process; the rest in both."""
+
+    def __init__(self, settings: Settings, management: socket.socket) -> None:
+        self.settings = settings
+        self.state = State()
+        self.script: ScriptThread
+        self._management = management
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Tell gunicorn how to run, from our settings alone."""
+        settings = self.settings
+        options = {
+            "bind": f"0.0.0.0:{settings.port}",
+            "workers": settings.worker_count,
+            "worker_class": DrainingWorker,
+            "threads": settings.max_concurrent_requests + LONGEST_QUEUE + _SPARE_THREADS,
+            "worker_connections": _MOST_CONNECTIONS,
+            "keepalive": _KEEPALIVE_SECONDS,
+            "timeout": settings.worker_timeout_seconds,
+            "graceful_timeout": math.ceil(settings.graceful_seconds),
+            "logger_class": GunicornLogger,
+            "control_socket_disable": True,
+        }
+        # The heartbeat file: in memory, so that a busy disk does not make a worker look dead.
+        if os.access("/dev/shm", os.W_OK):
+            options["worker_tmp_dir"] = "/dev/shm"
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Start what the worker process consists of and return the WSGI application."""
+        faulthandler.enable()
+        print_to_log()
+        metrics = Metrics()
+        self.script = ScriptThread()
+        service = ScoringService(self.settings, self.script, self.state, metrics)
+        serve_management(self._management, self.state, metrics)
+        self.script.submit(lambda: start_script(self.settings, service, metrics))
+        return create_app(self.settings, service, self.state)
+
+
+def start_script(settings: Settings, service: ScoringService, metrics: Metrics) -> None:
+    """Load the script and call its `init()`; when that fails, log why and end the process with status 3."""
+    began = time.perf_counter()
+    try:
+        shims.offer()
+        if settings.tensorflow_v1:
+            use_tensorflow_v1()
+        script = load_entry_script(settings.entry_script, settings.app_root, settings.source_directory)
+        log.info("Invoking user's init function")
+        script.init()
+    except (EntryScriptError, TensorFlowMissingError) as error:
+        _end_failed_start(str(error))
+    # sys.exit() in init() is a failure too: nothing would ever be scored.
+    except BaseException:
+        log.exception("The entry script failed before it could score")
+        _end_failed_start(describe_model_dir(settings.model_dir))
+    else:
+        seconds = time.perf_counter() - began
+        metrics.init_seconds.set(seconds)
+        log.info("User's init has completed successfully in %.1f s", seconds)
+        service.start(script.run)
+
+
+def _end_failed_start(message: str) -> None:
+    log.error("%s", message)
+    logging.shutdown()
+    sys.stdout.flush()
+    # Not sys.exit: threads that the script started must not keep a service alive that cannot serve.
+    os._exit(BOOT_ERROR)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until a signal says stop; return the exit status."""
+    configure_logging()
+    os.environ["AML_APP_ROOT"] = str(settings.app_root)
+    if settings.model_dir:
+        os.environ["AZUREML_MODEL_DIR"] = settings.model_dir
+    try:
+        management = open_management_socket(settings.health_port)
+    except OSError as error:
+        log.error("The health port %d cannot be opened: %s.", settings.health_port, error.strerror)
+        return 1
+    log.info(
+        "gpu-inference-server %s: service %r, script %s, front end %s, ports %d and %d",
+        __version__,
+        settings.service_name,
+        settings.entry_script or "(built-in echo)",
+        settings.front_end,
+        settings.port,
+        settings.health_port,
+    )
+    try:
+        ScoringApplication(settings, management).run()
+    except HaltServer as halt:
+        # A worker that failed while gunicorn was already stopping.
+        return int(halt.exit_status)
+    return 0

@@ -1,0 +1,153 @@
+"""The one way from a request to its answer: ids, key, size, queue, script, timeout, and all the counting.
+
+Every front end (the Flask route now, an event loop later) calls `ScoringService.answer`.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from dataclasses import replace
+from typing import Any
+
+from gpu_inference_runtime import scoring
+from gpu_inference_runtime.keys import Keys
+from gpu_inference_runtime.logs import request_id_of_log_lines
+from gpu_inference_runtime.messages import (
+    Answer,
+    BodyTooLargeError,
+    BodyUnreadableError,
+    Request,
+    error_answer,
+)
+from gpu_inference_runtime.metrics import Metrics
+from gpu_inference_runtime.request_ids import IdTooLongError, RequestIds, request_ids
+from gpu_inference_runtime.script_thread import ScriptThread
+from gpu_inference_runtime.settings import Settings
+from gpu_inference_runtime.slots import OverloadedError, Slots
+from gpu_inference_runtime.state import State
+
+# More than wait in practice within azureml-fe's 500 ms; few enough that each can have its own thread.
+LONGEST_QUEUE = 64
+
+log = logging.getLogger("gpu_inference")
+
+_RETRY_SOON = ("Retry-After", "1")
+
+
+class _RefusedError(Exception):
+    """Carries the answer to a request that does not get to `run()`, and the reason's name in the metrics."""
+
+    def __init__(self, reason: str, answer: Answer) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.answer = answer
+
+
+class ScoringService:
+    """Answers scoring requests. Safe to call from any number of threads; `run()` itself never overlaps."""
+
+    def __init__(self, settings: Settings, script: ScriptThread, state: State, metrics: Metrics) -> None:
+        self._settings = settings
+        self._script = script
+        self._state = state
+        self._metrics = metrics
+        self._keys = Keys(settings.keys_directory) if settings.keys_directory else None
+        self._slots = Slots(settings.max_concurrent_requests, settings.queue_wait_seconds, LONGEST_QUEUE)
+        self._run: Callable[[str], Any] | None = None
+        metrics.capacity_slots.set(self._slots.capacity)
+        metrics.busy_slots.set_function(lambda: self._slots.taken)
+
+    def start(self, run: Callable[[str], Any]) -> None:
+        """Begin to score with the script's `run()`, once its `init()` has ended."""
+        self._run = run
+        self._state.ready = True
+
+    def answer(self, request: Request) -> Answer:
+        """Return the answer to a request, whatever happens to it; every answer is counted."""
+        began = time.perf_counter()
+        try:
+            ids = request_ids(request.headers)
+        except IdTooLongError as error:
+            answer = error_answer(431, str(error))
+        else:
+            with request_id_of_log_lines(ids.request_id):
+                answer = self._answer_known(request, ids)
+        self._metrics.requests.labels(code=str(answer.status)).inc()
+        self._metrics.request_seconds.observe(time.perf_counter() - began)
+        return answer
+
+    def _answer_known(self, request: Request, ids: RequestIds) -> Answer:
+        try:
+            answer = self._score(request)
+        except _RefusedError as refused:
+            self._metrics.refusals.labels(reason=refused.reason).inc()
+            answer = refused.answer
+        except Exception:
+            log.exception("The server itself failed")
+            answer = error_answer(500, scoring.INTERNAL_ERROR)
+        return replace(answer, headers=(*answer.headers, *ids.headers()))
+
+    def _score(self, request: Request) -> Answer:
+        if request.method not in ("GET", "POST"):
+            raise _RefusedError("method", error_answer(405, "Method not allowed"))
+        if self._keys and (why := self._keys.refusal(request.headers.get("authorization"))):
+            challenge = ("WWW-Authenticate", "Bearer")
+            raise _RefusedError("key", error_answer(401, why, challenge))
+        limit = self._settings.body_limit
+        if limit is not None and (request.content_length or 0) > limit:
+            raise self._too_large(limit)
+        if self._run is None:
+            message = f"No ready replicas for service {self._settings.service_name}."
+            raise _RefusedError("starting", error_answer(503, message, _RETRY_SOON, close=True))
+        try:
+            with self._slots.place():
+                text = self._read(request)
+                began = time.perf_counter()
+                self._slots.take()
+        except OverloadedError:
+            message = f"Too many requests for service {self._settings.service_name} (overloaded)"
+            # A new connection may reach another replica; this one would come back here.
+            refusal = error_answer(503, message, _RETRY_SOON, close=True)
+            raise _RefusedError("overloaded", refusal) from None
+        self._metrics.queue_seconds.observe(time.perf_counter() - began)
+        return self._run_in_time(self._run, text)
+
+    def _read(self, request: Request) -> str:
+        try:
+            return scoring.decode_input(request.method, request.query, request.read_body())
+        except BodyTooLargeError:
+            raise self._too_large(self._settings.body_limit) from None
+        except BodyUnreadableError:
+            answer = error_answer(400, "The request's body did not arrive completely.", close=True)
+            raise _RefusedError("body", answer) from None
+        except scoring.BadInputError as error:
+            raise _RefusedError("body", error_answer(400, str(error))) from None
+
+    def _too_large(self, limit: int | None) -> _RefusedError:
+        answer = error_answer(
+            413, f"The request's body is larger than the limit of {limit} bytes.", close=True
+        )
+        return _RefusedError("size", answer)
+
+    def _run_in_time(self, run: Callable[[str], Any], text: str) -> Answer:
+        """Score on the script's thread; the slot taken for it is given back when the call really ends."""
+
+        def call() -> Answer:
+            with self._metrics.run_seconds.time():
+                return scoring.score(run, text, self._settings.front_end)
+
+        future = self._script.submit(call)
+        future.add_done_callback(lambda _: self._slots.give_back())
+        timeout_ms = self._settings.scoring_timeout_ms
+        wait((future,), timeout_ms / 1000)
+        if future.done():
+            return future.result()
+        if not future.cancel():
+            self._watch_overdue(future)
+        log.error("Scoring timeout after %d ms", timeout_ms)
+        return scoring.timeout_answer(timeout_ms, self._settings.front_end)
+
+    def _watch_overdue(self, future: "Future[Answer]") -> None:
+        self._state.call_overdue()
+        future.add_done_callback(lambda _: self._state.overdue_call_ended())

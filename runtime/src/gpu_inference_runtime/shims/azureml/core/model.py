@@ -1,0 +1,54 @@
+"""`azureml.core.model.Model` for entry scripts: finds a model's path in the service's image, nothing else."""
+
+import os
+from pathlib import Path
+
+from ..exceptions import ModelNotFoundException, WebserviceException
+
+# Read once, as scripts expect of the original: a later change of the variable changes nothing.
+MODELS_DIR = str(Path(os.environ.get("AML_APP_ROOT", ""), "azureml-models"))
+
+
+class Model:
+    """The part of Azure ML's class that works inside a service."""
+
+    @staticmethod
+    def get_model_path(model_name: str, version: int | None = None, _workspace: object = None) -> str:
+        """Return the path of the one file or folder that a model consists of.
+
+        Args:
+            model_name: the model's registered name; failing that, a path relative to the working directory.
+            version: its version; the highest there is unless given.
+            _workspace: accepted for compatibility.
+
+        Raises:
+            WebserviceException: an argument is wrong, or the version's folder does not hold just one entry.
+            ModelNotFoundException: there is no such model.
+        """
+        if version is not None and not isinstance(version, int):
+            raise WebserviceException("version should be an int")
+        if model_name is None:
+            raise WebserviceException("model_name is None")
+        folder = Path(MODELS_DIR, model_name)
+        if folder.exists():
+            folder /= str(_latest_version(folder) if version is None else version)
+            if folder.exists():
+                entries = [entry.name for entry in folder.iterdir()]
+                if len(entries) != 1:
+                    raise WebserviceException(
+                        f"Dir {folder} can contain only 1 file or folder. Found {entries}"
+                    )
+                return str(folder / entries[0])
+        if Path(model_name).exists():
+            return model_name
+        raise ModelNotFoundException(
+            f"Model {model_name} not found in cache at {MODELS_DIR} or in current working directory "
+            f"{Path.cwd()}. For more info, set logging level to DEBUG."
+        )
+
+
+def _latest_version(folder: Path) -> int:
+    versions = [int(entry.name) for entry in folder.iterdir()]
+    if not versions:
+        raise WebserviceException("versions is empty")
+    return max(versions)

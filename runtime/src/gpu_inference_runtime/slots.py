@@ -1,0 +1,83 @@
+"""How many requests a replica works on at once, and the queue in front of them: first come, first served."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class OverloadedError(Exception):
+    """All slots are taken and the queue is full, or a slot did not become free in time."""
+
+
+class Slots:
+    """A fixed number of slots with a bounded queue.
+
+    A request first takes a place (before its body is read), then waits for a slot, then gives the slot back.
+
+    Args:
+        capacity: slots.
+        longest_wait: seconds in the queue before a request is refused; None for no end.
+        longest_queue: requests that may hold a place without a slot; with `longest_wait` 0 none may.
+    """
+
+    def __init__(self, capacity: int, longest_wait: float | None, longest_queue: int) -> None:
+        self.capacity = capacity
+        self._longest_wait = longest_wait
+        self._longest_queue = 0 if longest_wait == 0 else longest_queue
+        self._lock = threading.Lock()
+        self._taken = 0
+        self._places = 0
+        self._waiting: deque[threading.Event] = deque()
+
+    @property
+    def taken(self) -> int:
+        """Slots in use."""
+        return self._taken
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place in the queue: for as long as the body is read and a slot is waited for.
+
+        Raises:
+            OverloadedError: the queue is full.
+        """
+        with self._lock:
+            free = self.capacity - self._taken
+            if self._longest_wait is not None and self._places >= free + self._longest_queue:
+                raise OverloadedError
+            self._places += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._places -= 1
+
+    def take(self) -> None:
+        """Wait for a slot and take it.
+
+        Raises:
+            OverloadedError: none became free within the longest wait.
+        """
+        with self._lock:
+            if self._taken < self.capacity and not self._waiting:
+                self._taken += 1
+                return
+            granted = threading.Event()
+            self._waiting.append(granted)
+        if granted.wait(self._longest_wait):
+            return
+        with self._lock:
+            # Granted between the end of the wait and here: the slot is ours after all.
+            if granted.is_set():
+                return
+            self._waiting.remove(granted)
+        raise OverloadedError
+
+    def give_back(self) -> None:
+        """Free a slot: the request that has waited longest gets it."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._taken -= 1

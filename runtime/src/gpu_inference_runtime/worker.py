@@ -1,0 +1,113 @@
+"""gunicorn's threaded worker and what a service in a cluster needs besides: draining, closing when told."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gunicorn import util
+from gunicorn.workers.gthread import ThreadWorker
+
+# How long a client may send nothing in the middle of a request, or take nothing of its answer, seconds.
+_STALL_SECONDS = 30.0
+# How long, and for how many bytes, a client may go on sending a body that was refused.
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 256 * 1024 * 1024
+
+log = logging.getLogger("gpu_inference")
+
+
+class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type information
+    """Serves connections from a pool of threads; after SIGTERM goes on accepting for the drain time."""
+
+    alive: bool
+    wsgi: Callable[..., Any]
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._in_hand = threading.local()
+        self._drain_ends: float | None = None
+
+    def run(self) -> None:
+        """Serve until told to stop and all is answered."""
+        super().run()
+        if self.app.script.busy:
+            # init(), or a call that timed out: native code on a daemon thread crashes when the interpreter
+            # is taken down around it.
+            log.info("Stopping while the script is still busy")
+            logging.shutdown()
+            os._exit(0)
+
+    # Stopping
+
+    def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002  (a signal handler's arguments)
+        """SIGTERM: begin to drain. Runs as a signal handler, so it takes no lock and logs nothing."""
+        if self._drain_ends is None:
+            # A service that never was ready has nobody to wait for.
+            seconds = self.app.settings.drain_seconds if self.app.state.ready else 0.0
+            self._drain_ends = time.monotonic() + seconds
+            self.app.state.draining = True
+            self.method_queue.defer(lambda: None)
+
+    def handle_quit(self, sig: int, frame: Any) -> None:  # noqa: ARG002
+        """SIGINT and SIGQUIT: end at once, even while calls of the script go on."""
+        os._exit(0)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Serve what comes within the timeout, and notice the end of the drain time."""
+        if self._drain_ends is None or not self.alive:
+            super().wait_for_and_dispatch_events(timeout)
+            return
+        left = self._drain_ends - time.monotonic()
+        super().wait_for_and_dispatch_events(min(timeout, max(left, 0.0)))
+        if time.monotonic() >= self._drain_ends:
+            log.info("Drained: no new connections are accepted any more")
+            self.alive = False
+            # Connections on which nothing was ever sent would otherwise be waited for.
+            for connection in self.pending_conns:
+                connection.timeout = 0.0
+
+    # Answering
+
+    def load_wsgi(self) -> None:
+        """Load the application and listen to the `Connection: close` of its answers."""
+        super().load_wsgi()
+        application = self.wsgi
+
+        def closing(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+                # gunicorn drops this header of an application, as WSGI asks for, and decides by the request.
+                if self.app.state.draining or ("Connection", "close") in headers:
+                    self._in_hand.request.force_close()
+                return start_response(status, headers, exc_info)
+
+            result: Iterable[bytes] = application(environ, start)
+            return result
+
+        self.wsgi = closing
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer one request, on a thread of the pool."""
+        self._in_hand.request = req
+        conn.sock.settimeout(_STALL_SECONDS)
+        return super().handle_request(req, conn)
+
+    def handle(self, conn: Any) -> Any:
+        """Serve a connection until it is idle or ends; an ending one is closed here, not in the main loop.
+
+        gunicorn waits for the client's own close in its main loop, where up to 2 s for one connection
+        would be 2 s for all.
+        """
+        goes_on = super().handle(conn)
+        if not goes_on:
+            util.close_graceful(conn.sock, _LINGER_SECONDS, _LINGER_BYTES)
+        return goes_on
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """Take a connection back from the pool: closed ones are only counted."""
+        if not fs.cancelled() and fs.exception() is None and not fs.result():
+            self.nr_conns -= 1
+            return
+        super().finish_request(conn, fs)
