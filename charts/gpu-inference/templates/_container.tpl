@@ -1,0 +1,70 @@
+{{/* Parts of a container: its image, its resources, its security. */}}
+
+{{/* The image's reference. A digest decides alone: with a tag beside it, the tag would only pretend to matter. */}}
+{{- define "gpu-inference.image" -}}
+{{- $image := (include "gpu-inference.values" . | fromJson).image -}}
+{{- if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
+{{- else -}}
+{{ $image.repository }}:{{ $image.tag | default .Chart.AppVersion }}
+{{- end -}}
+{{- end }}
+
+{{/* CPU cores as Kubernetes writes them, which counts in thousandths of a core. Takes a number of cores. */}}
+{{- define "gpu-inference.cpuQuantity" -}}
+{{- if eq (float64 .) (floor .) -}}
+{{ int64 . }}
+{{- else -}}
+{{ mulf . 1000 | ceil | int64 }}m
+{{- end -}}
+{{- end }}
+
+{{/*
+Memory as Kubernetes writes it: in the largest unit that says it exactly, because it takes no fraction of a byte.
+Takes a number of units of 2^30 bytes.
+*/}}
+{{- define "gpu-inference.memoryQuantity" -}}
+{{- $mebibytes := mulf . 1024 -}}
+{{- if eq (float64 .) (floor .) -}}
+{{ int64 . }}Gi
+{{- else if eq $mebibytes (floor $mebibytes) -}}
+{{ int64 $mebibytes }}Mi
+{{- else -}}
+{{ mulf . 1073741824 | ceil | int64 }}
+{{- end -}}
+{{- end }}
+
+{{/* The scoring container's resources. GPUs cannot be overcommitted, so that Kubernetes wants limit = request. */}}
+{{- define "gpu-inference.resources" -}}
+{{- $values := include "gpu-inference.values" . | fromJson -}}
+{{- $deployment := $values.deployment -}}
+{{- $requests := dict "cpu" (include "gpu-inference.cpuQuantity" $deployment.cpu_cores) -}}
+{{- $_ := set $requests "memory" (include "gpu-inference.memoryQuantity" $deployment.memory_gb) -}}
+{{- $limits := dict -}}
+{{- with $deployment.cpu_cores_limit }}{{ $_ := set $limits "cpu" (include "gpu-inference.cpuQuantity" .) }}{{ end -}}
+{{- with $deployment.memory_gb_limit }}{{ $_ := set $limits "memory" (include "gpu-inference.memoryQuantity" .) }}{{ end -}}
+{{- if gt (int64 $deployment.gpu_cores) 0 -}}
+  {{- $gpus := $deployment.gpu_cores | int64 | toString -}}
+  {{- $_ := set $requests $values.cluster.gpu_resource $gpus -}}
+  {{- $_ := set $limits $values.cluster.gpu_resource $gpus -}}
+{{- end -}}
+{{- $resources := dict "requests" $requests -}}
+{{- with $limits }}{{ $_ := set $resources "limits" . }}{{ end -}}
+{{ toYaml $resources }}
+{{- end }}
+
+{{/* Pod Security "restricted", for a pod. The image says which user; a cluster may choose another. */}}
+{{- define "gpu-inference.podSecurityContext" -}}
+runAsNonRoot: true
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{/* Pod Security "restricted", for a container. */}}
+{{- define "gpu-inference.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop:
+    - ALL
+{{- end }}

@@ -1,0 +1,27 @@
+{{/*
+The names of the release's objects. They hold no unset values, so that they can be used before the values are
+checked.
+*/}}
+
+{{/* The service's name, as v1 had it: Deployment, Service and SERVICE_NAME carry exactly this. */}}
+{{- define "gpu-inference.serviceName" -}}
+{{ .Values.fullnameOverride | default .Release.Name }}
+{{- end }}
+
+{{/* The Secret that the pods read their keys from: the user's own or the chart's. */}}
+{{- define "gpu-inference.keysSecretName" -}}
+{{- $values := include "gpu-inference.values" . | fromJson -}}
+{{ $values.keys.existingSecret | default (include "gpu-inference.keysObjectName" .) }}
+{{- end }}
+
+{{/* Everything that makes the keys: Secret, Role, RoleBinding and the Job's ServiceAccount. */}}
+{{- define "gpu-inference.keysObjectName" -}}
+{{ include "gpu-inference.serviceName" . }}-keys
+{{- end }}
+
+{{/* The ServiceAccount of the scoring pods. */}}
+{{- define "gpu-inference.serviceAccountName" -}}
+{{- $values := include "gpu-inference.values" . | fromJson -}}
+{{- $unnamed := ternary (include "gpu-inference.serviceName" .) "default" $values.serviceAccount.create -}}
+{{ $values.serviceAccount.name | default $unnamed }}
+{{- end }}

@@ -1,0 +1,61 @@
+{{/*
+The service's two keys. A render holds nothing random, so that two renders are equal and no rollback brings a revoked
+key back: the Secret comes without the keys that nobody gave, and a Job fills in what is missing.
+*/}}
+
+{{/* The names of the keys that the Job has to make, separated by spaces; nothing where there is no Job. */}}
+{{- define "gpu-inference.keysToMake" -}}
+{{- $values := include "gpu-inference.values" . | fromJson -}}
+{{- if and $values.deployment.auth_enabled (not $values.keys.existingSecret) -}}
+  {{- $missing := list -}}
+  {{- if not $values.deployment.primary_key }}{{ $missing = append $missing "primaryKey" }}{{ end -}}
+  {{- if not $values.deployment.secondary_key }}{{ $missing = append $missing "secondaryKey" }}{{ end -}}
+  {{ join " " $missing }}
+{{- end -}}
+{{- end }}
+
+{{/* The Job's spec, apart from the Job, because the Job's name carries its hash: a spec cannot be changed. */}}
+{{- define "gpu-inference.keysJobSpec" -}}
+{{- $values := include "gpu-inference.values" . | fromJson -}}
+backoffLimit: 3
+template:
+  metadata:
+    labels:
+      {{- include "gpu-inference.selectorLabels" (list . "keys") | nindent 6 }}
+  spec:
+    # A new pod for each try, so that the log of a failed one can still be read.
+    restartPolicy: Never
+    serviceAccountName: {{ include "gpu-inference.keysObjectName" . }}
+    enableServiceLinks: false
+    {{- with $values.imagePullSecrets }}
+    imagePullSecrets:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    securityContext:
+      {{- include "gpu-inference.podSecurityContext" . | nindent 6 }}
+    {{- with include "gpu-inference.placement" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    containers:
+      - name: fill-keys
+        image: {{ include "gpu-inference.image" . | quote }}
+        imagePullPolicy: {{ $values.image.pullPolicy }}
+        command:
+          - /opt/gpu-inference/bin/python
+          - -I
+          - -c
+          - |
+            {{- .Files.Get "files/fill_keys.py" | trim | nindent 12 }}
+          - {{ include "gpu-inference.keysObjectName" . }}
+          {{- range splitList " " (include "gpu-inference.keysToMake" .) }}
+          - {{ . }}
+          {{- end }}
+        resources:
+          requests:
+            cpu: 10m
+            memory: 64Mi
+          limits:
+            memory: 128Mi
+        securityContext:
+          {{- include "gpu-inference.containerSecurityContext" . | nindent 10 }}
+{{- end }}

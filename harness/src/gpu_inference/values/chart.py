@@ -1,0 +1,75 @@
+"""All values of the chart, in the order in which a person reads them."""
+
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from gpu_inference.values.base import FreeForm, KubernetesSection, Text
+from gpu_inference.values.cluster import Cluster
+from gpu_inference.values.deployment import Deployment
+from gpu_inference.values.drain import Drain
+from gpu_inference.values.env import EnvVar
+from gpu_inference.values.image import Image, ImagePullSecret
+from gpu_inference.values.keys import Keys
+from gpu_inference.values.rules import problems
+from gpu_inference.values.service import Service, ServiceAccount
+
+
+class ChartValues(KubernetesSection):
+    """The chart's values; building one checks them as the chart does at install."""
+
+    deployment: Deployment = Field(
+        default_factory=Deployment,
+        description="Parameters of AksWebservice.deploy_configuration (Azure ML SDK v1), under its names.",
+    )
+    cluster: Cluster = Field(
+        default_factory=Cluster, description="The GPUs that the cluster lends to this service."
+    )
+    image: Image = Field(
+        default_factory=Image,
+        description="The image with the scoring server, the entry script and the models.",
+    )
+    image_pull_secrets: list[ImagePullSecret] = Field(
+        default=[], description="Secrets with the credentials of the image's registry; none unless given."
+    )
+    fullname_override: Text = Field(
+        default="",
+        description="Name of the service, 3 to 32 characters long; the release's name unless given.",
+    )
+    keys: Keys = Field(default_factory=Keys, description="Where the service's two keys come from.")
+    service_account: ServiceAccount = Field(
+        default_factory=ServiceAccount, description="The ServiceAccount of the scoring pods."
+    )
+    service: Service = Field(
+        default_factory=Service, description="The Service in front of the pods, on port 80."
+    )
+    drain: Drain = Field(default_factory=Drain, description="How a pod leaves without failing a request.")
+    pod_annotations: dict[Text, Text] = Field(
+        default={}, description="Annotations of the scoring pods; none unless given."
+    )
+    pod_labels: dict[Text, Text] = Field(
+        default={}, description="Further labels of the scoring pods; none unless given."
+    )
+    node_selector: dict[Text, Text] = Field(
+        default={}, description="Labels that a node must have to run the pods; none unless given."
+    )
+    affinity: FreeForm = Field(
+        default={},
+        description="Affinity of the pods, beside cluster.gpu_products; none unless given.",
+    )
+    tolerations: list[FreeForm] = Field(
+        default=[],
+        description="Tolerations of the pods, beside one for cluster.gpu_resource; none unless given.",
+    )
+    extra_env: list[EnvVar] = Field(
+        default=[],
+        description="Environment variables of the pods, with value or valueFrom; none unless given.",
+    )
+    # Helm hands this to every chart that is used as a part of another.
+    global_: dict[str, Any] | None = Field(default=None, alias="global", exclude=True)
+
+    @model_validator(mode="after")
+    def _obeys_the_rules(self) -> Self:
+        if found := problems(self):
+            raise ValueError("\n".join(found))
+        return self

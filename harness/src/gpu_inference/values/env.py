@@ -1,0 +1,30 @@
+"""`extraEnv[]`: environment variables that the user adds to the scoring container."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from gpu_inference.values.base import FreeForm, KubernetesSection, Text
+
+# docs/interfaces.md, first table. A second entry of the same name would make server-side apply fail.
+SET_BY_THE_CHART = (
+    "SERVICE_NAME",
+    "SCORING_TIMEOUT_MS",
+    "GPU_INFERENCE_FRONT_END",
+    "GPU_INFERENCE_KEYS_DIR",
+    "GPU_INFERENCE_MAX_CONCURRENT_REQUESTS",
+    "GPU_INFERENCE_MAX_QUEUE_WAIT_MS",
+    "GPU_INFERENCE_DRAIN_SECONDS",
+)
+
+
+class EnvVar(KubernetesSection):
+    """One variable, as in a Kubernetes container."""
+
+    name: Annotated[Text, StringConstraints(pattern=r"^[-._a-zA-Z][-._a-zA-Z0-9]*$")] = Field(
+        description="Name of the variable."
+    )
+    value: Text | None = Field(default=None, description="Its value.")
+    value_from: FreeForm | None = Field(
+        default=None, description="Where its value comes from, as in Kubernetes."
+    )
