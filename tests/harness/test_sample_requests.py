@@ -11,7 +11,6 @@ import pytest
 import sample_requests
 import yaml
 
-from gpu_inference.paths import cache_directory
 from gpu_inference.resources import runtime_directory
 
 SAMPLE = Path(sample_requests.__file__).parent
@@ -19,7 +18,7 @@ SAMPLE = Path(sample_requests.__file__).parent
 
 @pytest.fixture(scope="module")
 def digits() -> mnist_data.Digits:
-    return mnist_data.load_test(cache_directory() / "mnist")
+    return mnist_data.load_test(mnist_data.DEFAULT_FOLDER)
 
 
 def test_the_sample_requests_are_what_their_script_makes_of_mnist(digits: mnist_data.Digits) -> None:
