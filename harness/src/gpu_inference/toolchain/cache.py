@@ -14,7 +14,8 @@ from pathlib import Path
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.progress import Progress
 
-_UNFINISHED = ".unfinished-"
+UNFINISHED = ".unfinished-"
+"""How the names of folders begin that are being made; the next holder of the lock removes what is left."""
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def locked(folder: Path, progress: Progress) -> Iterator[None]:
         except BlockingIOError:
             with progress.step(f"Waiting for another process that fills {folder}"):
                 fcntl.flock(lock, fcntl.LOCK_EX)
-        for leftover in folder.glob(_UNFINISHED + "*"):
+        for leftover in folder.glob(UNFINISHED + "*"):
             shutil.rmtree(leftover, ignore_errors=True)
         yield
 
@@ -50,7 +51,7 @@ def new_entry(entry: Path) -> Iterator[Path]:
         GpuInferenceError: the disk is full, or the folder cannot be written to.
     """
     with _explained(entry.parent):
-        unfinished = Path(tempfile.mkdtemp(prefix=f"{_UNFINISHED}{entry.name}-", dir=entry.parent))
+        unfinished = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{entry.name}-", dir=entry.parent))
         try:
             yield unfinished
             # mkdtemp's folders are the maker's alone; what is cached may be read by all.
@@ -60,8 +61,14 @@ def new_entry(entry: Path) -> Iterator[Path]:
             shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def disk_is_full(where: str) -> GpuInferenceError:
-    """Return the error for a file system that has no room left; `where` names it, or what was written."""
+def raise_if_disk_is_full(said: str) -> None:
+    """Turn what another program said into our own error where it ran out of room; else do nothing."""
+    for line in said.splitlines():
+        if "no space left on device" in line.lower() or "disk quota exceeded" in line.lower():
+            raise _disk_is_full(line.strip())
+
+
+def _disk_is_full(where: str) -> GpuInferenceError:
     return GpuInferenceError(
         f"The disk is full: {where}.",
         "Free some, or name a folder on a larger disk: export GPU_INFERENCE_CACHE_DIR=FOLDER",
@@ -74,7 +81,7 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise disk_is_full(str(folder)) from error
+            raise _disk_is_full(str(folder)) from error
         raise GpuInferenceError(
             f"The cache folder {folder} cannot be written to: {error.strerror or error} ({error.filename}).",
             "Name another one: export GPU_INFERENCE_CACHE_DIR=FOLDER",

@@ -206,7 +206,7 @@ class _Fetch:
         if self._process.returncode == 0:
             return
         said = self._log.read_text(errors="replace").strip()
-        _raise_if_disk_is_full(said)
+        cache.raise_if_disk_is_full(said)
         lines = [line for line in said.splitlines() if not line.startswith("go: downloading")]
         raise GpuInferenceError(
             f"The Go modules of {self._program.title} cannot be fetched:\n" + "\n".join(lines[-25:]),
@@ -244,13 +244,7 @@ def _compile(program: GoProgram, go: Go, folder: Path) -> None:
                 cwd=program.sources,
             )
         except GpuInferenceError as error:
-            _raise_if_disk_is_full(str(error))
+            cache.raise_if_disk_is_full(str(error))
             raise GpuInferenceError(f"{program.title} cannot be compiled: {error}") from error
         for link in program.links:
             (unfinished / link).symlink_to(program.name)
-
-
-def _raise_if_disk_is_full(said: str) -> None:
-    for line in said.splitlines():
-        if "no space left on device" in line or "disk quota exceeded" in line:
-            raise cache.disk_is_full(line.strip())
