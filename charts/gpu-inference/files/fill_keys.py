@@ -7,6 +7,7 @@ of times.
 
 import argparse
 import base64
+import http.client
 import json
 import os
 import secrets
@@ -40,14 +41,23 @@ class Api:
     """The API server, for one Secret."""
 
     def __init__(self, environment: Mapping[str, str], credentials: Path, secret: str) -> None:
-        host, port = environment["KUBERNETES_SERVICE_HOST"], environment["KUBERNETES_SERVICE_PORT"]
+        try:
+            host, port = environment["KUBERNETES_SERVICE_HOST"], environment["KUBERNETES_SERVICE_PORT"]
+        except KeyError as error:
+            raise CannotFillError(f"{error} is not set, which it is in every pod.") from error
         # An IPv6 address would otherwise run into the port.
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         namespace = (credentials / "namespace").read_text().strip()
         self.where = f"the Secret {secret} in the namespace {namespace}"
         self._url = f"https://{authority}/api/v1/namespaces/{namespace}/secrets/{secret}"
         self._token = (credentials / "token").read_text().strip()
-        self._context = ssl.create_default_context(cafile=str(credentials / "ca.crt"))
+        self._opener = urllib.request.build_opener(
+            # The API server is inside the cluster: a proxy that the image may be set to is not on the way.
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPSHandler(
+                context=ssl.create_default_context(cafile=str(credentials / "ca.crt"))
+            ),
+        )
 
     def read(self) -> dict[str, Any]:
         """Return the Secret."""
@@ -69,7 +79,7 @@ class Api:
             },
         )
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS_PER_CALL, context=self._context) as response:
+            with self._opener.open(request, timeout=SECONDS_PER_CALL) as response:
                 answer: dict[str, Any] = json.load(response)
                 return answer
         except urllib.error.HTTPError as error:
@@ -78,14 +88,10 @@ class Api:
             if error.code in (403, 404, 409, 429) or error.code >= 500:
                 raise TryAgainError(said) from error
             raise CannotFillError(said) from error
-        except ssl.SSLCertVerificationError as error:
-            raise CannotFillError(
-                f"The API server's certificate is not of the cluster's CA: {error}"
-            ) from error
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             if isinstance(getattr(error, "reason", None), ssl.SSLCertVerificationError):
                 raise CannotFillError(
-                    f"The API server's certificate is not of the cluster's CA: {error}"
+                    f"The API server is not one that the cluster's CA knows: {error}"
                 ) from error
             raise TryAgainError(f"The API server cannot be reached at {self._url}: {error}") from error
 
@@ -99,7 +105,7 @@ def _message(body: bytes) -> str:
 
 
 def new_key() -> str:
-    """Return a key that nobody can guess (190 bits)."""
+    """Return a key that nobody can guess (190 random bits)."""
     return "".join(secrets.choice(KEY_CHARACTERS) for _ in range(KEY_LENGTH))
 
 
@@ -139,7 +145,7 @@ def main() -> int:
                     raise CannotFillError(str(error)) from error
                 print(f"{error}; trying again", file=sys.stderr, flush=True)
                 time.sleep(SECONDS_BETWEEN_TRIES)
-    except (CannotFillError, OSError, KeyError) as error:
+    except (CannotFillError, OSError) as error:
         print(f"The keys were not made. {error}", file=sys.stderr)
         return 1
     print(f"{api.where}: " + (f"made {', '.join(made)}" if made else "nothing was missing"))

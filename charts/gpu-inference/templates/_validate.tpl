@@ -6,12 +6,8 @@ them.
 
 {{/* A JSON list with one sentence for each mistake. Takes a list: the root context and the values. */}}
 {{- define "gpu-inference.problems" -}}
-{{- $root := index . 0 -}}
 {{- $values := index . 1 -}}
-{{- $problems := include "gpu-inference.numberProblems" $values.deployment | fromJsonArray -}}
-{{- if include "gpu-inference.isWholeNumber" (list $values.cluster.gpu_count 0) | ne "true" -}}
-  {{- $problems = append $problems "cluster.gpu_count must be a whole number, zero or greater." -}}
-{{- end -}}
+{{- $problems := include "gpu-inference.numberProblems" $values | fromJsonArray -}}
 {{- /* Rules between numbers would only repeat, in odd words, that one of them is none. */ -}}
 {{- if not $problems -}}
   {{- $problems = concat $problems (include "gpu-inference.deploymentProblems" $values.deployment | fromJsonArray) -}}
@@ -23,34 +19,52 @@ them.
 {{ $problems | toJson }}
 {{- end }}
 
-{{/* "true" for a whole number not below a bound. Takes a list: the value and the bound. */}}
-{{- define "gpu-inference.isWholeNumber" -}}
-{{- $value := index . 0 -}}
-{{- if has (kindOf $value) (list "int" "int64" "float64") -}}
-{{- and (eq (float64 $value) (floor $value)) (ge (float64 $value) (float64 (index . 1))) -}}
-{{- end -}}
-{{- end }}
-
 {{- define "gpu-inference.numberProblems" -}}
-{{- $deployment := . -}}
+{{- $deployment := .deployment -}}
 {{- $problems := list -}}
 {{- range $name := list "cpu_cores" "cpu_cores_limit" "memory_gb" "memory_gb_limit" -}}
-  {{- $value := get $deployment $name -}}
   {{- if hasKey $deployment $name -}}
-    {{- if not (and (has (kindOf $value) (list "int" "int64" "float64")) (gt (float64 $value) 0.0)) -}}
+    {{- $number := get $deployment $name -}}
+    {{- if not (kindIs "float64" $number) -}}
+      {{- $problems = append $problems (printf "deployment.%s must be a number." $name) -}}
+    {{- else if le $number 0.0 -}}
       {{- $problems = append $problems (printf "Invalid configuration, %s must be greater than zero." $name) -}}
     {{- end -}}
   {{- end -}}
 {{- end -}}
 {{- range $name := list "num_replicas" "scoring_timeout_ms" "replica_max_concurrent_requests" "max_request_wait_time" "initial_delay_seconds" "period_seconds" "timeout_seconds" "success_threshold" "failure_threshold" -}}
-  {{- if and (hasKey $deployment $name) (include "gpu-inference.isWholeNumber" (list (get $deployment $name) 1) | ne "true") -}}
-    {{- $problems = append $problems (printf "Invalid configuration, %s must be greater than zero." $name) -}}
+  {{- if hasKey $deployment $name -}}
+    {{- $number := get $deployment $name -}}
+    {{- if include "gpu-inference.isWhole" $number | ne "true" -}}
+      {{- $problems = append $problems (printf "deployment.%s must be a whole number, at most 2147483647." $name) -}}
+    {{- else if lt $number 1.0 -}}
+      {{- $problems = append $problems (printf "Invalid configuration, %s must be greater than zero." $name) -}}
+    {{- end -}}
   {{- end -}}
 {{- end -}}
-{{- if include "gpu-inference.isWholeNumber" (list $deployment.gpu_cores 0) | ne "true" -}}
+{{- if include "gpu-inference.isWhole" $deployment.gpu_cores | ne "true" -}}
+  {{- $problems = append $problems "deployment.gpu_cores must be a whole number, at most 2147483647." -}}
+{{- else if lt $deployment.gpu_cores 0.0 -}}
   {{- $problems = append $problems "Invalid configuration, gpu_cores must be greater than or equal to zero." -}}
 {{- end -}}
+{{- range $path, $number := dict "cluster.gpu_count" .cluster.gpu_count "drain.preStopSleepSeconds" .drain.preStopSleepSeconds "drain.seconds" .drain.seconds -}}
+  {{- if include "gpu-inference.isWhole" $number | ne "true" -}}
+    {{- $problems = append $problems (printf "%s must be a whole number, at most 2147483647." $path) -}}
+  {{- else if lt $number 0.0 -}}
+    {{- $problems = append $problems (printf "%s must be greater than or equal to zero." $path) -}}
+  {{- end -}}
+{{- end -}}
 {{ $problems | toJson }}
+{{- end }}
+
+{{/*
+"true" for a whole number that fits into 32 bits, in which Kubernetes keeps it. More would overflow in the products
+of the cap, and text would count as 0 there. All numbers are floats here, because the values went through JSON.
+*/}}
+{{- define "gpu-inference.isWhole" -}}
+{{- if kindIs "float64" . -}}
+{{- and (eq . (floor .)) (le . 2147483647.0) -}}
+{{- end -}}
 {{- end }}
 
 {{- define "gpu-inference.deploymentProblems" -}}
@@ -86,7 +100,6 @@ them.
 {{- $perPod := int64 .deployment.gpu_cores -}}
 {{- $pool := int64 .cluster.gpu_count -}}
 {{- $needed := mul $replicas $perPod -}}
-{{- /* Numbers so large that their product overflows are compared before they are multiplied. */ -}}
 {{- if gt $perPod $pool -}}
   {{- $problems = append $problems (printf "deployment.gpu_cores is %d, but cluster.gpu_count is %d, too few for one pod: set cluster.gpu_count to %d if the cluster has that many GPUs for this service, or deployment.gpu_cores to 0 to run on CPU." $perPod $pool $needed) -}}
 {{- else if gt $perPod 0 -}}

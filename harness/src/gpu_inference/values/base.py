@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Strict, model_validator
 from pydantic.alias_generators import to_camel
 
@@ -12,9 +12,11 @@ def _without_point(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+# Kubernetes keeps numbers of pods, GPUs and seconds in 32 bits.
+LARGEST = 2**31 - 1
 # The validator comes last, so that it runs first and leaves the bounds visible to the schema.
-Count = Annotated[int, Strict(), Ge(1), BeforeValidator(_without_point)]
-CountOrZero = Annotated[int, Strict(), Ge(0), BeforeValidator(_without_point)]
+Count = Annotated[int, Strict(), Ge(1), Le(LARGEST), BeforeValidator(_without_point)]
+CountOrZero = Annotated[int, Strict(), Ge(0), Le(LARGEST), BeforeValidator(_without_point)]
 Amount = Annotated[float, Strict(), Gt(0), AllowInfNan(False)]
 Switch = Annotated[bool, Strict()]
 Text = Annotated[str, Strict()]

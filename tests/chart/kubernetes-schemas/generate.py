@@ -1,0 +1,114 @@
+"""Writes the JSON schemas of the kinds that the chart renders, out of Kubernetes' own OpenAPI document.
+
+`python tests/chart/kubernetes-schemas/generate.py v1.30.14 v1.37.2` fetches the Go modules k8s.io/kubernetes
+of these versions and writes v1.30.json and v1.37.json beside itself. They are stricter than the OpenAPI
+document: unknown fields fail, as they do at the API server under strict field validation.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+KINDS = {
+    "v1/Secret": "io.k8s.api.core.v1.Secret",
+    "v1/Service": "io.k8s.api.core.v1.Service",
+    "v1/ServiceAccount": "io.k8s.api.core.v1.ServiceAccount",
+    "apps/v1/Deployment": "io.k8s.api.apps.v1.Deployment",
+    "batch/v1/Job": "io.k8s.api.batch.v1.Job",
+    "rbac.authorization.k8s.io/v1/Role": "io.k8s.api.rbac.v1.Role",
+    "rbac.authorization.k8s.io/v1/RoleBinding": "io.k8s.api.rbac.v1.RoleBinding",
+}
+# What the OpenAPI document calls a string, but has another notation of its own.
+SPECIAL: dict[str, dict[str, Any]] = {
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": {
+        "type": ["string", "number"],
+        "pattern": r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$",
+    },
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {"type": ["integer", "string"]},
+    # The server's own; no chart sets it.
+    "io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry": {"type": "object"},
+}
+KEPT = ("type", "format", "required", "enum", "x-kubernetes-list-map-keys")
+
+
+def main() -> None:
+    """Write one file for each version given."""
+    for version in sys.argv[1:]:
+        definitions = openapi(version)["definitions"]
+        wanted = closure(list(KINDS.values()), definitions)
+        document = {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "$comment": f"From Kubernetes {version}, written by generate.py.",
+            "kinds": KINDS,
+            "definitions": {name: strict(name, definitions[name]) for name in sorted(wanted)},
+        }
+        target = Path(__file__).with_name(f"{version.rpartition('.')[0]}.json")
+        target.write_text(text(document), encoding="utf-8")
+
+
+def openapi(version: str) -> dict[str, Any]:
+    """Return Kubernetes' OpenAPI document of a version such as v1.30.14."""
+    command = ["go", "mod", "download", "-json", f"k8s.io/kubernetes@{version}"]
+    module = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    document: dict[str, Any] = json.loads(Path(module["Dir"], "api/openapi-spec/swagger.json").read_bytes())
+    return document
+
+
+def closure(names: list[str], definitions: dict[str, Any]) -> set[str]:
+    """Return these definitions and all that they refer to."""
+    found: set[str] = set()
+    while names:
+        name = names.pop()
+        if name not in found:
+            found.add(name)
+            if name not in SPECIAL:
+                names += referred(definitions[name])
+    return found
+
+
+def referred(node: Any) -> list[str]:
+    """Return the definitions that a part of the document names."""
+    if isinstance(node, list):
+        return [name for item in node for name in referred(item)]
+    if not isinstance(node, dict):
+        return []
+    here = [target(node["$ref"])] if isinstance(node.get("$ref"), str) else []
+    return here + [name for value in node.values() for name in referred(value)]
+
+
+def target(reference: str) -> str:
+    """Return the definition's name in a reference."""
+    return reference.rpartition("/")[2]
+
+
+def strict(name: str, node: dict[str, Any]) -> dict[str, Any]:
+    """Return a definition without its texts, closed to unknown fields."""
+    if name in SPECIAL:
+        return SPECIAL[name]
+    if "$ref" in node:
+        return {"$ref": f"#/definitions/{target(node['$ref'])}"}
+    kept = {key: node[key] for key in KEPT if key in node}
+    if "items" in node:
+        kept["items"] = strict("", node["items"])
+    if "properties" in node:
+        kept["properties"] = {key: strict("", value) for key, value in node["properties"].items()}
+        kept["additionalProperties"] = False
+    elif isinstance(node.get("additionalProperties"), dict):
+        kept["additionalProperties"] = strict("", node["additionalProperties"])
+    return kept
+
+
+def text(document: dict[str, Any]) -> str:
+    """Return the document with one definition on each line: a new version makes a readable difference."""
+    lines = [
+        f"    {json.dumps(name)}: {json.dumps(body, separators=(',', ':'))}"
+        for name, body in document["definitions"].items()
+    ]
+    head = json.dumps({**document, "definitions": "LINES"}, indent=2)
+    return head.replace('"LINES"', "{\n" + ",\n".join(lines) + "\n  }") + "\n"
+
+
+if __name__ == "__main__":
+    main()
