@@ -97,7 +97,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
     """Where a field of Settings comes from; the variable is also the key in config.json."""
 
     field: str
@@ -107,43 +107,43 @@ class _Source:
     help: str | None = None
 
 
-_SOURCES = (
-    _Source(
+SOURCES = (
+    Source(
         "entry_script",
         "AZUREML_ENTRY_SCRIPT",
         str,
         "entry_script",
         "the scoring script, relative to the app root; without one a script answers that returns its input",
     ),
-    _Source(
+    Source(
         "model_dir",
         "AZUREML_MODEL_DIR",
         str,
         "model_dir",
         "the model's folder, which the script finds in its variable AZUREML_MODEL_DIR",
     ),
-    _Source("port", "SERVER_PORT", _whole_number(1, 65535), "port", "the port for scoring (5001)"),
-    _Source(
+    Source("port", "SERVER_PORT", _whole_number(1, 65535), "port", "the port for scoring (5001)"),
+    Source(
         "health_port",
         "HEALTH_PORT",
         _whole_number(1, 65535),
         "health_port",
         "the port for /live, /ready and /metrics (9090)",
     ),
-    _Source(
+    Source(
         "worker_count", "WORKER_COUNT", _whole_number(1), "worker_count", "model processes; only 1 for now"
     ),
-    _Source("source_directory", "AZUREML_SOURCE_DIRECTORY", str),
-    _Source("service_name", "SERVICE_NAME", str),
-    _Source("scoring_timeout_ms", "SCORING_TIMEOUT_MS", _whole_number(1)),
-    _Source("worker_timeout_seconds", "WORKER_TIMEOUT", _whole_number(1)),
-    _Source("front_end", "GPU_INFERENCE_FRONT_END", _front_end),
-    _Source("keys_directory", "GPU_INFERENCE_KEYS_DIR", Path),
-    _Source("max_concurrent_requests", "GPU_INFERENCE_MAX_CONCURRENT_REQUESTS", _whole_number(1)),
-    _Source("max_queue_wait_ms", "GPU_INFERENCE_MAX_QUEUE_WAIT_MS", _whole_number(0)),
-    _Source("max_body_bytes", "GPU_INFERENCE_MAX_BODY_BYTES", _whole_number(1)),
-    _Source("drain_seconds", "GPU_INFERENCE_DRAIN_SECONDS", _seconds),
-    _Source("tensorflow_v1", "GPU_INFERENCE_TENSORFLOW_V1", _switch),
+    Source("source_directory", "AZUREML_SOURCE_DIRECTORY", str),
+    Source("service_name", "SERVICE_NAME", str),
+    Source("scoring_timeout_ms", "SCORING_TIMEOUT_MS", _whole_number(1)),
+    Source("worker_timeout_seconds", "WORKER_TIMEOUT", _whole_number(1)),
+    Source("front_end", "GPU_INFERENCE_FRONT_END", _front_end),
+    Source("keys_directory", "GPU_INFERENCE_KEYS_DIR", Path),
+    Source("max_concurrent_requests", "GPU_INFERENCE_MAX_CONCURRENT_REQUESTS", _whole_number(1)),
+    Source("max_queue_wait_ms", "GPU_INFERENCE_MAX_QUEUE_WAIT_MS", _whole_number(0)),
+    Source("max_body_bytes", "GPU_INFERENCE_MAX_BODY_BYTES", _whole_number(1)),
+    Source("drain_seconds", "GPU_INFERENCE_DRAIN_SECONDS", _seconds),
+    Source("tensorflow_v1", "GPU_INFERENCE_TENSORFLOW_V1", _switch),
 )
 
 
@@ -162,7 +162,7 @@ def load_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     config = _read_config(app_root, config_path, script)
 
     values: dict[str, Any] = {}
-    for source in _SOURCES:
+    for source in SOURCES:
         if source.flag in flags:
             name, given = f"--{source.flag}", flags[source.flag]
         elif environment.get(source.variable):
@@ -185,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="gpu-inference-server",
         description="Serve an Azure ML v1 entry script (init() and run()) over HTTP.",
     )
-    for source in _SOURCES:
+    for source in SOURCES:
         if source.flag:
             parser.add_argument(f"--{source.flag}", help=source.help)
     parser.add_argument(
