@@ -47,6 +47,12 @@ def _version(program: Path) -> str:
     return first_line.removeprefix("go").partition(" ")[0]
 
 
+def cache_folders(go: Go) -> tuple[Path, Path]:
+    """Return where this Go keeps what it compiled, and the modules that it fetched."""
+    compiled, modules = run([go.program, "env", "GOCACHE", "GOMODCACHE"]).split()
+    return Path(compiled), Path(modules)
+
+
 def version_key(version: str) -> tuple[int, ...]:
     """Return a Go version as numbers to compare; a release candidate counts as its release."""
     release = re.match(r"\d+(\.\d+)*", version)

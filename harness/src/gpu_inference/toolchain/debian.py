@@ -1,0 +1,50 @@
+"""Installs the Debian packages that are missing for the embedded cluster and for building images."""
+
+import os
+import shutil
+
+from gpu_inference import versions
+from gpu_inference.errors import GpuInferenceError
+from gpu_inference.process import run
+from gpu_inference.progress import Progress
+from gpu_inference.toolchain.preflight import missing_packages
+
+
+def install_missing(progress: Progress) -> list[str]:
+    """Install with apt what is not here yet; return the names of the packages installed.
+
+    Raises:
+        GpuInferenceError: something is missing and this is no Debian, not root, or apt fails.
+    """
+    needed = dict(versions.CLUSTER_PACKAGES)
+    if shutil.which("docker") is None:
+        needed |= versions.IMAGE_PACKAGES
+    missing = missing_packages(needed)
+    if missing:
+        install(missing, progress)
+    return missing
+
+
+def install(packages: list[str], progress: Progress, user: int | None = None, apt: str = "apt-get") -> None:
+    """Install packages by name, asking nothing and taking nothing that is merely recommended.
+
+    Raises:
+        GpuInferenceError: there is no apt, this is not root, or apt fails.
+    """
+    if shutil.which(apt) is None:
+        raise GpuInferenceError(
+            f"Not installed: {', '.join(packages)}; and this is no Debian or Ubuntu, where we could do it.",
+            "Install them with this system's own package manager (their names may differ there).",
+        )
+    if (os.geteuid() if user is None else user) != 0:
+        raise GpuInferenceError(
+            f"Not installed: {', '.join(packages)}; and only root can install them.",
+            'sudo -E env "PATH=$PATH" gpu-inference cluster setup',
+        )
+    # Another apt may be at work, as it is on a machine that has just started.
+    patiently = [apt, "-o", "DPkg::Lock::Timeout=300"]
+    environment = {"DEBIAN_FRONTEND": "noninteractive"}
+    with progress.step("Reading Debian's list of packages"):
+        run([*patiently, "update"], env=environment)
+    with progress.step(f"Installing {', '.join(packages)}"):
+        run([*patiently, "install", "--yes", "--no-install-recommends", *packages], env=environment)
