@@ -33,6 +33,13 @@ class ClusterStatus:
     gpus: int
     gpu_product: str | None
     cpu_overcommitted: bool
+    problem: str | None = None
+    """Why it is not running although it was brought up, or why it does not answer."""
+
+    @classmethod
+    def not_running(cls, provider: str, name: str, problem: str | None = None) -> "ClusterStatus":
+        """Return the status of a cluster that is not there, or does not answer."""
+        return cls(provider, name, False, None, None, False, 0, None, False, problem)
 
 
 class Cluster(Protocol):

@@ -1,0 +1,83 @@
+"""Talks to a cluster's API server, and turns what can go wrong on the way into sentences."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.config.config_exception import ConfigException
+
+from gpu_inference.errors import GpuInferenceError
+
+# Connecting takes microseconds on this machine and well under this anywhere; an answer may take longer.
+TIMEOUT_SECONDS = (3, 15)
+
+
+def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
+    """Return a client for the cluster that a kubeconfig names.
+
+    Raises:
+        GpuInferenceError: the file is missing, cannot be read, or has no such context.
+    """
+    try:
+        return config.new_client_from_config(str(kubeconfig), context)
+    except (ConfigException, OSError) as error:
+        raise GpuInferenceError(f"The kubeconfig {kubeconfig} cannot be used: {error}") from error
+
+
+@contextmanager
+def sentences(cluster: str, cure: str | None = None) -> Iterator[None]:
+    """Turn errors of calls to the API server within the block into `GpuInferenceError`.
+
+    Args:
+        cluster: which cluster it is, e.g. `The cluster 'gpu-inference'`.
+        cure: what to do when it does not answer.
+    """
+    try:
+        yield
+    except client.ApiException as error:
+        raise GpuInferenceError(f"{cluster} refused a request: {_message(error)}") from error
+    except urllib3.exceptions.HTTPError as error:
+        reason = getattr(error, "reason", None) or error
+        raise GpuInferenceError(f"{cluster} does not answer: {reason}", cure) from error
+
+
+def _message(error: client.ApiException) -> str:
+    """Return the API server's own words where it sent any."""
+    try:
+        return str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return f"{error.status} {error.reason}"
+
+
+def server_version(api: client.ApiClient) -> str:
+    """Return the API server's version, e.g. `v1.37.2`."""
+    return str(client.VersionApi(api).get_code(_request_timeout=TIMEOUT_SECONDS).git_version)
+
+
+def is_ready(api: client.ApiClient) -> bool:
+    """Tell whether the API server answers, and that it is ready."""
+    try:
+        url = f"{api.configuration.host}/readyz"
+        return bool(api.call_api("GET", url, _request_timeout=TIMEOUT_SECONDS).status == 200)
+    except (client.ApiException, urllib3.exceptions.HTTPError):
+        return False
+
+
+def is_named_node_ready(api: client.ApiClient, name: str) -> bool:
+    """Tell whether a node of that name exists and says that it is Ready."""
+    try:
+        return is_node_ready(client.CoreV1Api(api).read_node(name, _request_timeout=TIMEOUT_SECONDS))
+    except client.ApiException as error:
+        if error.status == 404:
+            return False
+        raise
+
+
+def is_node_ready(node: Any) -> bool:
+    """Tell whether a node (as the API returned it) says that it is Ready."""
+    conditions = node.status.conditions or []
+    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)

@@ -1,0 +1,339 @@
+"""The embedded cluster: brings the node up, waits for it, and takes all of it away again."""
+
+import errno
+import json
+import re
+import resource
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import timedelta
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import urllib3
+from kubernetes import client
+
+from gpu_inference.cluster import api as api_server
+from gpu_inference.cluster import gpus
+from gpu_inference.cluster.base import ClusterStatus, LocalImage
+from gpu_inference.cluster.embedded import cgroups, configuration, defaults, network, pki, processes
+from gpu_inference.cluster.embedded.components import components
+from gpu_inference.cluster.embedded.images import ImageStore, write_pause_archive
+from gpu_inference.cluster.embedded.layout import StateFolder
+from gpu_inference.cluster.embedded.lock import exclusive
+from gpu_inference.cluster.embedded.record import Record
+from gpu_inference.errors import GpuInferenceError
+from gpu_inference.paths import state_directory
+from gpu_inference.progress import Progress, Silent
+from gpu_inference.toolchain import preflight
+from gpu_inference.toolchain.programs import Programs, build_programs
+
+_START_TIMEOUT_SECONDS = 120.0
+_POLL_SECONDS = 0.1
+# A cluster that is brought up lasts at least this long.
+_RENEW_BEFORE = timedelta(days=1)
+# Linux' own limit; the kernel refuses more.
+_MOST_OPEN_FILES = 1_048_576
+_SMALLEST_DISK = 500 * 2**20
+
+
+class EmbeddedCluster:
+    """A Kubernetes of one node on this machine.
+
+    Args:
+        name: the cluster's, and so the node's and the host's network interface's.
+        cpu_overcommit: lower the CPU requests of new pods; None: as it is, and for a new cluster yes.
+        address_range: a free block of IPv4 addresses, at least a /22; None: one is chosen.
+        progress: who is told what happens.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        cpu_overcommit: bool | None = None,
+        address_range: str | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        if not re.fullmatch(r"[a-z]([a-z0-9-]{0,13}[a-z0-9])?", name):
+            raise GpuInferenceError(
+                f"The cluster name {name!r} is not valid.",
+                "Use 1 to 15 lower-case letters, digits and hyphens, beginning with a letter: "
+                "it is also the name of a network interface.",
+            )
+        self.name = name
+        self._cpu_overcommit = cpu_overcommit
+        self._address_range = address_range
+        self._progress = progress or Silent()
+        self._state = StateFolder(state_directory() / name)
+        self._cgroup = f"gpu-inference.{name}"
+
+    # ---- what callers use
+
+    def up(self) -> Path:
+        """Bring the cluster up if it is not running, wait until it can run pods, return its kubeconfig.
+
+        Whatever stops it on the way, Ctrl-C included, a cluster that was not there before is not there after.
+
+        Raises:
+            GpuInferenceError: something is missing on this machine, the address range is taken, or a component
+                ended (named, with the end of its log).
+        """
+        programs = self._prepare() if self._node() is None else None
+        with self._changing():
+            if self._node() is not None and self._certificates_expire():
+                self._progress.say(f"The certificates of the cluster {self.name!r} expire: it is made anew.")
+                self._remove()
+            if self._node() is not None:
+                self._refuse_other_address_range()
+                self._progress.say(f"The cluster {self.name!r} is running.")
+                self._finish(self._cpu_overcommit)
+            else:
+                programs = programs or self._prepare()
+                try:
+                    self._start(programs)
+                    self._finish(True if self._cpu_overcommit is None else self._cpu_overcommit)
+                except BaseException:
+                    self._remove()
+                    raise
+        return self._state.kubeconfig
+
+    def down(self) -> None:
+        """Remove the cluster with all that runs in it and all that it wrote; nothing happens when there is none.
+
+        Raises:
+            GpuInferenceError: something of it could not be removed.
+        """
+        if self._node() is None and not self._state.root.exists():
+            self._progress.say(f"There is no cluster {self.name!r}.")
+            return
+        with self._changing(), self._progress.step(f"Removing the cluster {self.name!r}"):
+            self._remove()
+
+    def status(self) -> ClusterStatus:
+        """Tell how the cluster is."""
+        if self._node() is None:
+            return ClusterStatus.not_running("embedded", self.name, self._why_it_ended())
+        with self._api() as api:
+            node = gpus.schedulable_node(api)
+            return ClusterStatus(
+                provider="embedded",
+                name=self.name,
+                running=True,
+                kubeconfig=self._state.kubeconfig,
+                kubernetes=api_server.server_version(api),
+                node_ready=api_server.is_node_ready(node),
+                gpus=gpus.allocatable(node),
+                gpu_product=gpus.product(node),
+                cpu_overcommitted=defaults.is_cpu_overcommitted(api),
+            )
+
+    def load_image(self, image: LocalImage) -> bool:
+        """Import an image into the node, unless the same is there; return whether it was imported.
+
+        Raises:
+            GpuInferenceError: the cluster is not running, or containerd refuses the image.
+        """
+        images = self._images()
+        with self._progress.step(f"Loading {image.reference}"):
+            return images.load(image)
+
+    def set_gpus(self, count: int, product: str = "NVIDIA-A100-SXM4-40GB", mode: gpus.Mode = "patch") -> None:
+        """Make the node advertise `count` GPUs of a product; 0 removes them.
+
+        Raises:
+            GpuInferenceError: the cluster is not running, or the node has real GPUs.
+        """
+        with self._api() as api:
+            before = gpus.simulated(gpus.checked_node(api, count))
+            by_plugin = before is not None and before[1] == "plugin"
+            if mode == "patch" and not (by_plugin and count == 0):
+                gpus.advertise_by_patch(api, count, product)
+                return
+            if before is not None and not by_plugin:
+                gpus.advertise_by_patch(api, 0, product)
+            self._set_gpus_by_plugin(api, count, product)
+
+    # ---- bringing up
+
+    def _prepare(self) -> Programs:
+        preflight.require()
+        return build_programs(self._progress)
+
+    def _start(self, programs: Programs) -> None:
+        if self._state.root.exists():
+            self._progress.say(f"Removing what an earlier cluster {self.name!r} left behind.")
+            self._remove()
+        used = network.addresses_in_use()
+        addresses = (
+            network.from_option(self._address_range, used) if self._address_range else network.choose(used)
+        )
+        if network.link_exists(self.name):
+            raise GpuInferenceError(
+                f"This host already has a network interface called {self.name!r}.",
+                "Give the cluster another name (--name).",
+            )
+        with self._progress.step(f"Preparing the node {self.name!r} ({addresses.block})"):
+            self._write_state(addresses, programs)
+        with self._progress.step("Starting etcd, containerd and the API server"):
+            processes.start(
+                self.name,
+                self._state.root,
+                self._state.log("node"),
+                lambda pid: network.connect(addresses, self.name, pid),
+            )
+            with self._api() as api:
+                self._wait(lambda: api_server.is_ready(api), "The API server is not ready")
+
+    def _write_state(self, addresses: network.Network, programs: Programs) -> None:
+        state = self._state
+        state.root.mkdir(mode=0o700, parents=True)
+        _check_disk(state.root)
+        record = Record(addresses, programs.kubernetes, programs.containerd, programs.coredns)
+        record.save(state.record)
+        controllers = cgroups.create(self._cgroup, cgroups.hierarchies())
+        replace(record, cgroup_controllers=controllers).save(state.record)
+        for folder in (state.logs, state.data):
+            folder.mkdir()
+        pki.create(state.pki, self.name, addresses.node, addresses.api_service)
+        shutil.copy(state.pki / "admin.kubeconfig", state.kubeconfig)
+        configuration.write(state.configuration, addresses, self._cgroup, _most_open_files())
+        state.components.write_text(json.dumps([asdict(c) for c in components(self.name, addresses)]))
+        write_pause_archive(programs.pause, state.pause_archive)
+
+    def _finish(self, cpu_overcommit: bool | None) -> None:
+        """Do what a ready API server still needs; each part of it can be done again."""
+        with self._api() as api:
+            with self._progress.step(f"Waiting until the node {self.name!r} is Ready"):
+                defaults.apply_defaults(api)
+                self._images().import_archive(self._state.pause_archive)
+                self._wait(lambda: api_server.is_named_node_ready(api, self.name), "The node is not Ready")
+                self._wait(lambda: defaults.can_create_pods(api), "The controller manager does nothing")
+            if cpu_overcommit is not None and defaults.is_cpu_overcommitted(api) is not cpu_overcommit:
+                with self._progress.step("Changing how the CPU requests of new pods are treated"):
+                    defaults.set_cpu_overcommit(api, cpu_overcommit)
+
+    def _wait(self, done: Callable[[], bool], otherwise: str) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_SECONDS
+        while not done():
+            self._running_node()
+            if time.monotonic() > deadline:
+                raise GpuInferenceError(
+                    f"{otherwise} after {_START_TIMEOUT_SECONDS:.0f} s.",
+                    f"Look at the logs: {self._state.logs}",
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _refuse_other_address_range(self) -> None:
+        record = Record.load(self._state.record)
+        if self._address_range and record and IPv4Network(self._address_range) != record.network.block:
+            raise GpuInferenceError(
+                f"The cluster {self.name!r} is running, with the address range {record.network.block}.",
+                f"Remove it first: gpu-inference cluster down --name {self.name}",
+            )
+
+    def _certificates_expire(self) -> bool:
+        certificate = self._state.pki / "ca.crt"
+        return not certificate.exists() or pki.valid_for(certificate) < _RENEW_BEFORE
+
+    # ---- using and removing
+
+    def _set_gpus_by_plugin(self, api: client.ApiClient, count: int, product: str) -> None:
+        wanted = self._state.gpu_plugin
+        unfinished = wanted.with_suffix(".new")
+        unfinished.write_text(str(count))
+        unfinished.rename(wanted)
+        if count:
+            gpus.describe(api, self.name, count, product, "plugin")
+        gpus.wait_until_allocatable(api, self.name, count)
+        if not count:
+            gpus.forget(api, self.name)
+
+    def _images(self) -> ImageStore:
+        return ImageStore(self._state.root, self._running_node().launcher)
+
+    def _node(self) -> processes.NodeProcesses | None:
+        return processes.find(self.name, self._state.root)
+
+    def _running_node(self) -> processes.NodeProcesses:
+        node = self._node()
+        if node is None:
+            raise GpuInferenceError(
+                f"The cluster {self.name!r} is not running. {self._why_it_ended() or ''}".strip(),
+                f"Bring it up: gpu-inference cluster up --name {self.name}",
+            )
+        return node
+
+    def _why_it_ended(self) -> str | None:
+        """Return the node's own last words, or a guess; None when there was no cluster."""
+        if not self._state.root.exists():
+            return None
+        if self._state.failure.exists():
+            return self._state.failure.read_text().strip()
+        node_log = self._state.log("node")
+        said = node_log.read_text(errors="replace").strip() if node_log.exists() else ""
+        return said or "It was killed, or this machine was restarted."
+
+    @contextmanager
+    def _api(self) -> Iterator[client.ApiClient]:
+        """Give a client for the API server; the node's death and the server's refusals become sentences."""
+        self._running_node()
+        with api_server.sentences(f"The cluster {self.name!r}", f"Look at the logs: {self._state.logs}"):
+            with api_server.connect(self._state.kubeconfig) as api:
+                try:
+                    yield api
+                except urllib3.exceptions.HTTPError:
+                    self._running_node()
+                    raise
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Let no other command change this cluster meanwhile, and explain what the state folder refuses."""
+        root = self._state.root
+        try:
+            with exclusive(
+                root.with_name(f"{self.name}.lock"),
+                f"Waiting for another command that works on the cluster {self.name!r}",
+                self._progress,
+            ):
+                yield
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise _disk_is_full(root.parent) from error
+            raise GpuInferenceError(
+                f"The cluster's folder {root} cannot be changed: {error.strerror or error} ({error.filename}).",
+                "Run it as root, or name another folder: export GPU_INFERENCE_STATE_DIR=FOLDER",
+            ) from error
+
+    def _remove(self) -> None:
+        """Remove all there is of the cluster, in any state."""
+        record = Record.load(self._state.record)
+        if (node := self._node()) is not None:
+            processes.end(node)
+        if record is not None:
+            network.disconnect(record.network, self.name)
+            cgroups.remove(self._cgroup, cgroups.hierarchies(), record.cgroup_controllers)
+        if self._state.root.exists():
+            shutil.rmtree(self._state.root)
+
+
+def _most_open_files() -> int:
+    hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return _MOST_OPEN_FILES if hard_limit == resource.RLIM_INFINITY else min(hard_limit, _MOST_OPEN_FILES)
+
+
+def _check_disk(folder: Path) -> None:
+    if shutil.disk_usage(folder).free < _SMALLEST_DISK:
+        raise _disk_is_full(folder.parent)
+
+
+def _disk_is_full(folder: Path) -> GpuInferenceError:
+    free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
+    return GpuInferenceError(
+        f"The disk that holds {folder} is full: {free >> 20} MiB are free; "
+        f"a cluster begins with {_SMALLEST_DISK >> 20}.",
+        "Free some, or name a folder on a larger disk: export GPU_INFERENCE_STATE_DIR=FOLDER",
+    )

@@ -1,0 +1,112 @@
+"""Brings images into the node's containerd. It keeps with each image the id it was loaded from, to load only changes."""
+
+import hashlib
+import io
+import json
+import platform
+import tarfile
+import tempfile
+from pathlib import Path
+
+from gpu_inference.cluster.base import LocalImage
+from gpu_inference.cluster.embedded.configuration import PAUSE_IMAGE
+from gpu_inference.cluster.embedded.layout import CONTAINERD_SOCKET, NODE_CONTAINERD, NODE_STATE
+from gpu_inference.errors import GpuInferenceError
+from gpu_inference.process import run
+
+# containerd may store another manifest, and even configuration, than the archive had; so its own digests
+# cannot be compared with ours.
+_ID_LABEL = "gpu-inference/image-id"
+# The user id that pods' pause containers run as, as in Kubernetes' own pause image.
+_NOBODY = "65535:65535"
+# As images call them, where that differs from what Linux calls them.
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+class ImageStore:
+    """The images of one running node."""
+
+    def __init__(self, state: Path, node_pid: int) -> None:
+        self._state = state
+        self._node_pid = node_pid
+
+    def load(self, image: LocalImage) -> bool:
+        """Import an image unless the very same is there under its name; return whether it was imported.
+
+        Raises:
+            GpuInferenceError: the image cannot be written out, or containerd refuses it.
+        """
+        if self._loaded_id(image.reference) == image.image_id:
+            return False
+        with tempfile.TemporaryDirectory(prefix="image-", dir=self._state) as folder:
+            archive = Path(folder, "image.tar")
+            image.save(archive)
+            self.import_archive(archive)
+        if self._line(image.reference) is None:
+            raise GpuInferenceError(f"The archive of {image.reference} holds no image of that name.")
+        self._ctr("images", "label", image.reference, f"{_ID_LABEL}={image.image_id}")
+        return True
+
+    def import_archive(self, archive: Path) -> None:
+        """Import a docker-archive that lies in the state folder."""
+        self._ctr("images", "import", str(NODE_STATE / archive.relative_to(self._state)))
+
+    def _loaded_id(self, reference: str) -> str | None:
+        line = self._line(reference)
+        if line is None:
+            return None
+        for label in line.split()[-1].split(","):
+            key, _, value = label.partition("=")
+            if key == _ID_LABEL:
+                return value
+        return None
+
+    def _line(self, reference: str) -> str | None:
+        """Return the image's line in containerd's table, or None."""
+        lines = self._ctr("images", "list", f"name=={reference}").splitlines()
+        return next((line for line in lines if line.split()[0] == reference), None)
+
+    def _ctr(self, *arguments: str) -> str:
+        return run(
+            [
+                "nsenter",
+                f"--target={self._node_pid}",
+                "--mount",
+                f"{NODE_CONTAINERD}/ctr",
+                f"--address={CONTAINERD_SOCKET}",
+                "--namespace=k8s.io",
+                *arguments,
+            ]
+        )
+
+
+def write_pause_archive(program: Path, archive: Path) -> None:
+    """Write a docker-archive with the one program that holds a pod's namespaces."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        entry = tarfile.TarInfo("pause")
+        entry.size = program.stat().st_size
+        entry.mode = 0o755
+        with program.open("rb") as content:
+            tar.addfile(entry, content)
+    diff_id = hashlib.sha256(layer.getvalue()).hexdigest()
+    configuration = json.dumps(
+        {
+            "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+            "os": "linux",
+            "config": {"Entrypoint": ["/pause"], "User": _NOBODY},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}"]},
+        }
+    ).encode()
+    configuration_name = f"{hashlib.sha256(configuration).hexdigest()}.json"
+    layer_name = f"{diff_id}/layer.tar"
+    manifest = [{"Config": configuration_name, "RepoTags": [PAUSE_IMAGE], "Layers": [layer_name]}]
+    with tarfile.open(archive, "w") as tar:
+        for name, data in (
+            (configuration_name, configuration),
+            (layer_name, layer.getvalue()),
+            ("manifest.json", json.dumps(manifest).encode()),
+        ):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))

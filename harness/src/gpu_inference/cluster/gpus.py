@@ -1,0 +1,177 @@
+"""Makes a node advertise GPUs that are not there, so that scheduling, quota and the cap behave as with real ones.
+
+It works through the API alone and so on every kind of cluster; a device plugin (embedded cluster only) can take
+the place of the patch. An annotation on the node tells these GPUs from real ones, which are never touched.
+"""
+
+import json
+import re
+import time
+from typing import Any, Literal
+
+from kubernetes import client
+
+from gpu_inference.cluster.api import TIMEOUT_SECONDS
+from gpu_inference.errors import GpuInferenceError
+
+RESOURCE = "nvidia.com/gpu"
+ANNOTATION = "gpu-inference/simulated-gpus"
+_PRODUCT_LABEL = "nvidia.com/gpu.product"
+
+Mode = Literal["patch", "plugin"]
+
+
+def schedulable_node(api: client.ApiClient) -> Any:
+    """Return the node that gets the GPUs: the first by name that pods can be scheduled to.
+
+    Raises:
+        GpuInferenceError: there is none.
+    """
+    nodes = client.CoreV1Api(api).list_node(_request_timeout=TIMEOUT_SECONDS).items
+    for node in sorted(nodes, key=lambda node: node.metadata.name):
+        taints = node.spec.taints or []
+        if not node.spec.unschedulable and not any(taint.effect != "PreferNoSchedule" for taint in taints):
+            return node
+    raise GpuInferenceError(
+        "The cluster has no node that pods can be scheduled to.",
+        "See `kubectl describe nodes`: taints, cordons.",
+    )
+
+
+def simulated(node: Any) -> tuple[int, Mode] | None:
+    """Return how many simulated GPUs a node has and how they are advertised; None when it has none."""
+    text = (node.metadata.annotations or {}).get(ANNOTATION)
+    if text is None:
+        return None
+    value = json.loads(text)
+    return int(value["count"]), value["mode"]
+
+
+def allocatable(node: Any) -> int:
+    """Return how many GPUs, real or simulated, pods can get on a node."""
+    return int((node.status.allocatable or {}).get(RESOURCE, "0"))
+
+
+def product(node: client.V1Node) -> str | None:
+    """Return what a node's GPUs are called, if it says."""
+    return (node.metadata.labels or {}).get(_PRODUCT_LABEL)
+
+
+def refuse_plugin_mode(mode: Mode) -> None:
+    """Stop a provider that has no access to the kubelet's folders.
+
+    Raises:
+        GpuInferenceError: the mode is `plugin`.
+    """
+    if mode == "plugin":
+        raise GpuInferenceError(
+            "The device plugin runs beside the kubelet, which only the embedded cluster allows.",
+            "Use the mode `patch`, or --provider embedded.",
+        )
+
+
+def refuse_real_gpus(node: Any) -> None:
+    """Stop at a node whose GPUs are not ours.
+
+    Raises:
+        GpuInferenceError: it advertises GPUs that were not set here.
+    """
+    if simulated(node) is None and allocatable(node) > 0:
+        raise GpuInferenceError(
+            f"The node {node.metadata.name!r} has {allocatable(node)} real {RESOURCE}: they are left as they are.",
+            "Use them as they are, or simulate GPUs on a cluster that has none (--provider embedded).",
+        )
+
+
+def advertise_by_patch(api: client.ApiClient, count: int, product: str) -> None:
+    """Write capacity, allocatable and labels into the node's status; 0 removes them.
+
+    Raises:
+        GpuInferenceError: the count is negative, the node has real GPUs, or it does not take the change.
+    """
+    node = checked_node(api, count)
+    before = simulated(node)
+    if before is not None and before[1] == "plugin":
+        raise GpuInferenceError(
+            f"The GPUs of the node {node.metadata.name!r} come from the device plugin, and the kubelet overwrites a patch.",
+            "Ask for mode 'plugin' again, or make the cluster anew (`gpu-inference cluster down`, then `up`).",
+        )
+    if count:
+        describe(api, node.metadata.name, count, product, "patch")
+    _patch_status(api, node, count)
+    wait_until_allocatable(api, node.metadata.name, count)
+    if not count:
+        forget(api, node.metadata.name)
+
+
+def checked_node(api: client.ApiClient, count: int) -> Any:
+    """Return the node to change.
+
+    Raises:
+        GpuInferenceError: the count is negative, there is no node for it, or it has real GPUs.
+    """
+    if count < 0:
+        raise GpuInferenceError(f"A node cannot have {count} GPUs.", "Give 0 or more.")
+    node = schedulable_node(api)
+    refuse_real_gpus(node)
+    return node
+
+
+def _patch_status(api: client.ApiClient, node: Any, count: int) -> None:
+    escaped = RESOURCE.replace("/", "~1")
+    patch: list[dict[str, str]] = []
+    for field in ("capacity", "allocatable"):
+        path = f"/status/{field}/{escaped}"
+        if count:
+            patch.append({"op": "add", "path": path, "value": str(count)})
+        elif RESOURCE in (getattr(node.status, field) or {}):
+            patch.append({"op": "remove", "path": path})
+    if patch:
+        client.CoreV1Api(api).patch_node_status(node.metadata.name, patch, _request_timeout=TIMEOUT_SECONDS)
+
+
+def describe(api: client.ApiClient, node: str, count: int, product: str, mode: Mode) -> None:
+    """Give a node the labels of NVIDIA's GPU feature discovery, and our annotation."""
+    labels = {
+        "nvidia.com/gpu.present": "true",
+        _PRODUCT_LABEL: product,
+        "nvidia.com/gpu.count": str(count),
+        "nvidia.com/gpu.memory": _memory_mib(product),
+    }
+    _patch_metadata(api, node, labels, json.dumps({"count": count, "mode": mode}))
+
+
+def forget(api: client.ApiClient, node: str) -> None:
+    """Take the labels and the annotation from a node."""
+    names = ("present", "product", "count", "memory")
+    _patch_metadata(api, node, {f"nvidia.com/gpu.{name}": None for name in names}, None)
+
+
+def _patch_metadata(
+    api: client.ApiClient, node: str, labels: dict[str, str | None], annotation: str | None
+) -> None:
+    body = {"metadata": {"labels": labels, "annotations": {ANNOTATION: annotation}}}
+    client.CoreV1Api(api).patch_node(node, body, _request_timeout=TIMEOUT_SECONDS)
+
+
+def _memory_mib(product: str) -> str | None:
+    """Return a product's memory in MiB where its name tells it (NVIDIA-A100-SXM4-40GB)."""
+    match = re.search(r"-(\d+)GB$", product)
+    return str(int(match[1]) * 1024) if match else None
+
+
+def wait_until_allocatable(api: client.ApiClient, node: str, count: int, timeout_seconds: float = 30) -> None:
+    """Wait until pods can get exactly so many GPUs on a node.
+
+    Raises:
+        GpuInferenceError: they cannot after the timeout.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    core = client.CoreV1Api(api)
+    while (now := allocatable(core.read_node(node, _request_timeout=TIMEOUT_SECONDS))) != count:
+        if time.monotonic() > deadline:
+            raise GpuInferenceError(
+                f"The node {node!r} advertises {now} {RESOURCE}, not {count}, after {timeout_seconds:.0f} s.",
+                "Something else writes its status: is a device plugin running on this cluster?",
+            )
+        time.sleep(0.1)
