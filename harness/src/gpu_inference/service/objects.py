@@ -1,0 +1,107 @@
+"""Reads a service's objects from the API server, as the plain JSON that it sends."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from kubernetes import client
+
+from gpu_inference.cluster.api import TIMEOUT_SECONDS, connect, sentences
+
+Object = dict[str, Any]
+
+NAME_LABEL = "app.kubernetes.io/name=gpu-inference"
+_INSTANCE_LABEL = "app.kubernetes.io/instance"
+_COMPONENT_LABEL = "app.kubernetes.io/component"
+
+
+class Objects:
+    """The objects of services in one namespace.
+
+    Each method raises GpuInferenceError when the cluster does not answer or refuses.
+    """
+
+    def __init__(self, kubeconfig: Path, context: str | None, namespace: str) -> None:
+        self.api = connect(kubeconfig, context)
+        self.namespace = namespace
+        self._cluster = f"The cluster of {kubeconfig}"
+        self._core = client.CoreV1Api(self.api)
+        self._apps = client.AppsV1Api(self.api)
+        self._batch = client.BatchV1Api(self.api)
+
+    def deployment(self, service: str) -> Object | None:
+        """Return the Deployment of a service, or None when there is none of ours."""
+        found = self._items(
+            self._apps.list_namespaced_deployment,
+            field_selector=f"metadata.name={service}",
+            label_selector=NAME_LABEL,
+        )
+        return found[0] if found else None
+
+    def deployments(self) -> list[Object]:
+        """Return the Deployments of all services in the namespace."""
+        return self._items(self._apps.list_namespaced_deployment, label_selector=NAME_LABEL)
+
+    def replica_sets(self, release: str) -> list[Object]:
+        """Return the ReplicaSets of a release."""
+        return self._items(self._apps.list_namespaced_replica_set, label_selector=_of(release))
+
+    def pods(self, release: str, component: str | None = None) -> list[Object]:
+        """Return the pods of a release: of one component (`scoring`, `keys`), or all."""
+        return self._items(self._core.list_namespaced_pod, label_selector=_of(release, component))
+
+    def jobs(self, release: str) -> list[Object]:
+        """Return the Jobs of a release."""
+        return self._items(self._batch.list_namespaced_job, label_selector=_of(release))
+
+    def warnings(self, names: Sequence[str]) -> list[Object]:
+        """Return the Warning events about objects of these names, the newest last."""
+        events = self._items(self._core.list_namespaced_event, field_selector="type=Warning")
+        about = [event for event in events if event["involvedObject"].get("name") in names]
+        return sorted(about, key=lambda event: event.get("lastTimestamp") or event["eventTime"] or "")
+
+    def service(self, service: str) -> Object | None:
+        """Return the Service object of a service."""
+        found = self._items(self._core.list_namespaced_service, field_selector=f"metadata.name={service}")
+        return found[0] if found else None
+
+    def secret(self, name: str) -> Object | None:
+        """Return a Secret; its data are base64."""
+        found = self._items(self._core.list_namespaced_secret, field_selector=f"metadata.name={name}")
+        return found[0] if found else None
+
+    def node_addresses(self) -> list[str]:
+        """Return the nodes' addresses, external ones first."""
+        nodes = json.loads(self._read(self._core.list_node))["items"]
+        addresses = [address for node in nodes for address in node["status"]["addresses"]]
+        order = ["ExternalIP", "InternalIP"]
+        known = [address for address in addresses if address["type"] in order]
+        return [found["address"] for found in sorted(known, key=lambda found: order.index(found["type"]))]
+
+    def log(self, pod: str, *, container: str, lines: int, previous: bool = False) -> str:
+        """Return the last lines that a container wrote (`previous`: the one before its last restart)."""
+        text = self._read(
+            self._core.read_namespaced_pod_log,
+            pod,
+            self.namespace,
+            container=container,
+            tail_lines=lines,
+            previous=previous,
+        )
+        return text.decode(errors="replace")
+
+    def _items(self, read: Callable[..., Any], **selectors: str) -> list[Object]:
+        items: list[Object] = json.loads(self._read(read, self.namespace, **selectors))["items"]
+        return items
+
+    def _read(self, read: Callable[..., Any], *words: str, **options: Any) -> bytes:
+        with sentences(self._cluster):
+            answer = read(*words, _preload_content=False, _request_timeout=TIMEOUT_SECONDS, **options)
+        content: bytes = answer.data
+        return content
+
+
+def _of(release: str, component: str | None = None) -> str:
+    labels = f"{NAME_LABEL},{_INSTANCE_LABEL}={release}"
+    return f"{labels},{_COMPONENT_LABEL}={component}" if component else labels

@@ -1,0 +1,78 @@
+"""Makes a pod's port reachable on this machine through the API server, where no network leads to the pod."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable
+
+from kubernetes import client
+from kubernetes.stream import portforward
+
+_CHUNK_BYTES = 65536
+
+
+class PortForward:
+    """Listens on a free port of 127.0.0.1; a pod is chosen for each connection when it is made.
+
+    Args:
+        api: the cluster.
+        namespace: the pod's.
+        choose_pod: gives the name of a pod that is ready, and may raise GpuInferenceError.
+        port: the pod's port.
+    """
+
+    def __init__(
+        self, api: client.ApiClient, namespace: str, choose_pod: Callable[[], str], port: int
+    ) -> None:
+        self._core = client.CoreV1Api(api)
+        self._namespace = namespace
+        self._choose_pod = choose_pod
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, name="port-forward", daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """Host and port, as in `127.0.0.1:40123`."""
+        host, port = self._listener.getsockname()
+        return f"{host}:{port}"
+
+    def close(self) -> None:
+        """Stop listening; connections that are open go on until one side ends them."""
+        with contextlib.suppress(OSError):
+            # Closing alone does not wake the thread that accepts.
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._carry, args=(connection,), daemon=True).start()
+
+    def _carry(self, connection: socket.socket) -> None:
+        # An exception here ends this connection alone: its client sees it closed, and tries again.
+        with connection:
+            forward = portforward(
+                self._core.connect_get_namespaced_pod_portforward,
+                self._choose_pod(),
+                self._namespace,
+                ports=str(self._port),
+            )
+            remote = forward.socket(self._port)
+            sender = threading.Thread(target=_pump, args=(connection, remote), daemon=True)
+            sender.start()
+            _pump(remote, connection)
+            sender.join()
+            forward.close()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(_CHUNK_BYTES):
+            sink.sendall(data)
+    for end, how in ((sink, socket.SHUT_WR), (source, socket.SHUT_RD)):
+        with contextlib.suppress(OSError):
+            end.shutdown(how)
