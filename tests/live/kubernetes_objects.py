@@ -1,0 +1,54 @@
+"""Looks at the cluster itself, past the harness: what the tests hold the harness's words against."""
+
+from typing import Any
+
+from kubernetes import client, config
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import ApiException
+
+from gpu_inference.service import Service
+
+
+def api_client(service: Service) -> Any:
+    return config.new_client_from_config(str(service.kubeconfig))
+
+
+def read_deployment(service: Service) -> Any:
+    apps = client.AppsV1Api(api_client(service))
+    return apps.read_namespaced_deployment(service.name, service.namespace)
+
+
+def pods_of(service: Service) -> list[Any]:
+    """Return the scoring pods that are not on their way out."""
+    selector = f"app.kubernetes.io/instance={service.name},app.kubernetes.io/component=scoring"
+    core = client.CoreV1Api(api_client(service))
+    listed = core.list_namespaced_pod(service.namespace, label_selector=selector).items
+    return [pod for pod in listed if pod.metadata.deletion_timestamp is None]
+
+
+def objects_of_release(service: Service) -> list[str]:
+    """Return kind/name of every object in the namespace, of whatever kind, that the release has to do with.
+
+    Found by label and by name, so that an object that lost its labels, or never had any, counts too.
+    Events are left out: they tell of objects that are gone.
+    """
+    dynamic = DynamicClient(api_client(service))
+    found = set()
+    for resource in dynamic.resources.search():
+        if (
+            not resource.namespaced
+            or "list" not in resource.verbs
+            or resource.kind in ("Event", "PodMetrics")
+        ):
+            continue
+        if resource.kind.endswith("List"):
+            continue
+        try:
+            items = dynamic.get(resource, namespace=service.namespace).items
+        except ApiException:
+            continue
+        for item in items:
+            labels = dict(item.metadata.labels or {})
+            if labels.get("app.kubernetes.io/instance") == service.name or service.name in item.metadata.name:
+                found.add(f"{resource.kind}/{item.metadata.name}")
+    return sorted(found)

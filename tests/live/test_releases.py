@@ -1,0 +1,109 @@
+"""Keys and upgrades over a release's life, with the lowest and the highest Helm, and from released charts."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.live.kubernetes_objects import objects_of_release
+
+from gpu_inference.cluster import Cluster
+from gpu_inference.errors import GpuInferenceError
+from gpu_inference.helm import Helm
+from gpu_inference.image import runtime_image
+from gpu_inference.process import run
+from gpu_inference.progress import Progress
+from gpu_inference.service import Service
+from gpu_inference.toolchain import clients
+
+RELEASES = sorted((Path(__file__).parent / "releases").glob("*.tgz"))
+# The bare runtime: its built-in script echoes.
+VALUES = {"deployment": {"gpu_cores": 0}, "drain": {"preStopSleepSeconds": 1, "seconds": 1}}
+HELMS: dict[str, Callable[[], Path]] = {
+    "helm3": lambda: clients.helm(3, Progress()),
+    "helm4": lambda: clients.helm(4, Progress()),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _runtime_image_in_the_cluster(cluster: Cluster) -> None:
+    cluster.load_image(runtime_image(progress=Progress()))
+
+
+@pytest.fixture(params=HELMS)
+def helm(request: pytest.FixtureRequest, kubeconfig: Path) -> Helm:
+    return Helm(HELMS[request.param](), kubeconfig=kubeconfig)
+
+
+@pytest.fixture
+def release(namespace: str, kubeconfig: Path) -> Iterator[Service]:
+    """A service that is not there yet; removed afterwards by whichever Helm."""
+    service = Service("echo", namespace=namespace, kubeconfig=kubeconfig)
+    yield service
+    service.delete()
+    service.close()
+
+
+def test_keys_survive_upgrades_and_a_rollback(helm: Helm, release: Service, chart: Path) -> None:
+    helm.upgrade("echo", chart, VALUES, namespace=release.namespace)
+    release.wait_for_deployment(timeout_sec=120)
+    keys = release.get_keys()
+
+    helm.upgrade("echo", chart, {**VALUES, "podAnnotations": {"a": "b"}}, namespace=release.namespace)
+    release.wait_for_deployment(timeout_sec=120)
+    assert release.get_keys() == keys
+
+    namespace = f"--namespace={release.namespace}"
+    run([helm.program, "rollback", "echo", "1", namespace, f"--kubeconfig={release.kubeconfig}"])
+    release.wait_for_deployment(timeout_sec=120)
+    assert release.get_keys() == keys
+    assert release.run('"still here"') == '"still here"'
+
+
+def test_uninstall_leaves_nothing_in_the_namespace(helm: Helm, release: Service, chart: Path) -> None:
+    helm.upgrade("echo", chart, VALUES, namespace=release.namespace)
+    release.wait_for_deployment(timeout_sec=120)
+    assert helm.uninstall("echo", namespace=release.namespace)
+    assert objects_of_release(release) == []
+
+
+def test_a_release_of_helm_3_is_upgraded_by_helm_4(release: Service, chart: Path, kubeconfig: Path) -> None:
+    Helm(HELMS["helm3"](), kubeconfig=kubeconfig).upgrade("echo", chart, VALUES, namespace=release.namespace)
+    release.wait_for_deployment(timeout_sec=120)
+    keys = release.get_keys()
+    helm4 = Helm(HELMS["helm4"](), kubeconfig=kubeconfig)
+    helm4.upgrade("echo", chart, {**VALUES, "podAnnotations": {"a": "b"}}, namespace=release.namespace)
+    release.wait_for_deployment(timeout_sec=120)
+    assert release.get_keys() == keys
+
+
+@pytest.mark.parametrize("released", RELEASES, ids=lambda path: path.stem)
+def test_a_released_chart_is_upgraded_to_this_one(
+    released: Path, helm: Helm, release: Service, chart: Path
+) -> None:
+    helm.upgrade("echo", released, VALUES, namespace=release.namespace)
+    release.wait_for_deployment(timeout_sec=120)
+    keys = release.get_keys()
+    helm.upgrade("echo", chart, VALUES, namespace=release.namespace)
+    release.wait_for_deployment(timeout_sec=120)
+    assert release.get_keys() == keys
+    assert release.run("1") == "1"
+
+
+def test_the_first_release_is_kept_to_be_upgraded_from() -> None:
+    assert [path.name for path in RELEASES][:1] == ["gpu-inference-0.1.0.tgz"]
+
+
+def test_explicit_keys_are_the_services_keys(helm: Helm, release: Service, chart: Path) -> None:
+    own = {"primary_key": "first-of-my-own", "secondary_key": "second-of-my-own"}
+    values = {**VALUES, "deployment": {**VALUES["deployment"], **own}}
+    helm.upgrade("echo", chart, values, namespace=release.namespace)
+    release.wait_for_deployment(timeout_sec=120)
+    assert release.get_keys() == ("first-of-my-own", "second-of-my-own")
+    assert release.run("1") == "1"
+
+
+def test_values_over_the_cap_install_nothing(helm: Helm, release: Service, chart: Path) -> None:
+    values = {"deployment": {"num_replicas": 2}, "cluster": {"gpu_count": 1}}
+    with pytest.raises(GpuInferenceError, match="num_replicas"):
+        helm.upgrade("echo", chart, values, namespace=release.namespace)
+    assert objects_of_release(release) == []
