@@ -52,7 +52,7 @@ def helm(major: Literal[3, 4], progress: Progress | None = None) -> Path:
     Raises:
         GpuInferenceError: it is not in the cache and cannot be fetched.
     """
-    return _fetched(HELM_3 if major == 3 else HELM_4, progress or Progress())
+    return fetched(HELM_3 if major == 3 else HELM_4, progress or Progress())
 
 
 def kubectl(progress: Progress | None = None) -> Path:
@@ -61,7 +61,7 @@ def kubectl(progress: Progress | None = None) -> Path:
     Raises:
         GpuInferenceError: it is not in the cache and cannot be fetched.
     """
-    return _fetched(KUBECTL, progress or Progress())
+    return fetched(KUBECTL, progress or Progress())
 
 
 def helm_on_path() -> Path | None:
@@ -70,7 +70,12 @@ def helm_on_path() -> Path | None:
     return Path(found) if found else None
 
 
-def _fetched(client: Client, progress: Progress) -> Path:
+def fetched(client: Client, progress: Progress) -> Path:
+    """Return a client; fetch it first if the cache does not have it.
+
+    Raises:
+        GpuInferenceError: it cannot be fetched, or what was fetched is not what it should be.
+    """
     if client.path.is_file():
         return client.path
     if architecture() != "amd64":

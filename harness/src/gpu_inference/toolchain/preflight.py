@@ -69,7 +69,11 @@ def require() -> None:
     Raises:
         GpuInferenceError: it cannot; all reasons at once, each with its cure.
     """
-    problems = check()
+    refuse(check())
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Raise one error for all problems, each with its cure; do nothing where there is none."""
     if not problems:
         return
     if len(problems) == 1:

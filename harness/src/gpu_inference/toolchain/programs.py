@@ -160,12 +160,13 @@ def are_built() -> bool:
     return go is not None and all(program.folder(go).is_dir() for program in _ALL)
 
 
-def build(programs: Sequence[GoProgram], progress: Progress) -> list[Path]:
+def build(programs: Sequence[GoProgram], progress: Progress, search_path: str | None = None) -> list[Path]:
     """Return the folder of each program; build those that the cache does not have.
 
     While one is compiled, the modules of those after it are fetched. Two callers do not build the same twice.
+    Go is looked for on `search_path`, or where `find_go` looks by itself.
     """
-    go = find_go()
+    go = find_go(search_path)
     if go is None:
         raise GpuInferenceError("Go is not installed, or not on PATH.", "gpu-inference cluster setup")
     folders = [program.folder(go) for program in programs]
@@ -236,11 +237,15 @@ def _fetching_modules(program: GoProgram, go: Go) -> Iterator[_Fetch]:
 
 
 def _compile(program: GoProgram, go: Go, folder: Path) -> None:
-    with cache.new_entry(folder) as unfinished:
+    with (
+        cache.new_entry(folder) as unfinished,
+        # Go does not remove its working folder when it is ended.
+        tempfile.TemporaryDirectory(dir=folder.parent, prefix=cache.UNFINISHED) as work,
+    ):
         try:
             run(
                 [go.program, "build", *program.build_arguments(), "-o", f"{unfinished}/", *program.packages],
-                env=build_environment(),
+                env=build_environment() | {"GOTMPDIR": work},
                 cwd=program.sources,
             )
         except GpuInferenceError as error:
