@@ -28,9 +28,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="embedded: lower the CPU requests of new pods to at most 100m, so that a small machine can run "
         "what was made for a big one; GPUs, memory and limits are not touched (on for a new cluster)",
     )
-    up.add_argument(
-        "--address-range", metavar="CIDR", help="embedded: a free block of IPv4 addresses, e.g. a /16"
-    )
+    up.add_argument("--address-range", metavar="CIDR", help="embedded: a free block of addresses")
 
     down = _action(actions, "down", _down, "remove the cluster and all that belongs to it")
     down.add_argument("--all", action="store_true", help="remove every embedded cluster on this machine")
@@ -64,7 +62,7 @@ def _action(actions: Any, name: str, handler: Any, description: str) -> argparse
     parser.add_argument(
         "--simulate-gpus",
         action="store_true",
-        help="for --provider kubeconfig: this is a test cluster, its node may advertise GPUs it does not have",
+        help="for --provider kubeconfig: a test cluster: its node may advertise GPUs it lacks",
     )
     return parser
 
@@ -122,7 +120,7 @@ def _status(arguments: argparse.Namespace) -> int:
 def _described(status: ClusterStatus) -> str:
     lines = {"cluster": f"{status.name} ({status.provider})", "state": "not running"}
     if status.running:
-        gpus = f"{status.gpus} × {status.gpu_product or 'unnamed'}" if status.gpus else "none"
+        gpus = f"{status.gpus} of {status.gpu_product or 'an unnamed product'}" if status.gpus else "none"
         lines |= {
             "state": "Ready" if status.node_ready else "running, node not Ready",
             "kubernetes": status.kubernetes or "unknown",
@@ -157,10 +155,10 @@ def _load_image(arguments: argparse.Namespace) -> None:
 
 
 def _setup(arguments: argparse.Namespace) -> None:  # noqa: ARG001
-    from gpu_inference.toolchain import preflight
+    from gpu_inference.toolchain import debian, preflight
     from gpu_inference.toolchain.programs import build_programs
 
     progress = Progress()
-    preflight.install_missing(progress)
+    debian.install_missing(progress)
     preflight.require()
     build_programs(progress)

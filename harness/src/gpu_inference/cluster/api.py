@@ -23,7 +23,8 @@ def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
         GpuInferenceError: the file is missing, cannot be read, or has no such context.
     """
     try:
-        return config.new_client_from_config(str(kubeconfig), context)
+        api: client.ApiClient = config.new_client_from_config(str(kubeconfig), context)
+        return api
     except (ConfigException, OSError) as error:
         raise GpuInferenceError(f"The kubeconfig {kubeconfig} cannot be used: {error}") from error
 
@@ -48,7 +49,7 @@ def sentences(cluster: str, cure: str | None = None) -> Iterator[None]:
 def _message(error: client.ApiException) -> str:
     """Return the API server's own words where it sent any."""
     try:
-        return str(json.loads(error.body)["message"])
+        return str(json.loads(error.body or "")["message"])
     except (TypeError, ValueError, KeyError):
         return f"{error.status} {error.reason}"
 

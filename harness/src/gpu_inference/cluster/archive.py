@@ -30,7 +30,7 @@ class ArchivedImage:
             ) from error
         if len(images) != 1 or len(references) != 1:
             raise GpuInferenceError(
-                f"{archive} holds {len(images)} images with {len(references)} names, and one of each is needed.",
+                f"{archive} holds {len(images)} images with {len(references)} names; one of each is needed.",
                 "Write one image by its name: docker save NAME -o FILE",
             )
         self.reference: str = full_name(references[0])

@@ -1,7 +1,7 @@
-"""Makes a node advertise GPUs that are not there, so that scheduling, quota and the cap behave as with real ones.
+"""Makes a node advertise GPUs that are not there: scheduling, quota and the cap behave as with real ones.
 
-It works through the API alone and so on every kind of cluster; a device plugin (embedded cluster only) can take
-the place of the patch. An annotation on the node tells these GPUs from real ones, which are never touched.
+It works through the API alone, and so on every kind of cluster; on the embedded cluster a device plugin can
+take the place of the patch. An annotation on the node tells these GPUs from real ones, which are left alone.
 """
 
 import json
@@ -27,7 +27,7 @@ def schedulable_node(api: client.ApiClient) -> Any:
     Raises:
         GpuInferenceError: there is none.
     """
-    nodes = client.CoreV1Api(api).list_node(_request_timeout=TIMEOUT_SECONDS).items
+    nodes: list[Any] = client.CoreV1Api(api).list_node(_request_timeout=TIMEOUT_SECONDS).items
     for node in sorted(nodes, key=lambda node: node.metadata.name):
         taints = node.spec.taints or []
         if not node.spec.unschedulable and not any(taint.effect != "PreferNoSchedule" for taint in taints):
@@ -52,9 +52,10 @@ def allocatable(node: Any) -> int:
     return int((node.status.allocatable or {}).get(RESOURCE, "0"))
 
 
-def product(node: client.V1Node) -> str | None:
+def product(node: Any) -> str | None:
     """Return what a node's GPUs are called, if it says."""
-    return (node.metadata.labels or {}).get(_PRODUCT_LABEL)
+    label: str | None = (node.metadata.labels or {}).get(_PRODUCT_LABEL)
+    return label
 
 
 def refuse_plugin_mode(mode: Mode) -> None:
@@ -78,7 +79,7 @@ def refuse_real_gpus(node: Any) -> None:
     """
     if simulated(node) is None and allocatable(node) > 0:
         raise GpuInferenceError(
-            f"The node {node.metadata.name!r} has {allocatable(node)} real {RESOURCE}: they are left as they are.",
+            f"The node {node.metadata.name!r} has {allocatable(node)} real {RESOURCE}.",
             "Use them as they are, or simulate GPUs on a cluster that has none (--provider embedded).",
         )
 
@@ -93,8 +94,8 @@ def advertise_by_patch(api: client.ApiClient, count: int, product: str) -> None:
     before = simulated(node)
     if before is not None and before[1] == "plugin":
         raise GpuInferenceError(
-            f"The GPUs of the node {node.metadata.name!r} come from the device plugin, and the kubelet overwrites a patch.",
-            "Ask for mode 'plugin' again, or make the cluster anew (`gpu-inference cluster down`, then `up`).",
+            f"The GPUs of the node {node.metadata.name!r} come from a device plugin, not from a patch.",
+            "Use the mode `plugin` again, or make the cluster anew: gpu-inference cluster down",
         )
     if count:
         describe(api, node.metadata.name, count, product, "patch")

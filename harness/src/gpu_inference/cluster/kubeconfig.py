@@ -1,4 +1,4 @@
-"""A cluster that the user has already: it is used and never changed, unless the user insists on simulated GPUs."""
+"""A cluster that the user has: it is used, and never changed unless the user insists on simulated GPUs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,8 +70,8 @@ class ExistingCluster:
             GpuInferenceError: always.
         """
         raise GpuInferenceError(
-            f"The image {image.reference} cannot be loaded into a cluster of your own: its nodes pull images.",
-            "Push it to a registry that the nodes can pull from: gpu-inference deploy --push REGISTRY/REPOSITORY",
+            f"The image {image.reference} cannot be loaded into a cluster of your own: its nodes pull.",
+            "Push it where they pull from: gpu-inference deploy --push REGISTRY/REPOSITORY",
         )
 
     def set_gpus(self, count: int, product: str = "NVIDIA-A100-SXM4-40GB", mode: gpus.Mode = "patch") -> None:

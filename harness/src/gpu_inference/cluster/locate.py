@@ -11,10 +11,10 @@ from gpu_inference.paths import state_directory
 
 
 def find_kubeconfig(explicit: Path | None = None, context: str | None = None) -> Path:
-    """Return the kubeconfig to use: the given one, `$KUBECONFIG`, a running embedded cluster's, `~/.kube/config`.
+    """Return the kubeconfig to use: the given one, `$KUBECONFIG`, the embedded cluster's, `~/.kube/config`.
 
-    The embedded cluster (of the default name) comes before the user's own file, so that what is tried out never
-    lands by accident on a cluster that others use; but whoever names a context means a file that has it.
+    A running embedded cluster (of the default name) comes before the user's own file, so that what is tried
+    out never lands by accident on a cluster that others use; who names another context means the own file.
 
     Raises:
         GpuInferenceError: none of them exists, or the named file does not.
@@ -36,7 +36,7 @@ def find_kubeconfig(explicit: Path | None = None, context: str | None = None) ->
     if own.is_file():
         return own
     raise GpuInferenceError(
-        "There is no cluster to use: no --kubeconfig, no KUBECONFIG, no running embedded cluster, no ~/.kube/config.",
+        "No cluster was found: no --kubeconfig, no KUBECONFIG, no embedded cluster, no ~/.kube/config.",
         "Bring one up on this machine: gpu-inference cluster up",
     )
 

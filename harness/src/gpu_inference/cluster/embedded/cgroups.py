@@ -66,14 +66,14 @@ def _turn_on(root: Path) -> list[str]:
         if controller not in available:
             raise GpuInferenceError(
                 f"The cgroup controller {controller!r} is not available in {root}.",
-                "Give this machine (or the container this runs in) the cpu, cpuset, memory and pids controllers.",
+                "Turn it on for this machine, or for the container that this runs in.",
             )
         try:
             (root / "cgroup.subtree_control").write_text(f"+{controller}")
         except OSError as error:
             raise GpuInferenceError(
                 f"The cgroup controller {controller!r} cannot be turned on in {root}: {error.strerror}.",
-                "In a container, processes in the root group forbid it: move them into a group of their own first.",
+                "In a container, processes in its root group forbid it: start it with --cgroupns=host.",
             ) from error
     return missing
 

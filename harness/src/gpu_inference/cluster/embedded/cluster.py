@@ -7,7 +7,7 @@ import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 from ipaddress import IPv4Network
@@ -33,11 +33,11 @@ from gpu_inference.toolchain.programs import Programs, build_programs
 
 _START_TIMEOUT_SECONDS = 120.0
 _POLL_SECONDS = 0.1
+_TAIL_LINES = 20
 # A cluster that is brought up lasts at least this long.
 _RENEW_BEFORE = timedelta(days=1)
 # Linux' own limit; the kernel refuses more.
 _MOST_OPEN_FILES = 1_048_576
-_SMALLEST_DISK = 500 * 2**20
 
 
 class EmbeddedCluster:
@@ -79,8 +79,8 @@ class EmbeddedCluster:
         Whatever stops it on the way, Ctrl-C included, a cluster that was not there before is not there after.
 
         Raises:
-            GpuInferenceError: something is missing on this machine, the address range is taken, or a component
-                ended (named, with the end of its log).
+            GpuInferenceError: something is missing on this machine, the address range is taken, or a
+                component ended (named, with the end of its log).
         """
         programs = self._prepare() if self._node() is None else None
         with self._changing():
@@ -102,7 +102,7 @@ class EmbeddedCluster:
         return self._state.kubeconfig
 
     def down(self) -> None:
-        """Remove the cluster with all that runs in it and all that it wrote; nothing happens when there is none.
+        """Remove the cluster, all that runs in it and all that it wrote; do nothing when there is none.
 
         Raises:
             GpuInferenceError: something of it could not be removed.
@@ -186,12 +186,11 @@ class EmbeddedCluster:
                 lambda pid: network.connect(addresses, self.name, pid),
             )
             with self._api() as api:
-                self._wait(lambda: api_server.is_ready(api), "The API server is not ready")
+                self._wait(lambda: api_server.is_ready(api), "kube-apiserver")
 
     def _write_state(self, addresses: network.Network, programs: Programs) -> None:
         state = self._state
         state.root.mkdir(mode=0o700, parents=True)
-        _check_disk(state.root)
         record = Record(addresses, programs.kubernetes, programs.containerd, programs.coredns)
         record.save(state.record)
         controllers = cgroups.create(self._cgroup, cgroups.hierarchies())
@@ -210,20 +209,29 @@ class EmbeddedCluster:
             with self._progress.step(f"Waiting until the node {self.name!r} is Ready"):
                 defaults.apply_defaults(api)
                 self._images().import_archive(self._state.pause_archive)
-                self._wait(lambda: api_server.is_named_node_ready(api, self.name), "The node is not Ready")
-                self._wait(lambda: defaults.can_create_pods(api), "The controller manager does nothing")
+                self._wait(lambda: api_server.is_named_node_ready(api, self.name), "kubelet")
+                self._wait(lambda: defaults.can_create_pods(api), "kube-controller-manager")
             if cpu_overcommit is not None and defaults.is_cpu_overcommitted(api) is not cpu_overcommit:
                 with self._progress.step("Changing how the CPU requests of new pods are treated"):
                     defaults.set_cpu_overcommit(api, cpu_overcommit)
 
-    def _wait(self, done: Callable[[], bool], otherwise: str) -> None:
+    def _wait(self, done: Callable[[], bool], component: str) -> None:
+        """Wait for what a component has to do.
+
+        Raises:
+            GpuInferenceError: the node ended, or the component has not done it after a long while.
+        """
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         while not done():
-            self._running_node()
-            if time.monotonic() > deadline:
+            if self._node() is None:
                 raise GpuInferenceError(
-                    f"{otherwise} after {_START_TIMEOUT_SECONDS:.0f} s.",
-                    f"Look at the logs: {self._state.logs}",
+                    f"The cluster {self.name!r} could not be brought up: {self._why_it_ended()}"
+                )
+            if time.monotonic() > deadline:
+                log = self._state.log(component)
+                tail = "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
+                raise GpuInferenceError(
+                    f"{component} is not ready after {_START_TIMEOUT_SECONDS:.0f} s. Its log ends:\n{tail}"
                 )
             time.sleep(_POLL_SECONDS)
 
@@ -271,23 +279,25 @@ class EmbeddedCluster:
         """Return the node's own last words, or a guess; None when there was no cluster."""
         if not self._state.root.exists():
             return None
-        if self._state.failure.exists():
-            return self._state.failure.read_text().strip()
-        node_log = self._state.log("node")
-        said = node_log.read_text(errors="replace").strip() if node_log.exists() else ""
-        return said or "It was killed, or this machine was restarted."
+        for file in (self._state.failure, self._state.log("node")):
+            with suppress(FileNotFoundError, PermissionError):
+                if said := file.read_text(errors="replace").strip():
+                    return said
+        return "It was killed, or this machine was restarted."
 
     @contextmanager
     def _api(self) -> Iterator[client.ApiClient]:
         """Give a client for the API server; the node's death and the server's refusals become sentences."""
         self._running_node()
-        with api_server.sentences(f"The cluster {self.name!r}", f"Look at the logs: {self._state.logs}"):
-            with api_server.connect(self._state.kubeconfig) as api:
-                try:
-                    yield api
-                except urllib3.exceptions.HTTPError:
-                    self._running_node()
-                    raise
+        with (
+            api_server.sentences(f"The cluster {self.name!r}", f"Look at the logs: {self._state.logs}"),
+            api_server.connect(self._state.kubeconfig) as api,
+        ):
+            try:
+                yield api
+            except urllib3.exceptions.HTTPError:
+                self._running_node()
+                raise
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -302,9 +312,12 @@ class EmbeddedCluster:
                 yield
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise _disk_is_full(root.parent) from error
+                raise GpuInferenceError(
+                    f"The disk that holds {root.parent} is full.",
+                    "Free some, or name a folder on a larger one: export GPU_INFERENCE_STATE_DIR=FOLDER",
+                ) from error
             raise GpuInferenceError(
-                f"The cluster's folder {root} cannot be changed: {error.strerror or error} ({error.filename}).",
+                f"The cluster's folder {root} cannot be changed: {error}.",
                 "Run it as root, or name another folder: export GPU_INFERENCE_STATE_DIR=FOLDER",
             ) from error
 
@@ -323,17 +336,3 @@ class EmbeddedCluster:
 def _most_open_files() -> int:
     hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return _MOST_OPEN_FILES if hard_limit == resource.RLIM_INFINITY else min(hard_limit, _MOST_OPEN_FILES)
-
-
-def _check_disk(folder: Path) -> None:
-    if shutil.disk_usage(folder).free < _SMALLEST_DISK:
-        raise _disk_is_full(folder.parent)
-
-
-def _disk_is_full(folder: Path) -> GpuInferenceError:
-    free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
-    return GpuInferenceError(
-        f"The disk that holds {folder} is full: {free >> 20} MiB are free; "
-        f"a cluster begins with {_SMALLEST_DISK >> 20}.",
-        "Free some, or name a folder on a larger disk: export GPU_INFERENCE_STATE_DIR=FOLDER",
-    )

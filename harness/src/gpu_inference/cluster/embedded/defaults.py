@@ -86,13 +86,9 @@ def can_create_pods(api: client.ApiClient) -> bool:
 
 def _lowers_requests(api: client.ApiClient) -> bool:
     """Ask the API server what it would make of a pod."""
-    pod = {
-        "metadata": {"generateName": "cpu-overcommit-"},
-        "spec": {
-            "containers": [{"name": "probe", "image": "probe", "resources": {"requests": {"cpu": "1"}}}]
-        },
-    }
-    made = client.CoreV1Api(api).create_namespaced_pod(
+    container = {"name": "probe", "image": "probe", "resources": {"requests": {"cpu": "1"}}}
+    pod: Any = {"metadata": {"generateName": "cpu-overcommit-"}, "spec": {"containers": [container]}}
+    made: Any = client.CoreV1Api(api).create_namespaced_pod(
         "default", pod, dry_run="All", _request_timeout=TIMEOUT_SECONDS
     )
     annotations = made.metadata.annotations or {}

@@ -1,4 +1,4 @@
-"""Brings images into the node's containerd. It keeps with each image the id it was loaded from, to load only changes."""
+"""Brings images into the node's containerd; what each was loaded from is kept there, to load only changes."""
 
 import hashlib
 import io
@@ -63,7 +63,7 @@ class ImageStore:
 
     def _line(self, reference: str) -> str | None:
         """Return the image's line in containerd's table, or None."""
-        lines = self._ctr("images", "list", f"name=={reference}").splitlines()
+        lines = self._ctr("images", "list", f'name=="{reference}"').splitlines()
         return next((line for line in lines if line.split()[0] == reference), None)
 
     def _ctr(self, *arguments: str) -> str:

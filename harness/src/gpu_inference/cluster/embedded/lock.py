@@ -1,5 +1,6 @@
 """One cluster is changed by one command at a time: a lock file that leaves nothing behind."""
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ def exclusive(path: Path, busy: str, progress: Progress) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(descriptor)
-        if path.parent.is_dir() and not any(path.parent.iterdir()):
+        with contextlib.suppress(OSError):  # Not empty, or a mount point: then it stays.
             path.parent.rmdir()
 
 
@@ -41,7 +42,7 @@ def _acquire(path: Path, busy: str, progress: Progress) -> int:
             except BlockingIOError:
                 with progress.step(busy):
                     fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # Who held it before us has removed the file: what we locked may no longer be what others will lock.
+            # Who held it before us removed the file: what we locked may not be what the next one finds.
             if _same(path, descriptor):
                 return descriptor
         except BaseException:

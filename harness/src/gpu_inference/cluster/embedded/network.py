@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 from pathlib import Path
+from typing import Any
 
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.process import run
@@ -66,14 +67,13 @@ class Network:
 
 def addresses_in_use() -> list[IPv4Network]:
     """Return what this host already reaches by a route of its own, has as an address, or asks for names."""
-    used = []
-    for route in json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"]) or "[]"):
-        if route["dst"] != "default":
-            used.append(IPv4Network(route["dst"]))
-    for link in json.loads(run(["ip", "-json", "-4", "address", "show"]) or "[]"):
-        for address in link.get("addr_info", []):
-            used.append(IPv4Network((address["local"], address["prefixlen"]), strict=False))
-    return [*used, *_name_servers(Path("/etc/resolv.conf"))]
+    routes = _ip("route", "show", "table", "all")
+    addresses = [address for link in _ip("address", "show") for address in link.get("addr_info", [])]
+    return [
+        *(IPv4Network(route["dst"]) for route in routes if route["dst"] != "default"),
+        *(IPv4Network((a["local"], a["prefixlen"]), strict=False) for a in addresses),
+        *_name_servers(Path("/etc/resolv.conf")),
+    ]
 
 
 def _name_servers(resolv_conf: Path) -> list[IPv4Network]:
@@ -157,11 +157,19 @@ def connect(network: Network, name: str, namespace_of: int) -> None:
 
 def disconnect(network: Network, name: str) -> None:
     """Remove what `connect` made, as far as it is there."""
-    if link_exists(name):
-        _ip_batch(f"link delete {name}")
-    routes = json.loads(run(["ip", "-json", "-4", "route", "show", "type", "unreachable"]) or "[]")
-    if any(route["dst"] == str(network.block) for route in routes):
+    try:
+        if link_exists(name):
+            _ip_batch(f"link delete {name}")
+    except GpuInferenceError:
+        if link_exists(name):  # Else the kernel was quicker: the link goes with the node's namespace.
+            raise
+    if any(route["dst"] == str(network.block) for route in _ip("route", "show", "type", "unreachable")):
         _ip_batch(f"route delete unreachable {network.block} metric {_LAST_METRIC}")
+
+
+def _ip(*query: str) -> list[dict[str, Any]]:
+    answer: list[dict[str, Any]] = json.loads(run(["ip", "-json", "-4", *query]) or "[]")
+    return answer
 
 
 def _ip_batch(*commands: str) -> None:

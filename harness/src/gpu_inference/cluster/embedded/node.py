@@ -1,10 +1,10 @@
-"""The first process of the node's namespaces: makes the machine that the components see, starts and watches them.
+"""The first process of the node's namespaces: makes the machine that the components see, and watches them.
 
 Run by `cluster` as `unshare … python -m gpu_inference.cluster.embedded.node NAME STATE_FOLDER`. It says
-`ready` on its standard output once the namespaces exist, waits for `go` (the link to the host is there), and
-from then on ends only by being killed, or by itself when one of the components ends: it then leaves a sentence
-and the end of that component's log in the state folder. As it is process 1 of its process namespace, the
-kernel ends all others with it.
+`ready` on its standard output once the namespaces exist, and waits for `go`: the link to the host is there.
+From then on it ends by being killed, or when one of the components ends: it then leaves a sentence and the
+end of that component's log in the state folder. As it is process 1 of its namespace, the kernel ends all
+others with it.
 
 Standard library only, and all imported first: /tmp, /run and /var/lib are covered as soon as it works.
 """
@@ -22,6 +22,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from gpu_inference.cluster.embedded.layout import (
     DEVICE_PLUGINS,
@@ -62,7 +63,7 @@ def main() -> None:
     os.dup2(2, 1)
     record = json.loads(StateFolder(state).record.read_text())
     _make_machine(name, state, record)
-    Node(json.loads(_STATE.components.read_text())).run()
+    Node(_STATE, json.loads(_STATE.components.read_text())).run()
 
 
 def _make_machine(name: str, state: Path, record: dict[str, str]) -> None:
@@ -126,7 +127,8 @@ def _protect_sysctls() -> None:
 class Node:
     """The running components."""
 
-    def __init__(self, components: list[dict[str, object]]) -> None:
+    def __init__(self, state: StateFolder, components: list[dict[str, Any]]) -> None:
+        self._state = state
         self._components = components
         self._running: dict[int, str] = {}
         self._plugin_devices = 0
@@ -134,7 +136,8 @@ class Node:
     def run(self) -> None:
         """Start the components, then watch them for ever."""
         self._start_those(needing_api=False)
-        while not _api_ready():
+        context = ssl.create_default_context(cafile=str(self._state.pki / "ca.crt"))
+        while not _api_ready(context):
             self._check()
             time.sleep(_POLL_SECONDS)
         self._start_those(needing_api=True)
@@ -147,7 +150,7 @@ class Node:
     def _start_those(self, *, needing_api: bool) -> None:
         for component in self._components:
             if component["needs_api"] is needing_api:
-                self._start(str(component["name"]), list(component["command"]))  # type: ignore[call-overload]
+                self._start(component["name"], component["command"])
 
     def _start(self, name: str, command: list[str]) -> None:
         log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -163,7 +166,7 @@ class Node:
                 environment,
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_OPEN, 1, str(_STATE.log(name)), log, 0o644),
+                    (os.POSIX_SPAWN_OPEN, 1, str(self._state.log(name)), log, 0o644),
                     (os.POSIX_SPAWN_DUP2, 1, 2),
                 ],
             )
@@ -172,7 +175,7 @@ class Node:
         self._running[pid] = name
 
     def _check(self) -> None:
-        """Bury what ended. Containers' processes come to us as orphans; a component's end is the node's end."""
+        """Bury what ended: orphans of containers, and a component, whose end is the node's end."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -186,16 +189,16 @@ class Node:
                 self._fail(name, ending)
 
     def _fail(self, name: str, how: str) -> None:
-        log = _STATE.log(name)
+        log = self._state.log(name)
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         tail = "\n".join(lines[-_TAIL_LINES:]) or "(empty)"
-        _STATE.failure.write_text(f"{name} {how}. The end of its log:\n{tail}\n")
+        self._state.failure.write_text(f"{name} {how}. The end of its log:\n{tail}\n")
         sys.exit(1)
 
     def _follow_gpu_plugin(self) -> None:
         """Run the fake device plugin with as many devices as the state folder asks for."""
         try:
-            wanted = int(_STATE.gpu_plugin.read_text())
+            wanted = int(self._state.gpu_plugin.read_text())
         except (FileNotFoundError, ValueError):
             wanted = 0
         if wanted == self._plugin_devices:
@@ -230,8 +233,7 @@ def _open_volumes() -> None:
                 volume.chmod(0o777)
 
 
-def _api_ready() -> bool:
-    context = ssl.create_default_context(cafile=str(_STATE.pki / "ca.crt"))
+def _api_ready(context: ssl.SSLContext) -> bool:
     connection = http.client.HTTPSConnection("127.0.0.1", 6443, timeout=2, context=context)
     try:
         connection.request("GET", "/readyz")

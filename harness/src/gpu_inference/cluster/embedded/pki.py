@@ -1,4 +1,4 @@
-"""A cluster's keys, certificates and kubeconfigs: one authority, one certificate for each part, made at each `up`."""
+"""A cluster's keys, certificates and kubeconfigs: one authority, and one certificate for each part."""
 
 import base64
 import datetime
@@ -69,7 +69,7 @@ class Authority:
         server_names: list[str] | None = None,
         server_addresses: list[IPv4Address] | None = None,
     ) -> None:
-        """Write `file_name`.crt and .key: a client's certificate, or a server's where names or addresses are given."""
+        """Write `file_name`.crt and .key: a server's where names or addresses are given, else a client's."""
         attributes = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
         if organization:
             attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))

@@ -18,6 +18,7 @@ from gpu_inference.cluster.embedded.layout import NODE_MODULE
 from gpu_inference.errors import GpuInferenceError
 
 _NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc")
+_UNSHARE = ("unshare", *_NAMESPACES, "--fork", "--kill-child", "--mount-proc")
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ def start(name: str, state: Path, log: Path, connect: Callable[[int], None]) -> 
     with log.open("ab") as output:
         # setsid: the cluster outlives this process and its terminal, and Ctrl-C is handled here alone.
         process = subprocess.Popen(
-            ["setsid", "--fork", "unshare", *_NAMESPACES, "--fork", "--kill-child", "--mount-proc"]
-            + [sys.executable, *_arguments(name, state)],
+            ["setsid", "--fork", *_UNSHARE, sys.executable, *_arguments(name, state)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
@@ -81,7 +81,7 @@ def find(name: str, state: Path, proc: Path = Path("/proc")) -> NodeProcesses | 
             continue
         try:
             words = (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-            if words[-len(tail) :] == tail and folder.stat().st_uid == 0 and not _is_dead(folder):
+            if words[-len(tail) :] == tail and not _is_dead(folder):
                 found[int(folder.name)] = words[0]
         except (FileNotFoundError, ProcessLookupError):
             continue  # It ended while we looked.
@@ -110,7 +110,7 @@ def end(node: NodeProcesses, timeout_seconds: float = 20) -> None:
     while any(not _is_dead(Path("/proc", str(pid))) for pid in pids):
         if time.monotonic() > deadline:
             raise GpuInferenceError(
-                f"The cluster's processes {pids} are still there {timeout_seconds:.0f} s after they were killed.",
+                f"The cluster's processes {pids} are still there {timeout_seconds:.0f} s after their end.",
                 "Something keeps them in the kernel (a hanging disk?). Look at /proc/PID/stack.",
             )
         time.sleep(0.02)

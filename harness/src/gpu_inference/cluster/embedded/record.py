@@ -1,4 +1,4 @@
-"""What `up` decided for a cluster, written down before anything is made, so that `down` knows what to remove."""
+"""What `up` decided for a cluster, written down first, so that `down` knows what there is to remove."""
 
 import json
 from dataclasses import dataclass, field
@@ -32,14 +32,16 @@ class Record:
             "coredns": str(self.coredns),
             "cgroup_controllers": self.cgroup_controllers,
         }
-        path.write_text(json.dumps(content, indent=2))
+        unfinished = path.with_suffix(".new")
+        unfinished.write_text(json.dumps(content, indent=2))
+        unfinished.rename(path)
 
     @classmethod
     def load(cls, path: Path) -> "Record | None":
-        """Read it; None when there is none, or when whoever wrote it was stopped on the way."""
+        """Read it; None when there is none yet."""
         try:
             content = json.loads(path.read_text())
-        except (FileNotFoundError, ValueError):
+        except FileNotFoundError:
             return None
         return cls(
             network=Network(IPv4Network(content["block"])),
