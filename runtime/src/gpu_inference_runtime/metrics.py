@@ -44,6 +44,9 @@ class Metrics:
         self.busy_slots = Gauge(
             "gpu_inference_busy_slots", "Requests being worked on", registry=self._registry
         )
+        self.queued_requests = Gauge(
+            "gpu_inference_queued_requests", "Requests that wait for a slot", registry=self._registry
+        )
         self.capacity_slots = Gauge(
             "gpu_inference_capacity_slots", "Requests that may be worked on at once", registry=self._registry
         )

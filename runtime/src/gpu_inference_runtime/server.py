@@ -145,7 +145,9 @@ def serve(settings: Settings) -> int:
     try:
         management = open_management_socket(settings.health_port)
     except OSError as error:
-        log.error("The health port %d cannot be opened: %s.", settings.health_port, error.strerror)
+        log.error(
+            "The health port %d cannot be opened: %s.", settings.health_port, os.strerror(error.errno or 0)
+        )
         return 1
     log.info(
         "gpu-inference-server %s: service %r, script %s, front end %s, ports %d and %d",

@@ -35,6 +35,11 @@ class Slots:
         """Slots in use."""
         return self._taken
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for a slot."""
+        return len(self._waiting)
+
     @contextmanager
     def place(self) -> Iterator[None]:
         """Hold a place in the queue: for as long as the body is read and a slot is waited for.

@@ -1,7 +1,10 @@
 """The Flask application: routes and JSON errors around the scoring service."""
 
+from functools import partial
+from typing import BinaryIO
+
 from flask import Flask, Response, abort, request
-from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException
 
 from gpu_inference_runtime.messages import (
     Answer,
@@ -18,7 +21,6 @@ from gpu_inference_runtime.state import State
 def create_app(settings: Settings, service: ScoringService, state: State) -> Flask:
     """Return the WSGI application of the scoring port."""
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.body_limit
 
     @app.get("/")
     def health() -> Response:
@@ -26,7 +28,7 @@ def create_app(settings: Settings, service: ScoringService, state: State) -> Fla
 
     @app.route("/score", methods=["GET", "POST"])
     def score() -> Response:
-        return _to_flask(service.answer(_from_flask()))
+        return _to_flask(service.answer(_from_flask(settings.body_limit)))
 
     @app.route("/api/v1/service/<name>/score", methods=["GET", "POST"])
     def score_by_name(name: str) -> Response:
@@ -45,23 +47,28 @@ def create_app(settings: Settings, service: ScoringService, state: State) -> Fla
     return app
 
 
-def _from_flask() -> Request:
+def _from_flask(body_limit: int | None) -> Request:
     return Request(
         method=request.method,
         query=request.args.to_dict(flat=False),
         headers={name.lower(): value for name, value in request.headers},
         content_length=request.content_length,
-        read_body=_read_body,
+        read_body=partial(_read_body, request.environ["wsgi.input"], request.content_length, body_limit),
     )
 
 
-def _read_body() -> bytes:
+def _read_body(stream: BinaryIO, length: int | None, limit: int | None) -> bytes:
+    """Read from gunicorn itself: Flask cuts a chunked body at its limit and takes half a body for a whole one."""
     try:
-        return request.get_data(cache=False)
-    except RequestEntityTooLarge as error:
-        raise BodyTooLargeError from error
-    except (ClientDisconnected, OSError) as error:
+        body = stream.read() if limit is None else stream.read(limit + 1)
+    # A stall, a reset, or broken framing, which gunicorn reports in errors of several kinds.
+    except Exception as error:
         raise BodyUnreadableError from error
+    if limit is not None and len(body) > limit:
+        raise BodyTooLargeError
+    if length is not None and len(body) < length:
+        raise BodyUnreadableError
+    return body
 
 
 def _to_flask(answer: Answer) -> Response:

@@ -1,0 +1,101 @@
+"""Real server processes for the tests: made from a script's text, asked over real sockets, always ended."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import requests
+
+# A hang is a failure here; a slow machine is not.
+PATIENCE_SECONDS = 60
+
+
+def free_ports(count: int) -> list[int]:
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+class Server:
+    """One `gpu-inference-server` process with a folder of its own."""
+
+    def __init__(
+        self, folder: Path, script: str | None, files: Sequence[str], settings: dict[str, str]
+    ) -> None:
+        self.folder = folder
+        self.port, self.health_port = free_ports(2)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AZUREML_")}
+        environment |= {"AML_APP_ROOT": str(folder), "SERVER_PORT": str(self.port)}
+        environment |= {"HEALTH_PORT": str(self.health_port), "SERVICE_NAME": "mnist"}
+        if script is not None:
+            source = folder / "src"
+            source.mkdir()
+            (source / "score.py").write_text(script, encoding="utf-8")
+            environment |= {"AZUREML_ENTRY_SCRIPT": "src/score.py", "AZUREML_SOURCE_DIRECTORY": "src"}
+        for name in files:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+        self._log_path = folder / "log"
+        with self._log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gpu_inference_runtime"],
+                cwd=folder,
+                env=environment | settings,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # So that SIGINT can go to the whole group, as Ctrl-C in a terminal does.
+                start_new_session=True,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log_path.read_text(encoding="utf-8")
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def management(self, path: str) -> requests.Response:
+        return requests.get(f"http://127.0.0.1:{self.health_port}{path}", timeout=PATIENCE_SECONDS)
+
+    def score(self, data: str | bytes, path: str = "/score", **headers: str) -> requests.Response:
+        return requests.post(
+            self.url(path), data=data, headers=headers, timeout=PATIENCE_SECONDS, allow_redirects=False
+        )
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end:
+            try:
+                if condition():
+                    return
+            except requests.ConnectionError:
+                pass
+            if self.process.poll() is not None:
+                pytest.fail(f"The server ended while waiting for: {what}\n{self.log}")
+            time.sleep(0.02)
+        pytest.fail(f"Never: {what}\n{self.log}")
+
+    def wait_ready(self) -> None:
+        self.wait_until(lambda: self.management("/ready").status_code == 200, "ready")
+
+    def wait_for_log(self, text: str) -> None:
+        self.wait_until(lambda: text in self.log, f"{text!r} in the log")
+
+    def wait_for_exit(self) -> int:
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+StartServer = Callable[..., Server]

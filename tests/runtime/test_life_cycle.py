@@ -1,0 +1,192 @@
+"""Starting and stopping: what probes see during init(), how a failed start ends, and draining."""
+
+import os
+import signal
+import socket
+import threading
+
+import pytest
+import requests
+from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
+
+# init() ends when the file `go` appears in the working directory.
+SLOW_INIT = """
+import pathlib, time
+def init():
+    print("init has begun")
+    while not pathlib.Path("go").exists():
+        {wait}
+def run(data):
+    return data
+"""
+SLEEPY = """
+import time
+def init(): pass
+def run(data):
+    print("run has begun")
+    time.sleep(float(data))
+    return data
+"""
+GOOD = "def init(): pass\ndef run(data): return data\n"
+
+
+def get(server: Server, path: str = "/") -> requests.Response:
+    return requests.get(server.url(path), timeout=PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("wait", ["time.sleep(0.01)", "pass"], ids=["sleeping", "computing"])
+def test_during_init_the_server_is_live_and_says_that_it_is_starting(
+    start_server: StartServer, wait: str
+) -> None:
+    server = start_server(SLOW_INIT.format(wait=wait), GPU_INFERENCE_FRONT_END="azureml")
+    server.wait_for_log("init has begun")
+    server.wait_until(lambda: get(server).status_code == 503, "the port answers")
+    assert get(server).text == "Starting"
+    assert server.management("/live").status_code == 200
+    assert (server.management("/ready").status_code, server.management("/ready").text) == (503, "Starting\n")
+    assert server.score("x").json() == {"message": "No ready replicas for service mnist."}
+    (server.folder / "go").touch()
+    server.wait_ready()
+    assert (get(server).status_code, get(server).text) == (200, "Healthy")
+    assert server.score("x").json() == "x"
+
+
+def test_without_a_script_the_built_in_one_echoes(start_server: StartServer) -> None:
+    server = start_server()
+    server.wait_ready()
+    assert server.score("héllo".encode()).json() == "héllo"
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (
+            "def init():\n    raise RuntimeError('no weights')\n" + "def run(d): pass",
+            "RuntimeError: no weights",
+        ),
+        ("import sys\ndef init():\n    sys.exit(0)\ndef run(d): pass", "SystemExit: 0"),
+        ("def init(:\n", "SyntaxError: "),
+        ("def init(): pass\n", "does not have a run() function defined."),
+        (
+            "from azureml.core.model import Model\n"
+            "def init():\n    Model.get_model_path('absent')\ndef run(d): pass",
+            "ModelNotFoundException: Model absent not found in cache at",
+        ),
+    ],
+    ids=["init raises", "init exits", "syntax error", "no run", "missing model"],
+)
+def test_a_script_that_cannot_start_ends_the_server_with_3_and_the_reason_in_the_log(
+    start_server: StartServer, script: str, words: str
+) -> None:
+    server = start_server(script)
+    assert server.wait_for_exit() == 3
+    assert words in server.log
+
+
+def test_a_missing_script_ends_the_server_with_3_and_a_sentence(start_server: StartServer) -> None:
+    server = start_server(AZUREML_ENTRY_SCRIPT="src/absent.py")
+    assert server.wait_for_exit() == 3
+    assert f"There is no entry script at {server.folder}/src/absent.py" in server.log
+    assert "Traceback" not in server.log
+
+
+def test_two_entries_in_a_version_folder_end_the_start_with_what_the_model_folder_holds(
+    start_server: StartServer,
+) -> None:
+    server = start_server(
+        "from azureml.core.model import Model\ndef init(): Model.get_model_path('net')\ndef run(d): pass",
+        files=["azureml-models/net/1/a.pkl", "azureml-models/net/1/b.pkl"],
+        AZUREML_MODEL_DIR="azureml-models/net/1",
+    )
+    assert server.wait_for_exit() == 3
+    assert "azureml-models/net/1 can contain only 1 file or folder. Found [" in server.log
+    assert "AZUREML_MODEL_DIR is 'azureml-models/net/1' and holds:\n  a.pkl\n  b.pkl\n" in server.log
+
+
+def test_a_bad_setting_ends_the_start_with_one_sentence(start_server: StartServer) -> None:
+    server = start_server(SCORING_TIMEOUT_MS="soon")
+    assert server.wait_for_exit() == 1
+    assert server.log == (
+        "gpu-inference-server: SCORING_TIMEOUT_MS is 'soon' but must be a whole number of at least 1.\n"
+    )
+
+
+def test_a_taken_health_port_ends_the_start_with_a_sentence(start_server: StartServer) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = start_server(HEALTH_PORT=str(port))
+        assert server.wait_for_exit() == 1
+    assert f"The health port {port} cannot be opened: Address already in use." in server.log
+
+
+def test_sigterm_during_init_ends_the_server_at_once(start_server: StartServer) -> None:
+    server = start_server(SLOW_INIT.format(wait="time.sleep(0.01)"), GPU_INFERENCE_DRAIN_SECONDS="1000")
+    server.wait_for_log("init has begun")
+    server.process.terminate()
+    assert server.wait_for_exit() == 0
+
+
+def score_in_vain(server: Server) -> None:
+    with pytest.raises(requests.ConnectionError):
+        server.score("1000")
+
+
+@pytest.mark.parametrize("work", ["init", "run"])
+def test_ctrl_c_ends_a_busy_server_at_once_and_cleanly(start_server: StartServer, work: str) -> None:
+    server = start_server(SLOW_INIT.format(wait="time.sleep(0.01)") if work == "init" else SLEEPY)
+    if work == "run":
+        server.wait_ready()
+        threading.Thread(target=score_in_vain, args=(server,)).start()
+    server.wait_for_log(f"{work} has begun")
+    os.killpg(server.process.pid, signal.SIGINT)
+    assert server.wait_for_exit() == 0
+    assert "Traceback" not in server.log
+
+
+def test_draining_answers_what_is_in_flight_and_what_still_comes_and_then_exits(
+    start_server: StartServer,
+) -> None:
+    server = start_server(SLEEPY, GPU_INFERENCE_DRAIN_SECONDS="1.5")
+    server.wait_ready()
+    with requests.Session() as kept_alive:
+        first = kept_alive.post(server.url("/score"), data="0", timeout=PATIENCE_SECONDS)
+        assert first.headers["Connection"] == "keep-alive"
+        in_flight: list[requests.Response] = []
+        client = threading.Thread(target=lambda: in_flight.append(server.score("1")))
+        client.start()
+        server.wait_until(lambda: server.log.count("run has begun") == 2, "a request is in flight")
+        server.process.terminate()
+        server.wait_until(lambda: server.management("/ready").text == "Draining\n", "draining")
+        assert server.management("/live").status_code == 200
+        late = [
+            kept_alive.post(server.url("/score"), data="0", timeout=PATIENCE_SECONDS),
+            server.score("0"),
+            get(server),
+        ]
+    assert [answer.status_code for answer in late] == [200, 200, 200]
+    client.join(PATIENCE_SECONDS)
+    for answer in [*in_flight, *late]:
+        assert (answer.status_code, answer.headers["Connection"]) == (200, "close")
+    assert len(in_flight) == 1
+    assert server.wait_for_exit() == 0
+
+
+def test_a_request_that_outlasts_the_drain_is_still_answered(start_server: StartServer) -> None:
+    server = start_server(SLEEPY, GPU_INFERENCE_DRAIN_SECONDS="0")
+    server.wait_ready()
+    answers: list[requests.Response] = []
+    client = threading.Thread(target=lambda: answers.append(server.score("1")))
+    client.start()
+    server.wait_for_log("run has begun")
+    server.process.terminate()
+    client.join(PATIENCE_SECONDS)
+    assert [(answer.status_code, answer.json()) for answer in answers] == [(200, "1")]
+    assert server.wait_for_exit() == 0
+
+
+def test_a_call_that_outlives_its_timeout_does_not_hold_up_the_stop(start_server: StartServer) -> None:
+    server = start_server(SLEEPY, SCORING_TIMEOUT_MS="100")
+    server.wait_ready()
+    assert server.score("1000").status_code == 500
+    server.process.terminate()
+    assert server.wait_for_exit() == 0

@@ -1,0 +1,86 @@
+"""Model.get_model_path: the layout of models in an image, and the errors for what does not fit it."""
+
+from pathlib import Path
+
+import pytest
+
+from gpu_inference_runtime.shims.azureml.core import model as shim
+from gpu_inference_runtime.shims.azureml.exceptions import ModelNotFoundException, WebserviceException
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "azureml-models"
+    monkeypatch.setattr(shim, "MODELS_DIR", str(folder))
+    return folder
+
+
+def put(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return str(path)
+
+
+def test_the_one_entry_of_the_highest_version_is_the_path(models: Path) -> None:
+    put(models / "net/9/old.pkl")
+    newest = put(models / "net/10/new.pkl")
+    assert shim.Model.get_model_path("net") == newest
+
+
+def test_an_asked_for_version_is_taken(models: Path) -> None:
+    old = put(models / "net/9/old.pkl")
+    put(models / "net/10/new.pkl")
+    assert shim.Model.get_model_path("net", version=9) == old
+
+
+def test_a_registered_folder_keeps_its_name(models: Path) -> None:
+    put(models / "net/1/model/weights")
+    assert shim.Model.get_model_path("net", _workspace=None) == str(models / "net/1/model")
+
+
+@pytest.mark.parametrize("entries", [[], ["a", "b"]])
+def test_a_version_folder_must_hold_one_entry(models: Path, entries: list[str]) -> None:
+    folder = models / "net/1"
+    folder.mkdir(parents=True)
+    for name in entries:
+        put(folder / name)
+    with pytest.raises(WebserviceException) as caught:
+        shim.Model.get_model_path("net")
+    assert f"Dir {folder} can contain only 1 file or folder. Found [" in str(caught.value)
+
+
+def test_a_path_in_the_working_directory_stands_in_for_a_missing_model(models: Path) -> None:
+    put(models.parent / "local.pkl")
+    assert shim.Model.get_model_path("local.pkl") == "local.pkl"
+
+
+@pytest.mark.parametrize("version", [None, 7])
+def test_a_missing_model_is_named_with_where_it_was_looked_for(models: Path, version: int | None) -> None:
+    put(models / "other/1/x")
+    with pytest.raises(ModelNotFoundException) as caught:
+        shim.Model.get_model_path("absent", version)
+    assert caught.value.message == (
+        f"Model absent not found in cache at {models} or in current working directory {models.parent}. "
+        "For more info, set logging level to DEBUG."
+    )
+
+
+def test_a_missing_version_is_a_missing_model(models: Path) -> None:
+    put(models / "net/1/x")
+    with pytest.raises(ModelNotFoundException, match="Model net not found"):
+        shim.Model.get_model_path("net", 2)
+
+
+def test_a_model_without_versions_is_refused(models: Path) -> None:
+    (models / "net").mkdir(parents=True)
+    with pytest.raises(WebserviceException, match="versions is empty"):
+        shim.Model.get_model_path("net")
+
+
+@pytest.mark.usefixtures("models")
+def test_arguments_of_the_wrong_kind_are_refused() -> None:
+    with pytest.raises(WebserviceException, match="version should be an int"):
+        shim.Model.get_model_path("net", "1")  # type: ignore[arg-type]
+    with pytest.raises(WebserviceException, match="model_name is None"):
+        shim.Model.get_model_path(None)  # type: ignore[arg-type]

@@ -1,0 +1,67 @@
+"""The script's thread: one call at a time, in order, always the same thread."""
+
+import threading
+from contextvars import ContextVar
+from functools import partial
+
+import pytest
+
+from gpu_inference_runtime.script_thread import ScriptThread
+
+PATIENCE = 60
+
+
+def test_all_calls_run_on_one_thread_in_order() -> None:
+    script = ScriptThread()
+    seen: list[int] = []
+
+    def note(number: int) -> int:
+        seen.append(number)
+        return threading.get_ident()
+
+    futures = [script.submit(partial(note, number)) for number in range(20)]
+    assert len({future.result(PATIENCE) for future in futures}) == 1
+    assert seen == list(range(20))
+
+
+def test_a_call_sees_the_context_of_who_submitted_it() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="none")
+    script = ScriptThread()
+    token = variable.set("mine")
+    future = script.submit(variable.get)
+    variable.reset(token)
+    assert future.result(PATIENCE) == "mine"
+    assert script.submit(variable.get).result(PATIENCE) == "none"
+
+
+def test_a_call_that_raises_or_exits_does_not_end_the_thread() -> None:
+    script = ScriptThread()
+
+    def leave() -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        script.submit(leave).result(PATIENCE)
+    assert script.submit(lambda: 7).result(PATIENCE) == 7
+
+
+def test_a_call_cancelled_while_it_waits_never_runs() -> None:
+    script = ScriptThread()
+    go = threading.Event()
+    started = threading.Event()
+    ran: list[str] = []
+
+    def hold() -> None:
+        started.set()
+        go.wait(PATIENCE)
+
+    first = script.submit(hold)
+    second = script.submit(lambda: ran.append("second"))
+    assert started.wait(PATIENCE)
+    assert script.busy
+    assert not first.cancel()
+    assert second.cancel()
+    go.set()
+    script.submit(lambda: None).result(PATIENCE)
+    assert ran == []
+    assert not script.busy

@@ -1,0 +1,302 @@
+"""A running server as its clients see it, over real sockets, mostly with azureml's front end."""
+
+import json
+import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
+
+SCRIPT = """
+import json, sys, time
+import numpy as np
+
+def init():
+    print("from", "init", end="!")
+
+def run(raw_data):
+    data = json.loads(raw_data)["data"]
+    print("scoring")
+    if "sleep" in data:
+        time.sleep(data["sleep"])
+    if "spin" in data:
+        end = time.perf_counter() + data["spin"]
+        while time.perf_counter() < end:
+            pass
+    if "matrix" in data:
+        return (np.array(data["matrix"]) @ np.ones((2, 1))).tolist()
+    return data
+"""
+KEY = {"Authorization": "Bearer first"}
+FAILED = {"message": "An unexpected error occurred in scoring script. Check the logs for more info."}
+NOT_FOUND = (
+    "The requested URL was not found on the server. "
+    "If you entered the URL manually please check your spelling and try again."
+)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys")
+    (folder / "primaryKey").write_text("first\n")
+    (folder / "secondaryKey").write_text("second\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(start_module_server: StartServer, keys: Path) -> Server:
+    server = start_module_server(
+        SCRIPT,
+        GPU_INFERENCE_FRONT_END="azureml",
+        GPU_INFERENCE_KEYS_DIR=str(keys),
+        GPU_INFERENCE_MAX_BODY_BYTES="100000",
+        GPU_INFERENCE_MAX_QUEUE_WAIT_MS="100",
+        SCORING_TIMEOUT_MS="1500",
+    )
+    server.wait_ready()
+    return server
+
+
+@pytest.fixture(scope="module")
+def bare(start_module_server: StartServer) -> Server:
+    server = start_module_server(SCRIPT)
+    server.wait_ready()
+    return server
+
+
+def wait_until_idle(server: Server) -> None:
+    server.wait_until(lambda: "busy_slots 0.0" in server.management("/metrics").text, "idle")
+
+
+def raw(server: Server, request: bytes, half_close: bool = False) -> bytes:
+    """Send bytes and return all that comes back until the server closes."""
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as connection:
+        connection.sendall(request)
+        if half_close:
+            connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize("path", ["/score", "/api/v1/service/mnist/score"])
+@pytest.mark.parametrize("key", ["first", "second"])
+def test_scores_on_both_paths_with_either_key(server: Server, path: str, key: str) -> None:
+    answer = server.score('{"data": {"matrix": [[1, 2], [3, 4]]}}', path, Authorization=f"Bearer {key}")
+    assert (answer.status_code, answer.json()) == (200, [[3.0], [7.0]])
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["x-ms-run-function-failed"] == "False"
+    assert answer.headers["x-ms-request-id"] == answer.headers["x-request-id"]
+    assert answer.headers["Connection"] == "keep-alive"
+
+
+def test_health_is_open_to_all(server: Server) -> None:
+    answer = requests.get(server.url("/"), timeout=PATIENCE_SECONDS)
+    assert (answer.status_code, answer.text) == (200, "Healthy")
+    assert answer.headers["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("path", ["/score", "/api/v1/service/mnist/score"])
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic first"}])
+def test_a_request_without_a_right_key_is_401_with_a_json_message(
+    server: Server, path: str, header: dict[str, str]
+) -> None:
+    answer = server.score('{"data": {}}', path, **header)
+    assert answer.status_code == 401
+    assert answer.json()["message"].startswith("Unauthorized, ")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_rotated_key_holds_without_a_restart(server: Server, keys: Path) -> None:
+    body = '{"data": {}}'
+    (keys / "secondaryKey").write_text("rotated")
+    assert server.score(body, Authorization="Bearer second").status_code == 401
+    assert server.score(body, Authorization="Bearer rotated").status_code == 200
+    (keys / "secondaryKey").write_text("second\n")
+    assert server.score(body, Authorization="Bearer rotated").status_code == 401
+    assert server.score(body, Authorization="Bearer second").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/service/other/score", "/score/", "/absent"])
+def test_other_services_and_paths_are_404_with_a_json_message(server: Server, path: str) -> None:
+    answer = server.score("{}", path, **KEY)
+    assert (answer.status_code, answer.json()) == (404, {"message": NOT_FOUND})
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
+def test_other_methods_are_405_with_a_json_message(server: Server, method: str) -> None:
+    answer = requests.request(method, server.url("/score"), headers=KEY, timeout=PATIENCE_SECONDS)
+    assert answer.status_code == 405
+    assert answer.json() == {"message": "The method is not allowed for the requested URL."}
+    assert {"GET", "POST"} <= set(answer.headers["Allow"].split(", "))
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "no json", '{"rows": []}', '{"data": {"matrix": [[1, 2, 3]]}}', '{"data": {"sleep": "long"}}'],
+    ids=["empty", "not JSON", "key missing", "wrong shape", "wrong type"],
+)
+def test_a_body_that_the_script_cannot_use_is_502_without_its_words(server: Server, body: str) -> None:
+    answer = server.score(body, **KEY)
+    assert (answer.status_code, answer.json()) == (502, FAILED)
+    assert answer.headers["x-ms-run-function-failed"] == "True"
+
+
+def test_a_body_that_is_not_utf_8_is_400(server: Server) -> None:
+    answer = server.score(b"\xff\xfe", **KEY)
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith("Input cannot be decoded as UTF-8: ")
+
+
+def test_a_body_over_the_limit_is_413_before_it_is_sent(server: Server) -> None:
+    head = b"POST /score HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer first\r\nContent-Length: 100001\r\n\r\n"
+    answer = raw(server, head)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nConnection: close\r\n" in answer
+    assert b"larger than the limit of 100000 bytes" in answer
+
+
+def test_a_chunked_body_over_the_limit_is_413_too(server: Server) -> None:
+    chunks = (b"x" * 10_000 for _ in range(11))
+    answer = requests.post(server.url("/score"), data=chunks, headers=KEY, timeout=PATIENCE_SECONDS)
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("header", "part"),
+    [(b"Content-Length: 12", b'{"data"'), (b"Transfer-Encoding: chunked", b'7\r\n{"data"\r\nxyz')],
+)
+def test_a_body_that_does_not_arrive_whole_is_400_and_never_scored(
+    server: Server, header: bytes, part: bytes
+) -> None:
+    head = b"POST /score HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer first\r\n" + header + b"\r\n\r\n"
+    answer = raw(server, head + part, half_close=True)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b'{"message": "The request\'s body did not arrive completely."}')
+
+
+def test_a_chunked_body_under_the_limit_is_scored(server: Server) -> None:
+    chunks = iter([b'{"data"', b': {"a": 1}}'])
+    answer = requests.post(server.url("/score"), data=chunks, headers=KEY, timeout=PATIENCE_SECONDS)
+    assert (answer.status_code, answer.json()) == (200, {"a": 1})
+
+
+def test_query_parameters_are_the_input_of_a_get_request(server: Server) -> None:
+    answer = requests.get(
+        server.url("/score"), params={"data": '{"a": 1}'}, headers=KEY, timeout=PATIENCE_SECONDS
+    )
+    assert (answer.status_code, answer.json()) == (200, {"a": 1})
+
+
+def test_ids_come_back_and_stand_in_every_log_line_of_the_request(server: Server) -> None:
+    ids = {"x-request-id": "my-request", "x-ms-client-request-id": "my-client"}
+    answer = server.score('{"data": {}}', **KEY, **ids)
+    assert answer.headers["x-request-id"] == "my-request"
+    assert answer.headers["x-ms-request-id"] == answer.headers["x-ms-client-request-id"] == "my-client"
+    server.wait_for_log("[my-request] POST /score 200 ")
+    lines = [line.partition(" - ")[2] for line in server.log.splitlines() if "my-request" in line]
+    assert lines[0] == "[my-request] scoring"
+
+
+def test_log_lines_have_the_known_format_and_print_goes_there(server: Server) -> None:
+    stamp = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
+    lines = server.log.splitlines()
+    [printed] = [line for line in lines if line.endswith("azmlinfsrv.print - from init")]
+    assert re.match(stamp + r"I \[\d+\] azmlinfsrv\.print - from init$", printed)
+
+
+def test_neither_bodies_nor_queries_nor_keys_are_logged(server: Server) -> None:
+    server.score('{"data": {"a": "a-secret-value"}}', **KEY)
+    server.score("a-secret-value", **KEY)
+    requests.get(server.url("/score"), params={"q": "a-secret-value"}, headers=KEY, timeout=PATIENCE_SECONDS)
+    server.score("{}", Authorization="Bearer a-secret-value", **{"x-request-id": "last-of-the-secret"})
+    server.wait_for_log("[last-of-the-secret] POST /score 401")
+    assert "a-secret-value" not in server.log
+    assert "Bearer" not in server.log
+
+
+@pytest.mark.parametrize("work", ["sleep", "spin"])
+def test_a_busy_script_keeps_nothing_but_scoring_waiting(server: Server, work: str) -> None:
+    wait_until_idle(server)
+    seconds = 1.0
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(server.score, json.dumps({"data": {work: seconds}}), **KEY)
+        server.wait_until(lambda: "busy_slots 1.0" in server.management("/metrics").text, "busy")
+        assert server.management("/live").status_code == 200
+        assert server.management("/ready").status_code == 200
+        assert requests.get(server.url("/"), timeout=PATIENCE_SECONDS).text == "Healthy"
+        assert server.score("{}").status_code == 401
+        refused = server.score("{}", **KEY)
+        assert not busy.done()
+        assert busy.result().status_code == 200
+    assert refused.status_code == 503
+    assert refused.json() == {"message": "Too many requests for service mnist (overloaded)"}
+    assert refused.headers["Retry-After"] == "1"
+    assert refused.headers["Connection"] == "close"
+
+
+def test_a_call_past_the_timeout_is_504_and_the_replica_unready_until_it_ends(server: Server) -> None:
+    wait_until_idle(server)
+    answer = server.score('{"data": {"sleep": 2.2}}', **KEY)
+    assert (answer.status_code, answer.json()) == (504, {"message": "Scoring timeout after 1500 ms"})
+    assert server.management("/ready").status_code == 503
+    assert server.management("/live").status_code == 200
+    assert server.score('{"data": {}}', **KEY).status_code == 503
+    server.wait_ready()
+    assert server.score('{"data": {}}', **KEY).status_code == 200
+
+
+def test_idle_and_stalled_connections_keep_nobody_waiting(server: Server) -> None:
+    wait_until_idle(server)
+    stalled = b"POST /score HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer first\r\nContent-Length: 9\r\n\r\n{"
+    connections = [
+        socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS)
+        for port in (server.port, server.port, server.health_port)
+        for _ in range(10)
+    ]
+    try:
+        for connection in connections[:10]:
+            connection.sendall(stalled)
+        assert server.management("/live").status_code == 200
+        assert server.score('{"data": {}}', **KEY).status_code == 200
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def test_many_clients_at_once_all_get_their_own_answers(bare: Server) -> None:
+    def client(number: int) -> bool:
+        with requests.Session() as session:
+            answers = [
+                session.post(bare.url("/score"), json={"data": {"n": [number, i]}}, timeout=PATIENCE_SECONDS)
+                for i in range(10)
+            ]
+        return all(answer.json() == {"n": [number, i]} for i, answer in enumerate(answers))
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(client, range(16)))
+
+
+def test_the_bare_server_asks_for_no_key_and_answers_500_where_the_front_end_says_502(bare: Server) -> None:
+    assert bare.score('{"data": {"a": 1}}').json() == {"a": 1}
+    answer = bare.score("no json")
+    assert (answer.status_code, answer.json()) == (500, FAILED)
+
+
+def test_metrics_are_prometheus_text(server: Server) -> None:
+    answer = server.management("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    for name in ("requests_total{code=", "request_seconds_bucket{", "busy_slots ", "capacity_slots 1.0"):
+        assert f"\ngpu_inference_{name}" in answer.text
+    assert "gpu_inference_init_seconds 0.0\n" not in answer.text
+
+
+def test_the_management_port_has_nothing_else(server: Server) -> None:
+    assert server.management("/score").status_code == 404
+    assert requests.get(server.url("/metrics"), timeout=PATIENCE_SECONDS).status_code == 404
+
+
+def test_a_request_that_is_not_http_is_400_and_hurts_nobody(server: Server) -> None:
+    assert raw(server, b"\x16\x03\x01 hello\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    assert server.score('{"data": {}}', **KEY).status_code == 200

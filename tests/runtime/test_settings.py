@@ -1,0 +1,112 @@
+"""Settings: where each comes from, and the sentence for each that cannot be."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from gpu_inference_runtime.settings import Settings, SettingsError, load_settings
+
+
+def test_defaults_are_those_of_the_bare_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_settings([], {}) == Settings(app_root=tmp_path)
+    assert dataclasses.asdict(Settings()) == {
+        "entry_script": None,
+        "model_dir": None,
+        "port": 5001,
+        "health_port": 9090,
+        "worker_count": 1,
+        "app_root": Path(),
+        "source_directory": None,
+        "service_name": "ML service",
+        "scoring_timeout_ms": 3_600_000,
+        "worker_timeout_seconds": 300,
+        "front_end": "none",
+        "keys_directory": None,
+        "max_concurrent_requests": 1,
+        "max_queue_wait_ms": 500,
+        "max_body_bytes": None,
+        "drain_seconds": 0.0,
+        "tensorflow_v1": False,
+    }
+
+
+def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(
+        json.dumps(
+            {"SERVER_PORT": 7001, "HEALTH_PORT": "7002", "SCORING_TIMEOUT_MS": 7003, "WORKER_COUNT": None}
+        )
+    )
+    environment = {"AML_APP_ROOT": str(tmp_path), "SERVER_PORT": "6001", "HEALTH_PORT": "6002"}
+    settings = load_settings(["--port", "8001"], environment)
+    assert (settings.port, settings.health_port, settings.scoring_timeout_ms) == (8001, 6002, 7003)
+    assert settings.worker_count == 1
+
+
+def test_config_json_beside_the_script_is_found(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/config.json").write_text('{"SERVICE_NAME": "from-file", "hidden_size": 768}')
+    settings = load_settings(["--entry_script", "src/score.py"], {"AML_APP_ROOT": str(tmp_path)})
+    assert settings.service_name == "from-file"
+
+
+def test_an_empty_variable_counts_as_absent() -> None:
+    assert load_settings([], {"SCORING_TIMEOUT_MS": "", "AZUREML_ENTRY_SCRIPT": ""}).entry_script is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        ("SERVER_PORT", "http", "SERVER_PORT is 'http' but must be a whole number from 1 to 65535."),
+        ("SERVER_PORT", "65536", "SERVER_PORT is '65536' but must be a whole number from 1 to 65535."),
+        ("SCORING_TIMEOUT_MS", "0", "SCORING_TIMEOUT_MS is '0' but must be a whole number of at least 1."),
+        ("GPU_INFERENCE_DRAIN_SECONDS", "nan", "'nan' but must be a number of seconds of at least 0."),
+        ("GPU_INFERENCE_DRAIN_SECONDS", "long", "'long' but must be a number of seconds of at least 0."),
+        ("GPU_INFERENCE_FRONT_END", "fe", "GPU_INFERENCE_FRONT_END is 'fe' but must be azureml or none."),
+        ("GPU_INFERENCE_TENSORFLOW_V1", "1", "GPU_INFERENCE_TENSORFLOW_V1 is '1' but must be true or false."),
+        ("WORKER_COUNT", "2", "The worker count is 2 but one process serves one model here"),
+        ("HEALTH_PORT", "5001", "The port for scoring and the health port are both 5001"),
+        ("AML_APP_ROOT", "/nowhere", "AML_APP_ROOT is '/nowhere', which is not a folder."),
+        ("GPU_INFERENCE_KEYS_DIR", "/", "GPU_INFERENCE_KEYS_DIR is set but GPU_INFERENCE_FRONT_END is none"),
+        ("AZUREML_CONFIG_FILE", "/nowhere.json", "The configuration file /nowhere.json does not exist."),
+    ],
+)
+def test_a_bad_setting_is_named_in_one_sentence(variable: str, value: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings([], {variable: value})
+    assert sentence in str(caught.value)
+
+
+def test_a_folder_of_keys_must_exist() -> None:
+    environment = {"GPU_INFERENCE_FRONT_END": "azureml", "GPU_INFERENCE_KEYS_DIR": "/nowhere"}
+    with pytest.raises(SettingsError, match=r"GPU_INFERENCE_KEYS_DIR is '/nowhere', which is not a folder\."):
+        load_settings([], environment)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [("{", "cannot be read as JSON"), ("[1]", "must hold a JSON object")]
+)
+def test_a_configuration_file_that_is_no_json_object_is_refused(
+    tmp_path: Path, content: str, complaint: str
+) -> None:
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(SettingsError, match=complaint):
+        load_settings([], {"AML_APP_ROOT": str(tmp_path)})
+
+
+def test_the_front_end_limits_bodies_to_100_mb_and_the_bare_server_does_not() -> None:
+    assert Settings(front_end="azureml").body_limit == 100 * 1024 * 1024
+    assert Settings().body_limit is None
+    assert Settings(max_body_bytes=10).body_limit == 10
+
+
+def test_the_bare_server_never_refuses_what_waits() -> None:
+    assert Settings().queue_wait_seconds is None
+    assert Settings(front_end="azureml", max_queue_wait_ms=250).queue_wait_seconds == 0.25
+
+
+def test_the_grace_period_covers_draining_queueing_and_scoring() -> None:
+    settings = Settings(drain_seconds=10, max_queue_wait_ms=500, scoring_timeout_ms=60_000)
+    assert settings.graceful_seconds == 75.5
