@@ -9,7 +9,7 @@ import pytest
 import requests
 from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
 
-# init() ends when the file `go` appears in the working directory.
+# Whatever holds a server up goes on until the file `go` appears in its working directory.
 SLOW_INIT = """
 import pathlib, time
 def init():
@@ -19,15 +19,16 @@ def init():
 def run(data):
     return data
 """
-SLEEPY = """
-import time
+HOLDING = """
+import pathlib, time
 def init(): pass
 def run(data):
-    print("run has begun")
-    time.sleep(float(data))
+    if data == "hold":
+        print("run has begun")
+        while not pathlib.Path("go").exists():
+            time.sleep(0.01)
     return data
 """
-GOOD = "def init(): pass\ndef run(data): return data\n"
 
 
 def get(server: Server, path: str = "/") -> requests.Response:
@@ -128,12 +129,12 @@ def test_sigterm_during_init_ends_the_server_at_once(start_server: StartServer) 
 
 def score_in_vain(server: Server) -> None:
     with pytest.raises(requests.ConnectionError):
-        server.score("1000")
+        server.score("hold")
 
 
 @pytest.mark.parametrize("work", ["init", "run"])
 def test_ctrl_c_ends_a_busy_server_at_once_and_cleanly(start_server: StartServer, work: str) -> None:
-    server = start_server(SLOW_INIT.format(wait="time.sleep(0.01)") if work == "init" else SLEEPY)
+    server = start_server(SLOW_INIT.format(wait="time.sleep(0.01)") if work == "init" else HOLDING)
     if work == "run":
         server.wait_ready()
         threading.Thread(target=score_in_vain, args=(server,)).start()
@@ -143,50 +144,62 @@ def test_ctrl_c_ends_a_busy_server_at_once_and_cleanly(start_server: StartServer
     assert "Traceback" not in server.log
 
 
+class HeldRequest(threading.Thread):
+    """A client whose request the script holds until the server's `go` file is there."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(daemon=True)
+        self._server = server
+        self.answers: list[requests.Response] = []
+        self.start()
+        server.wait_for_log("run has begun")
+
+    def run(self) -> None:
+        self.answers.append(self._server.score("hold"))
+
+    def released(self) -> requests.Response:
+        (self._server.folder / "go").touch()
+        self.join(PATIENCE_SECONDS)
+        [answer] = self.answers
+        return answer
+
+
 def test_draining_answers_what_is_in_flight_and_what_still_comes_and_then_exits(
     start_server: StartServer,
 ) -> None:
-    server = start_server(SLEEPY, GPU_INFERENCE_DRAIN_SECONDS="1.5")
+    server = start_server(HOLDING, GPU_INFERENCE_DRAIN_SECONDS="4")
     server.wait_ready()
     with requests.Session() as kept_alive:
-        first = kept_alive.post(server.url("/score"), data="0", timeout=PATIENCE_SECONDS)
+        first = kept_alive.post(server.url("/score"), data="a", timeout=PATIENCE_SECONDS)
         assert first.headers["Connection"] == "keep-alive"
-        in_flight: list[requests.Response] = []
-        client = threading.Thread(target=lambda: in_flight.append(server.score("1")))
-        client.start()
-        server.wait_until(lambda: server.log.count("run has begun") == 2, "a request is in flight")
+        held = HeldRequest(server)
         server.process.terminate()
         server.wait_until(lambda: server.management("/ready").text == "Draining\n", "draining")
         assert server.management("/live").status_code == 200
-        late = [
-            kept_alive.post(server.url("/score"), data="0", timeout=PATIENCE_SECONDS),
-            server.score("0"),
+        answers = [
             get(server),
+            held.released(),
+            kept_alive.post(server.url("/score"), data="b", timeout=PATIENCE_SECONDS),
+            server.score("c"),
         ]
-    assert [answer.status_code for answer in late] == [200, 200, 200]
-    client.join(PATIENCE_SECONDS)
-    for answer in [*in_flight, *late]:
-        assert (answer.status_code, answer.headers["Connection"]) == (200, "close")
-    assert len(in_flight) == 1
+    assert [answer.text for answer in answers] == ["Healthy", '"hold"', '"b"', '"c"']
+    assert {(answer.status_code, answer.headers["Connection"]) for answer in answers} == {(200, "close")}
     assert server.wait_for_exit() == 0
 
 
 def test_a_request_that_outlasts_the_drain_is_still_answered(start_server: StartServer) -> None:
-    server = start_server(SLEEPY, GPU_INFERENCE_DRAIN_SECONDS="0")
+    server = start_server(HOLDING)
     server.wait_ready()
-    answers: list[requests.Response] = []
-    client = threading.Thread(target=lambda: answers.append(server.score("1")))
-    client.start()
-    server.wait_for_log("run has begun")
+    held = HeldRequest(server)
     server.process.terminate()
-    client.join(PATIENCE_SECONDS)
-    assert [(answer.status_code, answer.json()) for answer in answers] == [(200, "1")]
+    server.wait_for_log("Drained: no new connections are accepted any more")
+    assert held.released().json() == "hold"
     assert server.wait_for_exit() == 0
 
 
 def test_a_call_that_outlives_its_timeout_does_not_hold_up_the_stop(start_server: StartServer) -> None:
-    server = start_server(SLEEPY, SCORING_TIMEOUT_MS="100")
+    server = start_server(HOLDING, SCORING_TIMEOUT_MS="100")
     server.wait_ready()
-    assert server.score("1000").status_code == 500
+    assert server.score("hold").json() == {"message": "Scoring timeout after 100 ms"}
     server.process.terminate()
     assert server.wait_for_exit() == 0

@@ -11,7 +11,7 @@ import requests
 from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
 
 SCRIPT = """
-import json, sys, time
+import json, pathlib, time
 import numpy as np
 
 def init():
@@ -20,12 +20,9 @@ def init():
 def run(raw_data):
     data = json.loads(raw_data)["data"]
     print("scoring")
-    if "sleep" in data:
-        time.sleep(data["sleep"])
-    if "spin" in data:
-        end = time.perf_counter() + data["spin"]
-        while time.perf_counter() < end:
-            pass
+    while "hold" in data and not pathlib.Path(data["hold"]).exists():
+        if data["asleep"]:
+            time.sleep(0.01)
     if "matrix" in data:
         return (np.array(data["matrix"]) @ np.ones((2, 1))).tolist()
     return data
@@ -54,7 +51,6 @@ def server(start_module_server: StartServer, keys: Path) -> Server:
         GPU_INFERENCE_KEYS_DIR=str(keys),
         GPU_INFERENCE_MAX_BODY_BYTES="100000",
         GPU_INFERENCE_MAX_QUEUE_WAIT_MS="100",
-        SCORING_TIMEOUT_MS="1500",
     )
     server.wait_ready()
     return server
@@ -65,10 +61,6 @@ def bare(start_module_server: StartServer) -> Server:
     server = start_module_server(SCRIPT)
     server.wait_ready()
     return server
-
-
-def wait_until_idle(server: Server) -> None:
-    server.wait_until(lambda: "busy_slots 0.0" in server.management("/metrics").text, "idle")
 
 
 def raw(server: Server, request: bytes, half_close: bool = False) -> bytes:
@@ -134,7 +126,7 @@ def test_other_methods_are_405_with_a_json_message(server: Server, method: str) 
 
 @pytest.mark.parametrize(
     "body",
-    ["", "no json", '{"rows": []}', '{"data": {"matrix": [[1, 2, 3]]}}', '{"data": {"sleep": "long"}}'],
+    ["", "no json", '{"rows": []}', '{"data": {"matrix": [[1, 2, 3]]}}', '{"data": 7}'],
     ids=["empty", "not JSON", "key missing", "wrong shape", "wrong type"],
 )
 def test_a_body_that_the_script_cannot_use_is_502_without_its_words(server: Server, body: str) -> None:
@@ -216,19 +208,24 @@ def test_neither_bodies_nor_queries_nor_keys_are_logged(server: Server) -> None:
     assert "Bearer" not in server.log
 
 
-@pytest.mark.parametrize("work", ["sleep", "spin"])
-def test_a_busy_script_keeps_nothing_but_scoring_waiting(server: Server, work: str) -> None:
-    wait_until_idle(server)
-    seconds = 1.0
+@pytest.mark.parametrize("asleep", [True, False], ids=["sleeping", "computing"])
+def test_a_busy_script_keeps_nothing_but_scoring_waiting(
+    server: Server, tmp_path: Path, asleep: bool
+) -> None:
+    go = tmp_path / "go"
+    hold = json.dumps({"data": {"hold": str(go), "asleep": asleep}})
     with ThreadPoolExecutor(1) as pool:
-        busy = pool.submit(server.score, json.dumps({"data": {work: seconds}}), **KEY)
-        server.wait_until(lambda: "busy_slots 1.0" in server.management("/metrics").text, "busy")
-        assert server.management("/live").status_code == 200
-        assert server.management("/ready").status_code == 200
-        assert requests.get(server.url("/"), timeout=PATIENCE_SECONDS).text == "Healthy"
-        assert server.score("{}").status_code == 401
-        refused = server.score("{}", **KEY)
-        assert not busy.done()
+        busy = pool.submit(server.score, hold, **KEY)
+        try:
+            server.wait_until(lambda: "busy_slots 1.0" in server.management("/metrics").text, "busy")
+            assert server.management("/live").status_code == 200
+            assert server.management("/ready").status_code == 200
+            assert requests.get(server.url("/"), timeout=PATIENCE_SECONDS).text == "Healthy"
+            assert server.score("{}").status_code == 401
+            refused = server.score("{}", **KEY)
+            assert not busy.done()
+        finally:
+            go.touch()
         assert busy.result().status_code == 200
     assert refused.status_code == 503
     assert refused.json() == {"message": "Too many requests for service mnist (overloaded)"}
@@ -236,19 +233,22 @@ def test_a_busy_script_keeps_nothing_but_scoring_waiting(server: Server, work: s
     assert refused.headers["Connection"] == "close"
 
 
-def test_a_call_past_the_timeout_is_504_and_the_replica_unready_until_it_ends(server: Server) -> None:
-    wait_until_idle(server)
-    answer = server.score('{"data": {"sleep": 2.2}}', **KEY)
-    assert (answer.status_code, answer.json()) == (504, {"message": "Scoring timeout after 1500 ms"})
+def test_a_call_past_the_timeout_is_504_and_the_replica_unready_until_it_ends(
+    start_server: StartServer,
+) -> None:
+    server = start_server(SCRIPT, GPU_INFERENCE_FRONT_END="azureml", SCORING_TIMEOUT_MS="1000")
+    server.wait_ready()
+    answer = server.score('{"data": {"hold": "go", "asleep": true}}')
+    assert (answer.status_code, answer.json()) == (504, {"message": "Scoring timeout after 1000 ms"})
     assert server.management("/ready").status_code == 503
     assert server.management("/live").status_code == 200
-    assert server.score('{"data": {}}', **KEY).status_code == 503
+    assert server.score('{"data": {}}').status_code == 503
+    (server.folder / "go").touch()
     server.wait_ready()
-    assert server.score('{"data": {}}', **KEY).status_code == 200
+    assert server.score('{"data": {}}').status_code == 200
 
 
 def test_idle_and_stalled_connections_keep_nobody_waiting(server: Server) -> None:
-    wait_until_idle(server)
     stalled = b"POST /score HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer first\r\nContent-Length: 9\r\n\r\n{"
     connections = [
         socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS)

@@ -58,7 +58,7 @@ def _from_flask(body_limit: int | None) -> Request:
 
 
 def _read_body(stream: BinaryIO, length: int | None, limit: int | None) -> bytes:
-    """Read from gunicorn itself: Flask cuts a chunked body at its limit and takes half a body for a whole one."""
+    """Read from gunicorn itself: Flask cuts a chunked body at its limit, and takes half a body for whole."""
     try:
         body = stream.read() if limit is None else stream.read(limit + 1)
     # A stall, a reset, or broken framing, which gunicorn reports in errors of several kinds.
