@@ -4,7 +4,6 @@ It works through the API alone, and so on every kind of cluster; on the embedded
 take the place of the patch. An annotation on the node tells these GPUs from real ones, which are left alone.
 """
 
-import json
 import re
 import time
 from typing import Any, Literal
@@ -15,7 +14,7 @@ from gpu_inference.cluster.api import TIMEOUT_SECONDS
 from gpu_inference.errors import GpuInferenceError
 
 RESOURCE = "nvidia.com/gpu"
-ANNOTATION = "gpu-inference/simulated-gpus"
+_ANNOTATION = "gpu-inference/simulated-gpus"
 _PRODUCT_LABEL = "nvidia.com/gpu.product"
 
 Mode = Literal["patch", "plugin"]
@@ -38,13 +37,9 @@ def schedulable_node(api: client.ApiClient) -> Any:
     )
 
 
-def simulated(node: Any) -> tuple[int, Mode] | None:
-    """Return how many simulated GPUs a node has and how they are advertised; None when it has none."""
-    text = (node.metadata.annotations or {}).get(ANNOTATION)
-    if text is None:
-        return None
-    value = json.loads(text)
-    return int(value["count"]), value["mode"]
+def has_simulated_gpus(node: Any) -> bool:
+    """Tell whether a node's GPUs, if it has any, were set here."""
+    return _ANNOTATION in (node.metadata.annotations or {})
 
 
 def allocatable(node: Any) -> int:
@@ -77,7 +72,7 @@ def refuse_real_gpus(node: Any) -> None:
     Raises:
         GpuInferenceError: it advertises GPUs that were not set here.
     """
-    if simulated(node) is None and allocatable(node) > 0:
+    if not has_simulated_gpus(node) and allocatable(node) > 0:
         raise GpuInferenceError(
             f"The node {node.metadata.name!r} has {allocatable(node)} real {RESOURCE}.",
             "Use them as they are, or simulate GPUs on a cluster that has none (--provider embedded).",
@@ -91,12 +86,6 @@ def advertise_by_patch(api: client.ApiClient, count: int, product: str) -> None:
         GpuInferenceError: the count is negative, the node has real GPUs, or it does not take the change.
     """
     node = checked_node(api, count)
-    before = simulated(node)
-    if before is not None and before[1] == "plugin":
-        raise GpuInferenceError(
-            f"The GPUs of the node {node.metadata.name!r} come from a device plugin, not from a patch.",
-            "Use the mode `plugin` again, or make the cluster anew: gpu-inference cluster down",
-        )
     if count:
         describe(api, node.metadata.name, count, product, "patch")
     _patch_status(api, node, count)
@@ -139,7 +128,7 @@ def describe(api: client.ApiClient, node: str, count: int, product: str, mode: M
         "nvidia.com/gpu.count": str(count),
         "nvidia.com/gpu.memory": _memory_mib(product),
     }
-    _patch_metadata(api, node, labels, json.dumps({"count": count, "mode": mode}))
+    _patch_metadata(api, node, labels, mode)
 
 
 def forget(api: client.ApiClient, node: str) -> None:
@@ -151,7 +140,7 @@ def forget(api: client.ApiClient, node: str) -> None:
 def _patch_metadata(
     api: client.ApiClient, node: str, labels: dict[str, str | None], annotation: str | None
 ) -> None:
-    body = {"metadata": {"labels": labels, "annotations": {ANNOTATION: annotation}}}
+    body = {"metadata": {"labels": labels, "annotations": {_ANNOTATION: annotation}}}
     client.CoreV1Api(api).patch_node(node, body, _request_timeout=TIMEOUT_SECONDS)
 
 

@@ -148,14 +148,17 @@ class EmbeddedCluster:
             GpuInferenceError: the cluster is not running, or the node has real GPUs.
         """
         with self._api() as api:
-            before = gpus.simulated(gpus.checked_node(api, count))
-            by_plugin = before is not None and before[1] == "plugin"
-            if mode == "patch" and not (by_plugin and count == 0):
+            plugin_used = self._state.gpu_plugin.exists()
+            if mode == "plugin" or (plugin_used and count == 0):
+                self._set_gpus_by_plugin(api, count, product)
+            elif plugin_used:
+                raise GpuInferenceError(
+                    f"The kubelet of the cluster {self.name!r} keeps its GPUs' number for a device plugin, "
+                    "since the mode `plugin` was used, and undoes a patch.",
+                    "Use the mode `plugin` again, or make the cluster anew: gpu-inference cluster down",
+                )
+            else:
                 gpus.advertise_by_patch(api, count, product)
-                return
-            if before is not None and not by_plugin:
-                gpus.advertise_by_patch(api, 0, product)
-            self._set_gpus_by_plugin(api, count, product)
 
     # ---- bringing up
 
@@ -182,7 +185,7 @@ class EmbeddedCluster:
             processes.start(
                 self.name,
                 self._state.root,
-                self._state.log("node"),
+                self._state.log("unshare"),
                 lambda pid: network.connect(addresses, self.name, pid),
             )
             with self._api() as api:
@@ -250,6 +253,9 @@ class EmbeddedCluster:
     # ---- using and removing
 
     def _set_gpus_by_plugin(self, api: client.ApiClient, count: int, product: str) -> None:
+        node = gpus.checked_node(api, count)
+        if gpus.has_simulated_gpus(node) and not self._state.gpu_plugin.exists():
+            gpus.advertise_by_patch(api, 0, product)
         wanted = self._state.gpu_plugin
         unfinished = wanted.with_suffix(".new")
         unfinished.write_text(str(count))

@@ -72,11 +72,12 @@ def addresses_in_use() -> list[IPv4Network]:
     return [
         *(IPv4Network(route["dst"]) for route in routes if route["dst"] != "default"),
         *(IPv4Network((a["local"], a["prefixlen"]), strict=False) for a in addresses),
-        *_name_servers(Path("/etc/resolv.conf")),
+        *name_servers(Path("/etc/resolv.conf")),
     ]
 
 
-def _name_servers(resolv_conf: Path) -> list[IPv4Network]:
+def name_servers(resolv_conf: Path) -> list[IPv4Network]:
+    """Return whom this host asks for names; in a CI job they may be behind the default route."""
     if not resolv_conf.is_file():
         return []
     found = []

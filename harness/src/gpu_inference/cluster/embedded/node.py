@@ -56,11 +56,14 @@ _SYSCTLS = {
 def main() -> None:
     """Be the node."""
     name, state = sys.argv[1], Path(sys.argv[2])
+    # Apart from what unshare says: this log is what is shown when the node has ended.
+    log = os.open(StateFolder(state).log("node"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, 2)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     if sys.stdin.readline() != "go\n":
-        sys.exit("Nobody waits for this node any more.")
-    os.dup2(2, 1)
+        sys.exit("Whoever started this node is gone.")
+    os.dup2(log, 1)
     record = json.loads(StateFolder(state).record.read_text())
     _make_machine(name, state, record)
     Node(_STATE, json.loads(_STATE.components.read_text())).run()

@@ -1,0 +1,62 @@
+"""Two commands on one cluster: one works, the other says that it waits; nothing is left of the lock."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+from gpu_inference.cluster.embedded.lock import exclusive
+from gpu_inference.progress import Progress, Silent
+
+HOLD = """
+import sys
+from pathlib import Path
+from gpu_inference.cluster.embedded.lock import exclusive
+from gpu_inference.progress import Silent
+with exclusive(Path(sys.argv[1]), "busy", Silent()):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def hold_elsewhere(lock: Path) -> "subprocess.Popen[str]":
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_second_command_says_that_it_waits_and_then_works(tmp_path: Path) -> None:
+    lock = tmp_path / "state" / "lab.lock"
+    said = io.StringIO()
+
+    class ReleaseOnceItWaits(Progress):
+        def say(self, text: str) -> None:
+            super().say(text)
+            if "Waiting" in text and other.stdin is not None and not other.stdin.closed:
+                other.stdin.close()
+
+    with hold_elsewhere(lock) as other:
+        with exclusive(lock, "Waiting for another command", ReleaseOnceItWaits(said)):
+            assert lock.exists()
+        assert said.getvalue().startswith("• Waiting for another command …\n")
+    assert not lock.parent.exists()
+
+
+def test_lock_of_a_killed_command_does_not_hold_anyone(tmp_path: Path) -> None:
+    lock = tmp_path / "state" / "lab.lock"
+    with hold_elsewhere(lock) as other:
+        other.kill()
+    said = io.StringIO()
+    with exclusive(lock, "Waiting", Progress(said)):
+        assert said.getvalue() == ""
+
+
+def test_folder_with_other_clusters_stays(tmp_path: Path) -> None:
+    lock = tmp_path / "lab.lock"
+    (tmp_path / "other").mkdir()
+    with exclusive(lock, "Waiting", Silent()):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
