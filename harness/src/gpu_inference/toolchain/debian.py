@@ -7,15 +7,16 @@ from gpu_inference import versions
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.process import run
 from gpu_inference.progress import Progress
-from gpu_inference.toolchain.preflight import missing_packages
+from gpu_inference.toolchain.preflight import missing_packages, operating_system, refuse
 
 
 def install_missing(progress: Progress) -> list[str]:
     """Install with apt what is not here yet; return the names of the packages installed.
 
     Raises:
-        GpuInferenceError: something is missing and this is no Debian, not root, or apt fails.
+        GpuInferenceError: this is no Linux, or packages are missing and cannot be installed.
     """
+    refuse(operating_system())
     needed = dict(versions.CLUSTER_PACKAGES)
     if shutil.which("docker") is None:
         needed |= versions.IMAGE_PACKAGES

@@ -92,7 +92,7 @@ func (p *fakeGPUPlugin) run(ended context.Context) error {
 	return nil
 }
 
-// serveOneKubelet returns nil when ended or when the kubelet's socket was made anew.
+// serveOneKubelet returns nil when ended or when a kubelet has deleted our socket.
 func (p *fakeGPUPlugin) serveOneKubelet(ended context.Context, watcher *fsnotify.Watcher) error {
 	path := filepath.Join(p.directory, p.socket)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -107,24 +107,31 @@ func (p *fakeGPUPlugin) serveOneKubelet(ended context.Context, watcher *fsnotify
 	go server.Serve(listener) // Returns when stopped; closing the listener removes the socket's file.
 	defer server.Stop()
 
-	registered := false
+	var registered os.FileInfo // The socket of the kubelet that knows us.
+	complained := false
 	for {
+		kubelet, err := os.Stat(filepath.Join(p.directory, kubeletSocket))
+		// Looked for after the kubelet's: a kubelet deletes ours before it makes its own.
+		if _, gone := os.Stat(path); gone != nil {
+			return nil
+		}
 		var retry <-chan time.Time
-		if !registered {
-			if err := p.register(ended); err == nil {
-				registered = true
+		if err == nil && !isSame(kubelet, registered) {
+			if err = p.register(ended); err == nil {
+				registered = kubelet
 				log.Printf("fake-gpu-plugin: registered %d of %s", len(p.devices), p.resource)
 			} else {
 				retry = time.After(retryInterval)
 			}
 		}
+		if err != nil && !complained {
+			log.Printf("fake-gpu-plugin: not registered yet, trying again: %v", err)
+			complained = true
+		}
 		select {
 		case <-ended.Done():
 			return nil
-		case event := <-watcher.Events:
-			if filepath.Base(event.Name) == kubeletSocket && event.Has(fsnotify.Create) {
-				return nil
-			}
+		case <-watcher.Events:
 		case err := <-watcher.Errors:
 			return fmt.Errorf("lost sight of %s: %w", p.directory, err)
 		case <-retry:
@@ -132,11 +139,15 @@ func (p *fakeGPUPlugin) serveOneKubelet(ended context.Context, watcher *fsnotify
 	}
 }
 
+// isSame compares times as well, for a new file may have a deleted one's inode.
+func isSame(socket, other os.FileInfo) bool {
+	return other != nil && os.SameFile(socket, other) && socket.ModTime().Equal(other.ModTime())
+}
+
+// register makes the kubelet call back.
 func (p *fakeGPUPlugin) register(ended context.Context) error {
-	connection, err := grpc.NewClient(
-		"unix://"+filepath.Join(p.directory, kubeletSocket),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-	)
+	path := filepath.Join(p.directory, kubeletSocket)
+	connection, err := grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
 	}
