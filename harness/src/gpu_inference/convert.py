@@ -1,0 +1,238 @@
+"""Turns the two files of `az ml model deploy` (Azure ML v1) into values of the chart.
+
+`deploymentconfig.json` becomes `deployment.*`; of `inferenceconfig.json`, the environment variables become
+`extraEnv` (the rest is about the image). Whatever could not be carried over is told, never dropped silently.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gpu_inference.errors import GpuInferenceError
+from gpu_inference.values import load
+
+Document = Mapping[str, Any]
+
+# Where the SDK's parser (deploy_config_dict_to_obj) reads each parameter.
+_PARAMETERS = {
+    "autoScaler.autoscaleEnabled": "autoscale_enabled",
+    "autoScaler.minReplicas": "autoscale_min_replicas",
+    "autoScaler.maxReplicas": "autoscale_max_replicas",
+    "autoScaler.refreshPeriodInSeconds": "autoscale_refresh_seconds",
+    "autoScaler.targetUtilization": "autoscale_target_utilization",
+    "numReplicas": "num_replicas",
+    "containerResourceRequirements.cpu": "cpu_cores",
+    "containerResourceRequirements.cpuLimit": "cpu_cores_limit",
+    "containerResourceRequirements.memoryInGB": "memory_gb",
+    "containerResourceRequirements.memoryInGBLimit": "memory_gb_limit",
+    "gpuCores": "gpu_cores",
+    "authEnabled": "auth_enabled",
+    "tokenAuthEnabled": "token_auth_enabled",
+    "keys.primaryKey": "primary_key",
+    "keys.secondaryKey": "secondary_key",
+    "scoringTimeoutMs": "scoring_timeout_ms",
+    "maxConcurrentRequestsPerContainer": "replica_max_concurrent_requests",
+    "maxQueueWaitMs": "max_request_wait_time",
+    "livenessProbeRequirements.initialDelaySeconds": "initial_delay_seconds",
+    "livenessProbeRequirements.periodSeconds": "period_seconds",
+    "livenessProbeRequirements.timeoutSeconds": "timeout_seconds",
+    "livenessProbeRequirements.successThreshold": "success_threshold",
+    "livenessProbeRequirements.failureThreshold": "failure_threshold",
+    "namespace": "namespace",
+    "computeTargetName": "compute_target_name",
+    "dataCollection.storageEnabled": "collect_model_data",
+    "appInsightsEnabled": "enable_app_insights",
+}
+_AUTOSCALER = (
+    "autoscale_min_replicas",
+    "autoscale_max_replicas",
+    "autoscale_refresh_seconds",
+    "autoscale_target_utilization",
+)
+# Keys that people write although Azure ML never read them there.
+_NEVER_READ = {
+    "containerResourceRequirements.gpu": "GPUs are given as gpuCores, at the top level",
+    "sslEnabled": "TLS is a matter of what stands in front of the Service",
+    "blobfuseEnabled": "set deployment.blobfuse_enabled yourself",
+}
+_OF_THE_IMAGE = (
+    *("entryScript", "sourceDirectory", "environment", "runtime", "condaFile"),
+    *("extraDockerFileSteps", "extraDockerfileSteps", "schemaFile", "enableGpu", "cudaVersion"),
+    *("baseImage", "baseImageRegistry", "description"),
+)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion gives."""
+
+    values: dict[str, Any]
+    warnings: tuple[str, ...]
+    """One sentence for each thing that a person should know or decide."""
+
+
+def convert(
+    deployment_config: Path | Document,
+    inference_config: Path | Document | None = None,
+    *,
+    gpu_count: int | None = None,
+) -> Conversion:
+    """Return chart values that deploy the service as these files did.
+
+    Args:
+        deployment_config: a `deploymentconfig.json`, or its content; YAML is read as well.
+        inference_config: an `inferenceconfig.json`, or its content.
+        gpu_count: GPUs that the service may use; as many as its replicas need unless given.
+
+    Raises:
+        GpuInferenceError: a file cannot be read, is not for AKS, or asks for what the chart cannot do.
+    """
+    name, content = _read(deployment_config, "deploymentconfig.json")
+    _require_aks(name, content)
+    flat = dict(_flattened(name, content))
+    warnings = [
+        _not_carried_over(name, key) for key in flat if key not in _PARAMETERS and key != "computeType"
+    ]
+    deployment = {_PARAMETERS[key]: value for key, value in flat.items() if key in _PARAMETERS}
+    _take_out_the_autoscaler(name, deployment)
+    if "secondary_key" in deployment and not deployment.get("primary_key"):
+        del deployment["secondary_key"]
+        warnings.append(
+            f"{name}: keys.secondaryKey is left out: Azure ML ignored it without keys.primaryKey."
+        )
+
+    values: dict[str, Any] = {"deployment": deployment}
+    if gpu_count is not None:
+        values["cluster"] = {"gpu_count": gpu_count}
+    elif needed := _gpus_needed(deployment):
+        values["cluster"] = {"gpu_count": needed}
+        warnings.append(
+            f"cluster.gpu_count is {needed}, as many GPUs as the replicas need; give --gpu-count if the service"
+            " may use another number."
+        )
+    if inference_config is not None:
+        inference_name, inference = _read(inference_config, "inferenceconfig.json")
+        unknown = [key for key in inference if key not in _OF_THE_IMAGE]
+        warnings += [_not_carried_over(inference_name, key) for key in unknown]
+        if variables := list(_variables(inference_name, inference)):
+            values["extraEnv"] = variables
+    load(values, where=name)
+    return Conversion(values, tuple(warnings))
+
+
+def values_text(values: Mapping[str, Any]) -> str:
+    """Return values as a file."""
+    return yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
+
+
+def _read(source: Path | Document, called: str) -> tuple[str, Document]:
+    """Return what to call a document, and the document."""
+    if not isinstance(source, Path):
+        return called, source
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise GpuInferenceError(f"The file {source} does not exist.") from error
+    except UnicodeDecodeError as error:
+        raise GpuInferenceError(f"{source} is not UTF-8 text: {error}.") from error
+    except OSError as error:
+        raise GpuInferenceError(f"{source} cannot be read: {error.strerror}.") from error
+    try:
+        content = json.loads(text)
+    except ValueError:
+        # Some of these files are YAML, and YAML also forgives the comma at the end that JSON does not.
+        try:
+            content = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise GpuInferenceError(f"{source} is neither JSON nor YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise GpuInferenceError(f"{source} should be a JSON object or a YAML mapping.")
+    return str(source), content
+
+
+def _require_aks(name: str, content: Document) -> None:
+    compute_type = content.get("computeType")
+    if compute_type is None:
+        raise GpuInferenceError(
+            f"Error parsing {name}: Need to specify computeType in --deploy-config-file",
+            'Add "computeType": "aks".',
+        )
+    match str(compute_type).lower():
+        case "aks":
+            return
+        case "aci" | "aksendpoint" | "local":
+            raise GpuInferenceError(
+                f"Error parsing {name}: computeType {compute_type} is another kind of service than an"
+                " AksWebservice; only aks can be converted."
+            )
+        case _:
+            raise GpuInferenceError(f"Error parsing {name}: unknown deployment type: {compute_type}")
+
+
+def _flattened(name: str, content: Document) -> Iterator[tuple[str, Any]]:
+    """Yield each key with its dotted path; null is left out, as None is the same as not given."""
+    sections = {path.partition(".")[0] for path in _PARAMETERS if "." in path}
+    for key, value in content.items():
+        if value is None:
+            continue
+        if key not in sections:
+            yield key, value
+        elif isinstance(value, Mapping):
+            yield from ((f"{key}.{nested}", given) for nested, given in value.items() if given is not None)
+        else:
+            raise GpuInferenceError(f"Error parsing {name}: {key} should be a mapping, not {value!r}.")
+
+
+def _not_carried_over(name: str, key: str) -> str:
+    why = _NEVER_READ.get(key)
+    return f"{name}: {key} is left out: Azure ML did not read it" + (f"; {why}." if why else ".")
+
+
+def _take_out_the_autoscaler(name: str, deployment: dict[str, Any]) -> None:
+    """Refuse an autoscaler, in the SDK's words where it would have refused it too."""
+    options = [option for option in _AUTOSCALER if deployment.pop(option, None)]
+    enabled = deployment.get("autoscale_enabled")
+    if enabled:
+        raise _no_autoscaler(f"{name} asks for an autoscaler")
+    if options:
+        sentences = (
+            f"Invalid configuration, {option} provided without enabling autoscaling." for option in options
+        )
+        raise GpuInferenceError(f"{name}: {' '.join(sentences)}", "Take them out of the autoScaler section.")
+    if enabled is None and "num_replicas" not in deployment:
+        raise _no_autoscaler(f"{name} has no numReplicas, for which v1 used an autoscaler")
+
+
+def _no_autoscaler(why: str) -> GpuInferenceError:
+    return GpuInferenceError(
+        f"{why}, which this version of the chart cannot do.",
+        "Set numReplicas to the number of pods you want, and autoScaler.autoscaleEnabled to false.",
+    )
+
+
+def _gpus_needed(deployment: Document) -> int | None:
+    """Return the GPUs of all replicas; None where that is not a number (the values' check then says why)."""
+    replicas, each = deployment.get("num_replicas"), deployment.get("gpu_cores", 1)
+    if not (isinstance(replicas, int) and isinstance(each, int)):
+        return None
+    return replicas * each if replicas > 0 and each > 0 else None
+
+
+def _variables(name: str, inference: Document) -> Iterator[dict[str, str]]:
+    environment = inference.get("environment")
+    given = environment.get("environmentVariables") if isinstance(environment, Mapping) else None
+    if given is None:
+        return
+    if not isinstance(given, Mapping):
+        raise GpuInferenceError(f"{name}: environment.environmentVariables should map names to texts.")
+    for variable, value in given.items():
+        if not isinstance(value, str):
+            raise GpuInferenceError(
+                f"{name}: the environment variable {variable} is not a text but {value!r}.",
+                "Put its value between quotation marks.",
+            )
+        yield {"name": str(variable), "value": value}
