@@ -84,6 +84,7 @@ class Helm:
         namespace: str = "default",
         wait: bool = False,
         rollback_on_failure: bool = False,
+        skip_schema_validation: bool = False,
         timeout_seconds: float = 300,
     ) -> None:
         """Install the release, or upgrade it when it exists.
@@ -95,7 +96,8 @@ class Helm:
             namespace: where; it is made if need be.
             wait: whether to return only when everything in the release is ready.
             rollback_on_failure: whether a release that does not become ready is undone; implies `wait`.
-            timeout_seconds: how long Helm waits, with either of the two.
+            skip_schema_validation: whether the values are checked by the chart's templates alone.
+            timeout_seconds: how long Helm waits, with `wait` or `rollback_on_failure`.
 
         Raises:
             GpuInferenceError: Helm refuses or fails; with its sentence.
@@ -106,6 +108,8 @@ class Helm:
             flags.append("--atomic" if self.major == 3 else "--rollback-on-failure")
         elif wait:
             flags.append("--wait")
+        if skip_schema_validation:
+            flags.append("--skip-schema-validation")
         self._helm(
             ["upgrade", name, chart, *flags],
             stdin=yaml.safe_dump(dict(values)),

@@ -7,6 +7,7 @@ from typing import Any
 
 from gpu_inference.cluster import open_cluster
 from gpu_inference.cluster.base import Cluster
+from gpu_inference.cluster.kubeconfig import ExistingCluster
 from gpu_inference.cluster.locate import find_kubeconfig
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
@@ -20,6 +21,7 @@ from gpu_inference.image import (
     service_image,
 )
 from gpu_inference.image.names import require_service_name
+from gpu_inference.paths import state_directory
 from gpu_inference.progress import Progress, Silent
 from gpu_inference.resources import chart_directory
 from gpu_inference.service.service import Service
@@ -91,7 +93,7 @@ def deploy(
             "Change its values with `gpu-inference update`, or replace it with --overwrite.",
         )
     if source is not None:
-        target = None if push else cluster or _loadable(found)
+        target = None if push else _loadable(cluster, found)
         if target is None and push is None:
             raise GpuInferenceError(
                 f"The cluster of {found} cannot take images from this machine.",
@@ -152,9 +154,13 @@ def _bring(built: BuiltImage, target: Cluster | None, push: str | None, progress
     return destination
 
 
-def _loadable(kubeconfig: Path) -> Cluster | None:
-    """Return the embedded cluster if the kubeconfig is its own: images can be loaded into that one."""
-    embedded = open_cluster()
+def _loadable(cluster: Cluster | None, kubeconfig: Path) -> Cluster | None:
+    """Return the cluster if images can be loaded into it: one of ours, also when only its kubeconfig is given."""
+    if cluster is not None:
+        return None if isinstance(cluster, ExistingCluster) else cluster
+    if kubeconfig.parent.parent != state_directory():
+        return None
+    embedded = open_cluster("embedded", kubeconfig.parent.name)
     return embedded if embedded.status().kubeconfig == kubeconfig else None
 
 

@@ -48,14 +48,29 @@ def pod_fault(
         fault = _waiting_fault(pod, container, now) or _ended_fault(pod, container, log_tail, warnings)
         if fault is not None:
             return fault
+    containers = status.get("containerStatuses", [])
     mount = _newest(warnings, name, "FailedMount")
-    if mount and not status.get("containerStatuses", [{}])[0].get("state", {}).get("running"):
+    if mount and not any("running" in container["state"] for container in containers):
         return Fault(_later_failed(pod, now), f"Pod {name} cannot start: {mount}")
     unready = _newest(warnings, name, "Unhealthy")
-    started = all(container.get("started") for container in status.get("containerStatuses", [{}]))
-    if started and unready:
+    ready = all(container.get("ready") for container in containers)
+    if unready and not ready and not is_starting(pod, now):
         return Fault("Unhealthy", f"Pod {name} is not ready: {unready}")
     return None
+
+
+def is_starting(pod: Object, now: datetime) -> bool:
+    """Return whether a pod has a container that has not started, or only just, so that it need not be ready."""
+    containers = pod.get("status", {}).get("containerStatuses", [])
+    if not containers:
+        return pod.get("status", {}).get("phase") == "Pending"
+    for container in containers:
+        since = container.get("state", {}).get("running", {}).get("startedAt")
+        if container.get("ready") or container.get("state", {}).get("terminated"):
+            continue
+        if not container.get("started") or since is None or _seconds_since(since, now) < _GRACE_SECONDS:
+            return True
+    return False
 
 
 def _waiting_fault(pod: Object, container: Object, now: datetime) -> Fault | None:
@@ -124,8 +139,12 @@ def _scheduler_says(condition: Object) -> str:
 
 
 def _later_failed(pod: Object, now: datetime) -> Literal["Transitioning", "Failed"]:
-    created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-    return "Transitioning" if (now - created).total_seconds() < _GRACE_SECONDS else "Failed"
+    young = _seconds_since(pod["metadata"]["creationTimestamp"], now) < _GRACE_SECONDS
+    return "Transitioning" if young else "Failed"
+
+
+def _seconds_since(timestamp: str, now: datetime) -> float:
+    return (now - datetime.fromisoformat(timestamp)).total_seconds()
 
 
 def _memory_limit(pod: Object) -> str | None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from gpu_inference.service.objects import Object
-from gpu_inference.service.pod_faults import Fault, pod_fault
+from gpu_inference.service.pod_faults import Fault, is_starting, pod_fault
 
 State = Literal["Transitioning", "Healthy", "Unhealthy", "Unschedulable", "Failed"]
 
@@ -69,9 +69,9 @@ def judge(observed: Observed) -> ServiceState:
     if gravest:
         serving = f" {available} of {wanted} replicas serve." if available else ""
         return ServiceState(gravest.state, gravest.reason + serving)
-    if complete and not any(_is_starting(pod) for pod in observed.pods):
-        return ServiceState("Unhealthy", f"{available} of {wanted} replicas are ready.")
-    return ServiceState("Transitioning")
+    if not complete or not _rollout_is_over(deployment) or _any_pod_starts(observed):
+        return ServiceState("Transitioning")
+    return ServiceState("Unhealthy", f"{available} of {wanted} replicas are ready.")
 
 
 def _faults_of_controllers(observed: Observed) -> list[Fault]:
@@ -117,6 +117,10 @@ def _newest_template(observed: Observed) -> str | None:
     return None
 
 
-def _is_starting(pod: Object) -> bool:
-    containers = pod.get("status", {}).get("containerStatuses", [])
-    return not containers or any(not container.get("started") for container in containers)
+def _rollout_is_over(deployment: Object) -> bool:
+    conditions = deployment.get("status", {}).get("conditions", [])
+    return any(each.get("reason") == "NewReplicaSetAvailable" for each in conditions)
+
+
+def _any_pod_starts(observed: Observed) -> bool:
+    return any(is_starting(pod, observed.now) for pod in observed.pods)
