@@ -25,7 +25,6 @@ class EntryScriptError(Exception):
 class EntryScript:
     """A loaded script: `init` prepares the model once, `run` scores one request's text."""
 
-    path: str
     init: Callable[[], Any]
     run: Callable[[str], Any]
 
@@ -45,7 +44,7 @@ def load_entry_script(entry_script: str | None, app_root: Path, source_directory
         BaseException: whatever the script's top level raises, a SyntaxError included.
     """
     if entry_script is None:
-        return EntryScript(path="(built-in echo)", init=echo.init, run=echo.run)
+        return EntryScript(init=echo.init, run=echo.run)
     path = app_root / entry_script
     if not path.is_file():
         raise EntryScriptError(
@@ -63,7 +62,7 @@ def load_entry_script(entry_script: str | None, app_root: Path, source_directory
     if not inspect.signature(module.run).parameters:
         raise EntryScriptError(f"User script at {path}: run() needs to accept an argument for input data.")
     log.info("Found user script at %s", path)
-    return EntryScript(path=str(path), init=module.init, run=module.run)
+    return EntryScript(init=module.init, run=module.run)
 
 
 def _import_file(path: Path) -> ModuleType:

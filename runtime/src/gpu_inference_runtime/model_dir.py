@@ -13,6 +13,9 @@ def describe_model_dir(model_dir: str | None) -> str:
     folder = Path(model_dir)
     if not folder.exists():
         return f"AZUREML_MODEL_DIR is {model_dir!r}, which does not exist (working directory {Path.cwd()})."
-    files = sorted(islice(folder.rglob("*"), _MOST_LINES))
-    listing = "\n".join(f"  {file.relative_to(folder)}{'/' if file.is_dir() else ''}" for file in files)
-    return f"AZUREML_MODEL_DIR is {model_dir!r} and holds:\n{listing or '  nothing'}"
+    found = list(islice(folder.rglob("*"), _MOST_LINES + 1))
+    lines = [f"  {file.relative_to(folder)}{'/' if file.is_dir() else ''}" for file in found[:_MOST_LINES]]
+    more = ["  …"] if len(found) > _MOST_LINES else []
+    return "\n".join(
+        [f"AZUREML_MODEL_DIR is {model_dir!r} and holds:", *(sorted(lines) or ["  nothing"]), *more]
+    )
