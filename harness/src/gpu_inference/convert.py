@@ -111,8 +111,8 @@ def convert(
     elif needed := _gpus_needed(deployment):
         values["cluster"] = {"gpu_count": needed}
         warnings.append(
-            f"cluster.gpu_count is {needed}, as many GPUs as the replicas need; give --gpu-count if the service"
-            " may use another number."
+            f"cluster.gpu_count is {needed}, as many GPUs as the replicas need; give --gpu-count if the"
+            " service may use another number."
         )
     if inference_config is not None:
         inference_name, inference = _read(inference_config, "inferenceconfig.json")

@@ -1,0 +1,132 @@
+"""Renders the chart with a real Helm, once for each distinct input; all objects are checked."""
+
+import functools
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import yaml
+from tests.chart.kubernetes import check_object
+
+from gpu_inference.progress import Silent
+from gpu_inference.resources import chart_directory
+from gpu_inference.toolchain import clients
+
+Object = dict[str, Any]
+HelmMajor = Literal[3, 4]
+HELMS: tuple[HelmMajor, ...] = (3, 4)
+CHART = chart_directory()
+SCENARIOS = sorted((CHART / "ci").glob("*-values.yaml"))
+
+
+class RefusedError(Exception):
+    """Helm refused the values."""
+
+    @property
+    def mistakes(self) -> list[str]:
+        """What Helm says is wrong, one line for each, without the lines about the clauses around a mistake.
+
+        (Helm up to 3.18.4 adds those before and after it, Helm 4 as headings.)
+        """
+        around = ("allOf", 'Must validate "then"', "validation failed")
+        lines = [line.strip() for line in str(self).splitlines()]
+        return [
+            line[2:] for line in lines if line.startswith("- ") and not any(words in line for words in around)
+        ]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The objects of one render."""
+
+    objects: tuple[Object, ...]
+
+    def one(self, kind: str, name: str | None = None) -> Object:
+        """Return the only object of a kind, or the only one that has this name too."""
+        (found,) = (
+            thing
+            for thing in self.objects
+            if thing["kind"] == kind and name in (None, thing["metadata"]["name"])
+        )
+        return found
+
+    @property
+    def names(self) -> set[tuple[str, str]]:
+        """Kind and name of every object."""
+        return {(thing["kind"], thing["metadata"]["name"]) for thing in self.objects}
+
+    @property
+    def pod(self) -> Object:
+        """The spec of the scoring pods."""
+        return cast("Object", self.one("Deployment")["spec"]["template"]["spec"])
+
+    @property
+    def container(self) -> Object:
+        """The scoring container."""
+        (container,) = self.pod["containers"]
+        return cast("Object", container)
+
+    @property
+    def env(self) -> dict[str, Any]:
+        """The scoring container's variables."""
+        return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in self.container["env"]}
+
+
+def render(
+    values: Mapping[str, Any] | None = None,
+    *,
+    helm: HelmMajor = 4,
+    release: str = "mnist",
+    namespace: str = "default",
+    skip_schema: bool = False,
+) -> Rendered:
+    """Return what the chart makes of values.
+
+    Raises:
+        RefusedError: Helm refuses them.
+        AssertionError: a supported Kubernetes would refuse an object.
+    """
+    flags = ["--skip-schema-validation"] if skip_schema else []
+    text = _helm(helm, ("template", release, "--namespace", namespace, *flags), json.dumps(values or {}))
+    objects = tuple(thing for thing in yaml.load_all(text, yaml.CSafeLoader) if thing)
+    for thing in objects:
+        check_object(thing)
+    return Rendered(objects)
+
+
+def notes(values: Mapping[str, Any] | None = None) -> str:
+    """Return what a person reads after the installation."""
+    # With Helm 4, because Helm 3 wants a cluster to answer even to this.
+    arguments = ("install", "mnist", "--namespace", "default", "--dry-run=client")
+    return _helm(4, arguments, json.dumps(values or {})).partition("NOTES:\n")[2]
+
+
+def scenario(path: Path) -> dict[str, Any]:
+    """Return the values of a scenario of chart-testing."""
+    return cast("dict[str, Any]", yaml.safe_load(path.read_text()))
+
+
+@functools.cache
+def _helm(major: HelmMajor, arguments: tuple[str, ...], values: str) -> str:
+    """Run Helm on the chart with a values file, which JSON is as well."""
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write(values)
+        file.flush()
+        return run_helm(major, *arguments, str(CHART), "--values", file.name)
+
+
+def run_helm(major: HelmMajor, *arguments: str) -> str:
+    """Run Helm and return what it prints.
+
+    Raises:
+        RefusedError: it fails; with what it says.
+    """
+    command = [str(clients.helm(major, Silent())), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RefusedError(done.stderr)
+    return done.stdout

@@ -1,0 +1,82 @@
+"""Rules between values: the templates and the typed values refuse the same, in the same sentences."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.chart.rendering import SCENARIOS, RefusedError, render, scenario
+
+from gpu_inference.errors import GpuInferenceError
+from gpu_inference.values import load
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "what this version cannot do": {
+        "deployment": {
+            "autoscale_enabled": True,
+            "token_auth_enabled": True,
+            "collect_model_data": True,
+            "enable_app_insights": True,
+        }
+    },
+    "no replicas without autoscaler, limits below requests": {
+        "deployment": {
+            "autoscale_enabled": False,
+            "cpu_cores_limit": 0.05,
+            "memory_gb": 0.5,
+            "memory_gb_limit": 0.25,
+        }
+    },
+    "pool": {"deployment": {"num_replicas": 3, "gpu_cores": 2}, "cluster": {"gpu_count": 5}},
+    "pool for one pod, second key alone": {
+        "deployment": {"num_replicas": 3, "gpu_cores": 2, "secondary_key": "b"},
+        "cluster": {"gpu_count": 1},
+    },
+    "keys in two places, service name, selector labels": {
+        "deployment": {"primary_key": "a"},
+        "keys": {"existingSecret": "mine"},
+        "fullnameOverride": "Digits",
+        "podLabels": {"app.kubernetes.io/component": "x", "app.kubernetes.io/name": "x"},
+    },
+    "variables": {
+        "extraEnv": [
+            {"name": "SERVICE_NAME", "value": "x"},
+            {"name": "TWICE", "value": "x"},
+            {"name": "TWICE", "value": "y"},
+            {"name": "BOTH", "value": "x", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        ]
+    },
+}
+# How many rules each breaks.
+SENTENCES = dict(zip(BROKEN, (4, 3, 1, 2, 4, 3), strict=True))
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_templates_and_types_say_the_same_about_every_broken_rule(name: str) -> None:
+    with pytest.raises(GpuInferenceError) as by_type:
+        load(BROKEN[name])
+    with pytest.raises(RefusedError) as by_template:
+        render(BROKEN[name], skip_schema=True)
+    assert sorted(by_template.value.mistakes) == sorted(str(by_type.value).split("\n- ")[1:])
+    assert len(by_template.value.mistakes) == SENTENCES[name]
+
+
+@pytest.mark.parametrize("name", ["a1", "di.gits", "a" * 33])
+def test_a_release_name_that_v1_refused_is_refused_in_its_words(name: str) -> None:
+    with pytest.raises(RefusedError, match="Error, provided service name is invalid"):
+        render({}, release=name)
+
+
+@pytest.mark.parametrize("name", ["abc", "a" * 32])
+def test_a_release_name_that_v1_took_is_taken(name: str) -> None:
+    assert render({}, release=name).one("Deployment")["metadata"]["name"] == name
+
+
+def test_the_namespace_of_the_values_is_the_releases() -> None:
+    render({"deployment": {"namespace": "vision"}}, namespace="vision")
+    with pytest.raises(RefusedError, match="give --namespace vision or leave"):
+        render({"deployment": {"namespace": "vision"}}, namespace="speech")
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_the_typed_values_accept_every_scenario(path: Path) -> None:
+    load(scenario(path))

@@ -1,0 +1,154 @@
+"""The generated schema: closed, self-contained, one line for each mistake, the same with Helm 3 and 4."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+from tests.chart.rendering import CHART, HELMS, HelmMajor, RefusedError, render
+
+from gpu_inference.errors import GpuInferenceError
+from gpu_inference.resources import chart_directory
+from gpu_inference.values import load
+from gpu_inference.values.__main__ import generated_files
+from gpu_inference.values.documents import leaves
+
+SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
+FREE_FORM = {"global", "affinity", "tolerations[]", "extraEnv[].valueFrom"}
+# Each part is one mistake; the word is what the error has to name.
+MISTAKES: dict[str, dict[str, Any]] = {
+    "num_replica": {"deployment": {"num_replica": 3}},
+    "deploymnet": {"deploymnet": {}},
+    "num_replicas": {"deployment": {"num_replicas": "3"}},
+    "cpu_cores": {"deployment": {"cpu_cores": 0}},
+    "gpu_cores": {"deployment": {"gpu_cores": 0.5}},
+    "period_seconds": {"deployment": {"period_seconds": 0}},
+    "auth_enabled": {"deployment": {"auth_enabled": "yes"}},
+    "namespace": {"deployment": {"namespace": "Not_One"}},
+    "team": {"deployment": {"tags": {"team": 1}}},
+    "primary_key": {"deployment": {"primary_key": "with space"}},
+    "gpu_resource": {"cluster": {"gpu_resource": "cpu"}},
+    "pullPolicy": {"image": {"pullPolicy": "Sometimes"}},
+    "digest": {"image": {"digest": "sha256:short"}},
+    "type": {"service": {"type": "ExternalName"}},
+    "preStopSleepSeconds": {"drain": {"preStopSleepSeconds": -1}},
+    "extraEnv": {"extraEnv": [{"value": "x"}]},
+    "purpose": {"podLabels": {"purpose": True}},
+    "nodeSelector": {"nodeSelector": ["gpu"]},
+}
+
+
+def objects(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every schema of a mapping, with its place."""
+    if "object" in schema.get("type", ()):
+        yield path, schema
+    for key, nested in schema.get("properties", {}).items():
+        yield from objects(nested, f"{path}.{key}".lstrip("."))
+    if "items" in schema:
+        yield from objects(schema["items"], f"{path}[]")
+
+
+def test_the_generated_files_agree_with_the_typed_values() -> None:
+    for path, text in generated_files(chart_directory()).items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: run `make generate`"
+
+
+def test_it_is_draft_07_and_refers_to_nothing() -> None:
+    assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
+    jsonschema.Draft7Validator.check_schema(SCHEMA)
+    assert "$ref" not in json.dumps(SCHEMA)
+
+
+def test_it_is_closed_but_for_free_form_mappings() -> None:
+    unbounded = {path for path, schema in objects(SCHEMA) if "additionalProperties" not in schema}
+    assert unbounded == FREE_FORM
+    assert SCHEMA["additionalProperties"] is False
+
+
+def test_every_value_is_described_with_a_sentence_and_a_default_or_an_example() -> None:
+    for path, described in leaves(SCHEMA):
+        assert described["description"].endswith("."), path
+        assert "default" in described or described["examples"], path
+
+
+def test_every_example_and_every_default_is_valid() -> None:
+    for path, described in leaves(SCHEMA):
+        for value in [
+            *described.get("examples", []),
+            *([described["default"]] if "default" in described else []),
+        ]:
+            jsonschema.validate(value, described, jsonschema.Draft7Validator)
+            assert value is not None, path
+
+
+def test_null_is_allowed_exactly_where_the_sdk_has_none_and_for_the_pool() -> None:
+    nullable = {path for path, described in leaves(SCHEMA) if "null" in described["type"]}
+    parameters = {path for path, _ in leaves(SCHEMA) if path.startswith("deployment.")}
+    assert nullable == parameters | {"cluster.gpu_count"}
+
+
+def all_mistakes() -> dict[str, Any]:
+    """Return values with every mistake at once."""
+    values: dict[str, Any] = {}
+    for part in MISTAKES.values():
+        for section, content in part.items():
+            if isinstance(content, dict):
+                values.setdefault(section, {}).update(content)
+            else:
+                values[section] = content
+    return values
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_each_of_many_mistakes_is_one_line_that_names_it(helm: HelmMajor) -> None:
+    with pytest.raises(RefusedError) as refused:
+        render(all_mistakes(), helm=helm)
+    assert len(refused.value.mistakes) == len(MISTAKES)
+    for named in MISTAKES:
+        assert any(named in mistake for mistake in refused.value.mistakes), named
+
+
+@pytest.mark.parametrize(("named", "values"), MISTAKES.items())
+def test_the_typed_values_refuse_a_mistake_in_one_line_that_names_it(
+    named: str, values: dict[str, Any]
+) -> None:
+    with pytest.raises(GpuInferenceError, match=named) as refused:
+        load(values)
+    assert str(refused.value).count("\n- ") == 1
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_the_chart_can_be_part_of_another(helm: HelmMajor) -> None:
+    render({"global": {"imageRegistry": "example"}}, helm=helm)
+
+
+def test_the_message_of_a_bad_key_does_not_tell_the_key() -> None:
+    with pytest.raises(GpuInferenceError) as refused:
+        load({"deployment": {"primary_key": "hunter 2"}})
+    assert "hunter" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (
+            {"deployment": {"num_replicas": 0}},
+            "Invalid configuration, num_replicas must be greater than zero.",
+        ),
+        (
+            {"deployment": {"gpu_cores": -1}},
+            "Invalid configuration, gpu_cores must be greater than or equal to zero.",
+        ),
+        (
+            {"deployment": {"namespace": "A"}},
+            "Invalid configuration, namespace must be a valid Kubernetes namespace.",
+        ),
+        ({"deployment": {"num_replica": 1}}, "did you mean num_replicas?"),
+        ({"deployment": {"autoscale_max_replicas": 4}}, "set deployment.num_replicas instead."),
+    ],
+)
+def test_the_typed_values_speak_as_the_sdk_did(values: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(GpuInferenceError) as refused:
+        load(values)
+    assert sentence in str(refused.value)
