@@ -9,11 +9,15 @@ from typing import Any
 import urllib3
 from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
+from yaml import YAMLError
 
 from gpu_inference.errors import GpuInferenceError
 
 # Connecting takes microseconds on this machine and well under this anywhere; an answer may take longer.
 TIMEOUT_SECONDS = (3, 15)
+# The client checks little of what it reads, and stumbles over the rest.
+_NOT_A_KUBECONFIG = (ConfigException, OSError, YAMLError, AttributeError, KeyError, TypeError, ValueError)
+NOT_READY_TAINT = "node.kubernetes.io/not-ready"
 
 
 def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
@@ -25,7 +29,7 @@ def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
     try:
         api: client.ApiClient = config.new_client_from_config(str(kubeconfig), context)
         return api
-    except (ConfigException, OSError) as error:
+    except _NOT_A_KUBECONFIG as error:
         raise GpuInferenceError(f"The kubeconfig {kubeconfig} cannot be used: {error}") from error
 
 
@@ -68,17 +72,23 @@ def is_ready(api: client.ApiClient) -> bool:
         return False
 
 
-def is_named_node_ready(api: client.ApiClient, name: str) -> bool:
-    """Tell whether a node of that name exists and says that it is Ready."""
+def find_node(api: client.ApiClient, name: str) -> Any | None:
+    """Return the node of that name, or None while it has not registered."""
     try:
-        return is_node_ready(client.CoreV1Api(api).read_node(name, _request_timeout=TIMEOUT_SECONDS))
+        return client.CoreV1Api(api).read_node(name, _request_timeout=TIMEOUT_SECONDS)
     except client.ApiException as error:
         if error.status == 404:
-            return False
+            return None
         raise
 
 
 def is_node_ready(node: Any) -> bool:
-    """Tell whether a node (as the API returned it) says that it is Ready."""
+    """Tell whether a node says that it is Ready, and pods may be scheduled to it for all that.
+
+    The taint goes a moment after the condition comes.
+    """
     conditions = node.status.conditions or []
-    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
+    taints = node.spec.taints or []
+    return any(
+        condition.type == "Ready" and condition.status == "True" for condition in conditions
+    ) and not any(taint.key == NOT_READY_TAINT for taint in taints)

@@ -20,7 +20,7 @@ class ArchivedImage:
     def __init__(self, archive: Path) -> None:
         self._archive = archive
         try:
-            with tarfile.open(archive) as tar:
+            with tarfile.open(archive, "r:") as tar:
                 images = json.loads(_member(tar, "manifest.json"))
                 references = [name for image in images for name in image["RepoTags"] or []]
                 configuration = _member(tar, images[0]["Config"]) if images else b""

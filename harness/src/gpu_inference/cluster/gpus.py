@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from kubernetes import client
 
-from gpu_inference.cluster.api import TIMEOUT_SECONDS
+from gpu_inference.cluster.api import NOT_READY_TAINT, TIMEOUT_SECONDS
 from gpu_inference.errors import GpuInferenceError
 
 RESOURCE = "nvidia.com/gpu"
@@ -28,12 +28,19 @@ def schedulable_node(api: client.ApiClient) -> Any:
     """
     nodes: list[Any] = client.CoreV1Api(api).list_node(_request_timeout=TIMEOUT_SECONDS).items
     for node in sorted(nodes, key=lambda node: node.metadata.name):
-        taints = node.spec.taints or []
-        if not node.spec.unschedulable and not any(taint.effect != "PreferNoSchedule" for taint in taints):
+        if not node.spec.unschedulable and not _keeps_pods_away(node):
             return node
     raise GpuInferenceError(
         "The cluster has no node that pods can be scheduled to.",
         "See `kubectl describe nodes`: taints, cordons.",
+    )
+
+
+def _keeps_pods_away(node: Any) -> bool:
+    """Tell whether a node's taints do, apart from the one that goes as soon as it is Ready."""
+    return any(
+        taint.effect != "PreferNoSchedule" and taint.key != NOT_READY_TAINT
+        for taint in node.spec.taints or []
     )
 
 
@@ -122,19 +129,22 @@ def _patch_status(api: client.ApiClient, node: Any, count: int) -> None:
 
 def describe(api: client.ApiClient, node: str, count: int, product: str, mode: Mode) -> None:
     """Give a node the labels of NVIDIA's GPU feature discovery, and our annotation."""
-    labels = {
+    _patch_metadata(api, node, labels(count, product), mode)
+
+
+def labels(count: int, product: str) -> dict[str, str | None]:
+    """Return the labels of a node with so many GPUs; None stands for a label that it must not have."""
+    return {
         "nvidia.com/gpu.present": "true",
         _PRODUCT_LABEL: product,
         "nvidia.com/gpu.count": str(count),
         "nvidia.com/gpu.memory": _memory_mib(product),
     }
-    _patch_metadata(api, node, labels, mode)
 
 
 def forget(api: client.ApiClient, node: str) -> None:
     """Take the labels and the annotation from a node."""
-    names = ("present", "product", "count", "memory")
-    _patch_metadata(api, node, {f"nvidia.com/gpu.{name}": None for name in names}, None)
+    _patch_metadata(api, node, dict.fromkeys(labels(0, "")), None)
 
 
 def _patch_metadata(

@@ -44,6 +44,7 @@ class KindCluster:
                     # Interrupted, kind leaves the containers that it has made so far.
                     self.down()
                     raise
+        self._kind("export", "kubeconfig", f"--kubeconfig={self._kubeconfig}")
         with self._api() as api:
             api_server.server_version(api)
         return self._kubeconfig

@@ -117,19 +117,25 @@ class EmbeddedCluster:
         """Tell how the cluster is."""
         if self._node() is None:
             return ClusterStatus.not_running("embedded", self.name, self._why_it_ended())
-        with self._api() as api:
-            node = gpus.schedulable_node(api)
-            return ClusterStatus(
-                provider="embedded",
-                name=self.name,
-                running=True,
-                kubeconfig=self._state.kubeconfig,
-                kubernetes=api_server.server_version(api),
-                node_ready=api_server.is_node_ready(node),
-                gpus=gpus.allocatable(node),
-                gpu_product=gpus.product(node),
-                cpu_overcommitted=defaults.is_cpu_overcommitted(api),
-            )
+        status = ClusterStatus.not_running("embedded", self.name)
+        status = replace(status, running=True, kubeconfig=self._state.kubeconfig)
+        try:
+            with self._api() as api:
+                status = replace(
+                    status,
+                    kubernetes=api_server.server_version(api),
+                    cpu_overcommitted=defaults.is_cpu_overcommitted(api),
+                )
+                if (node := api_server.find_node(api, self.name)) is None:
+                    return status
+        except GpuInferenceError as error:
+            return replace(status, problem=error.what)
+        return replace(
+            status,
+            node_ready=api_server.is_node_ready(node),
+            gpus=gpus.allocatable(node),
+            gpu_product=gpus.product(node),
+        )
 
     def load_image(self, image: LocalImage) -> bool:
         """Import an image into the node, unless the same is there; return whether it was imported.
@@ -212,11 +218,15 @@ class EmbeddedCluster:
             with self._progress.step(f"Waiting until the node {self.name!r} is Ready"):
                 defaults.apply_defaults(api)
                 self._images().import_archive(self._state.pause_archive)
-                self._wait(lambda: api_server.is_named_node_ready(api, self.name), "kubelet")
+                self._wait(lambda: self._node_is_ready(api), "kubelet")
                 self._wait(lambda: defaults.can_create_pods(api), "kube-controller-manager")
             if cpu_overcommit is not None and defaults.is_cpu_overcommitted(api) is not cpu_overcommit:
                 with self._progress.step("Changing how the CPU requests of new pods are treated"):
                     defaults.set_cpu_overcommit(api, cpu_overcommit)
+
+    def _node_is_ready(self, api: client.ApiClient) -> bool:
+        node = api_server.find_node(api, self.name)
+        return node is not None and api_server.is_node_ready(node)
 
     def _wait(self, done: Callable[[], bool], component: str) -> None:
         """Wait for what a component has to do.
