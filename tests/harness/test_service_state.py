@@ -170,6 +170,22 @@ def test_a_secret_that_is_missing_for_a_minute_is_a_failure() -> None:
     assert judge(observed("no_secret", later=60)).state == "Failed"
 
 
+def _without_a_key(objects: dict[str, Any]) -> None:
+    for event in objects["warnings"]:
+        event["message"] = 'SetUp failed for volume "keys": references non-existent secret key: primaryKey'
+
+
+def test_a_key_that_is_being_made_is_no_fault_at_first() -> None:
+    assert judge(observed("no_secret", _without_a_key)) == ServiceState("Transitioning")
+
+
+def test_a_key_that_is_never_made_is_a_failure() -> None:
+    status = judge(observed("no_secret", _without_a_key, later=60))
+    assert status.state == "Failed"
+    assert status.error is not None
+    assert status.error.endswith("references non-existent secret key: primaryKey")
+
+
 def test_pods_that_a_quota_forbids_are_a_failure_in_kubernetes_words() -> None:
     status = judge(observed("quota"))
     assert status.state == "Failed"

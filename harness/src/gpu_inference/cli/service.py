@@ -191,7 +191,10 @@ def _converted(arguments: argparse.Namespace) -> dict[str, Any]:
                 "--inference-config is given without --deployment-config, which says what to deploy."
             )
         return {}
-    return convert(arguments.deployment_config, arguments.inference_config)
+    conversion = convert(arguments.deployment_config, arguments.inference_config)
+    for warning in conversion.warnings:
+        print(f"gpu-inference: {warning}", file=sys.stderr)
+    return conversion.values
 
 
 def _state(arguments: argparse.Namespace) -> None:

@@ -155,7 +155,7 @@ def _bring(built: BuiltImage, target: Cluster | None, push: str | None, progress
 
 
 def _loadable(cluster: Cluster | None, kubeconfig: Path) -> Cluster | None:
-    """Return the cluster if images can be loaded into it: one of ours, also when only its kubeconfig is given."""
+    """Return the cluster if images can be loaded into it; one of ours is known by its kubeconfig."""
     if cluster is not None:
         return None if isinstance(cluster, ExistingCluster) else cluster
     if kubeconfig.parent.parent != state_directory():

@@ -13,6 +13,7 @@ _GRACE_SECONDS = 60
 _HOPELESS_RESTARTS = 3
 # docs/interfaces.md: init() raised, or the script could not be loaded.
 _INIT_FAILED = 3
+_KEY_NOT_MADE_YET = "references non-existent secret key"
 _TRACEBACK = "Traceback (most recent call last)"
 _LOG_LINES = 15
 
@@ -51,7 +52,10 @@ def pod_fault(
     containers = status.get("containerStatuses", [])
     mount = _newest(warnings, name, "FailedMount")
     if mount and not any("running" in container["state"] for container in containers):
-        return Fault(_later_failed(pod, now), f"Pod {name} cannot start: {mount}")
+        state = _later_failed(pod, now)
+        # Every new service waits a moment for the Job that makes its keys: nothing to tell people about.
+        expected = state == "Transitioning" and _KEY_NOT_MADE_YET in mount
+        return None if expected else Fault(state, f"Pod {name} cannot start: {mount}")
     unready = _newest(warnings, name, "Unhealthy")
     ready = all(container.get("ready") for container in containers)
     if unready and not ready and not is_starting(pod, now):
@@ -60,10 +64,10 @@ def pod_fault(
 
 
 def is_starting(pod: Object, now: datetime) -> bool:
-    """Return whether a pod has a container that has not started, or only just, so that it need not be ready."""
+    """Return whether a container of the pod has not started, or only just, so that it need not be ready."""
     containers = pod.get("status", {}).get("containerStatuses", [])
     if not containers:
-        return pod.get("status", {}).get("phase") == "Pending"
+        return bool(pod.get("status", {}).get("phase") == "Pending")
     for container in containers:
         since = container.get("state", {}).get("running", {}).get("startedAt")
         if container.get("ready") or container.get("state", {}).get("terminated"):
