@@ -10,7 +10,7 @@ CHECKED := harness/src runtime/src tests model-samples charts
 # pytest-xdist workers for the tests that share nothing.
 WORKERS ?= 2
 
-.PHONY: help setup demo down test test-offline test-live lint format generate lock package clean
+.PHONY: help setup demo down test test-offline test-live lint format generate lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | column -t -s "$$(printf '\t')"

@@ -40,7 +40,7 @@ def service(cluster: Cluster, namespace: str, model_folder: Path) -> Iterator[Se
         source_directory=SAMPLE / "src",
         entry_script="score.py",
         models=[Model("tf-dnn-mnist", model_folder)],
-        values={**converted, **QUICK_DRAIN},
+        values={**converted.values, **QUICK_DRAIN},
         namespace=namespace,
         cluster=cluster,
         framework="tensorflow-cpu",

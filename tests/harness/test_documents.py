@@ -1,0 +1,70 @@
+"""The documents are true: what they tell people to type exists, and what they link to is there."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gpu_inference.cli import build_parser
+from gpu_inference.process import run
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [
+    ROOT / name
+    for name in run(["git", "ls-files", "-z", "*.md"], cwd=ROOT).split("\0")
+    if name and (ROOT / name).is_file()
+]
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def _commands(document: Path) -> list[str]:
+    """Return the lines of the document's code blocks, those that go on joined."""
+    blocks = re.findall(r"^```[a-z]*\n(.*?)^```", document.read_text(), re.DOTALL | re.MULTILINE)
+    return "\n".join(blocks).replace("\\\n", " ").splitlines()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
+    inline = re.findall(r"`(make [^`\n]+)`", document.read_text())
+    shown = [line.split("#")[0] for line in _commands(document) if line.startswith("make ")]
+    named = {target for command in (*inline, *shown) for target in command.split()[1:]}
+    assert {target for target in named if f"\n{target}:" not in MAKEFILE} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_gpu_inference_command_that_a_document_shows_is_understood(
+    document: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for line in _commands(document):
+        command = re.split(r"\s+[>|]\s|\s+#", line)[0]
+        if not re.match(r"gpu-inference [a-z]", command) or "…" in command:
+            continue
+        try:
+            build_parser().parse_args(shlex.split(command)[1:])
+        except SystemExit:
+            pytest.fail(f"{document.name} shows {command!r}: {capsys.readouterr().err}")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_inside_the_checkout_leads_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (document.parent / target).exists()] == []
+
+
+def test_make_help_lists_every_target_with_a_sentence() -> None:
+    declared = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
+    assert declared
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    sentences = dict(line.split(maxsplit=1) for line in listed.splitlines())
+    assert sentences.keys() == set(declared[1].split())
+
+
+def test_make_alone_is_make_help() -> None:
+    answers = [
+        subprocess.run(["make", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for words in ([], ["help"])
+    ]
+    assert answers[0] == answers[1] != ""
