@@ -1,0 +1,260 @@
+"""The Job's script, run as the Job runs it, against an HTTPS server that keeps a Secret like Kubernetes."""
+
+import base64
+import datetime
+import http.server
+import ipaddress
+import json
+import os
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tests.chart.rendering import CHART
+
+SCRIPT = CHART / "files" / "fill_keys.py"
+PATH = "/api/v1/namespaces/vision/secrets/mnist-keys"
+TOKEN = "the-token-of-the-service-account"
+
+
+class ApiServer(http.server.ThreadingHTTPServer):
+    """Reads and patches the one Secret, with resource versions as Kubernetes has them."""
+
+    def __init__(self, address: tuple[str, int], context: ssl.SSLContext) -> None:
+        self.secret: dict[str, Any] = {"metadata": {"name": "mnist-keys", "resourceVersion": "7"}}
+        self.calls: list[tuple[str, str]] = []
+        self.refuse_next: list[int] = []
+        self.changed_between_by: dict[str, str] | None = None
+        super().__init__(address, Handler)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Stay silent about clients that do not trust this server."""
+
+    def store(self, data: dict[str, str]) -> None:
+        version = int(self.secret["metadata"]["resourceVersion"]) + 1
+        self.secret["data"] = {**self.secret.get("data", {}), **data}
+        self.secret["metadata"]["resourceVersion"] = str(version)
+
+    def keys(self) -> dict[str, str]:
+        return {name: base64.b64decode(value).decode() for name, value in self.secret.get("data", {}).items()}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: ApiServer
+
+    def do_GET(self) -> None:
+        if not self._refused():
+            body = json.dumps(self.server.secret).encode()
+            if self.server.changed_between_by:
+                # Somebody else is faster, once.
+                self.server.store(self.server.changed_between_by)
+                self.server.changed_between_by = None
+            self._answer(200, body)
+
+    def do_PATCH(self) -> None:
+        change = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self._refused():
+            return
+        if self.headers["Content-Type"] != "application/merge-patch+json":
+            self._status(415, "the body of the request was in an unknown format")
+        elif change["metadata"]["resourceVersion"] != self.server.secret["metadata"]["resourceVersion"]:
+            self._status(409, "the object has been modified; please apply your changes to the latest version")
+        else:
+            self.server.store(change["data"])
+            self._answer(200, json.dumps(self.server.secret).encode())
+
+    def _refused(self) -> bool:
+        self.server.calls.append((self.command, self.path))
+        if self.server.refuse_next:
+            self._status(self.server.refuse_next.pop(0), "not now")
+        elif self.headers["Authorization"] != f"Bearer {TOKEN}":
+            self._status(401, "Unauthorized")
+        elif self.path != PATH:
+            self._status(404, 'secrets "other" not found')
+        else:
+            return False
+        return True
+
+    def _status(self, code: int, message: str) -> None:
+        self._answer(code, json.dumps({"kind": "Status", "message": message, "code": code}).encode())
+
+    def _answer(self, code: int, body: bytes) -> None:
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  (the base class's name for it)
+        """Log nothing."""
+
+
+def write_certificate(folder: Path) -> None:
+    """Write a key and a certificate for 127.0.0.1 and ::1 that is its own CA."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kubernetes")])
+    now = datetime.datetime.now(datetime.UTC)
+    addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "::1")]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "ca.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "server.key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+
+
+@pytest.fixture
+def credentials(tmp_path: Path) -> Path:
+    write_certificate(tmp_path)
+    (tmp_path / "token").write_text(TOKEN + "\n")
+    (tmp_path / "namespace").write_text("vision")
+    return tmp_path
+
+
+@pytest.fixture
+def api(credentials: Path) -> Iterator[ApiServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(credentials / "ca.crt", credentials / "server.key")
+    server = ApiServer(("127.0.0.1", 0), context)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def fill(
+    credentials: Path, port: int, *, secret: str = "mnist-keys", host: str = "127.0.0.1", patience: float = 60
+) -> "subprocess.CompletedProcess[str]":
+    """Run the script as the Job does, in the environment of a pod, with a proxy that leads nowhere."""
+    pod = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
+    proxy = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    options = ["--credentials", str(credentials), "--give-up-after", str(patience)]
+    command = [sys.executable, "-I", "-c", SCRIPT.read_text(), secret, "primaryKey", "secondaryKey", *options]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **proxy, **pod})
+
+
+def test_both_missing_keys_are_made_and_never_printed(api: ApiServer, credentials: Path) -> None:
+    done = fill(credentials, api.server_port)
+    assert done.returncode == 0, done.stderr
+    first, second = (api.keys()[name] for name in ("primaryKey", "secondaryKey"))
+    assert first != second
+    for key in (first, second):
+        assert len(key) == 32
+        assert key.isalnum()
+        assert key.isascii()
+        assert key not in done.stdout + done.stderr
+    assert "made primaryKey, secondaryKey" in done.stdout
+
+
+def test_a_second_run_changes_nothing(api: ApiServer, credentials: Path) -> None:
+    fill(credentials, api.server_port)
+    before = api.keys()
+    api.calls.clear()
+    done = fill(credentials, api.server_port)
+    assert done.returncode == 0
+    assert "nothing was missing" in done.stdout
+    assert api.calls == [("GET", PATH)]
+    assert api.keys() == before
+
+
+def test_a_key_that_exists_is_kept(api: ApiServer, credentials: Path) -> None:
+    api.store({"primaryKey": base64.b64encode(b"mine").decode()})
+    assert fill(credentials, api.server_port).returncode == 0
+    assert api.keys()["primaryKey"] == "mine"
+    assert len(api.keys()["secondaryKey"]) == 32
+
+
+def test_keys_of_somebody_who_was_faster_are_kept(api: ApiServer, credentials: Path) -> None:
+    api.changed_between_by = {"primaryKey": base64.b64encode(b"theirs").decode()}
+    done = fill(credentials, api.server_port)
+    assert done.returncode == 0, done.stderr
+    assert "answered 409: the object has been modified" in done.stderr
+    assert api.keys()["primaryKey"] == "theirs"
+    assert len(api.keys()["secondaryKey"]) == 32
+
+
+def test_it_tries_again_while_the_api_server_or_the_release_is_not_ready(
+    api: ApiServer, credentials: Path
+) -> None:
+    api.refuse_next = [503, 403, 404]
+    done = fill(credentials, api.server_port)
+    assert done.returncode == 0, done.stderr
+    assert [f"answered {code}: not now; trying again" in done.stderr for code in (503, 403, 404)] == [
+        True
+    ] * 3
+    assert len(api.keys()) == 2
+
+
+def test_it_gives_up_on_a_secret_that_does_not_come(api: ApiServer, credentials: Path) -> None:
+    done = fill(credentials, api.server_port, secret="other", patience=0)
+    assert done.returncode == 1
+    assert "the Secret other in the namespace vision was answered 404: secrets" in done.stderr
+
+
+def test_it_gives_up_at_once_on_a_token_that_is_refused(api: ApiServer, credentials: Path) -> None:
+    (credentials / "token").write_text("another")
+    done = fill(credentials, api.server_port)
+    assert done.returncode == 1
+    assert (
+        "GET of the Secret mnist-keys in the namespace vision was answered 401: Unauthorized" in done.stderr
+    )
+
+
+def test_it_gives_up_on_an_api_server_that_cannot_be_reached(credentials: Path) -> None:
+    # Port 9 (discard) answers nowhere that tests run.
+    done = fill(credentials, 9, patience=0)
+    assert done.returncode == 1
+    assert f"The API server cannot be reached at https://127.0.0.1:9{PATH}" in done.stderr
+
+
+def test_an_address_of_version_6_is_written_as_in_a_url(credentials: Path) -> None:
+    done = fill(credentials, 9, host="::1", patience=0)
+    assert f"cannot be reached at https://[::1]:9{PATH}" in done.stderr
+
+
+def test_it_sends_its_token_to_no_server_that_the_ca_does_not_know(
+    api: ApiServer, credentials: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    write_certificate(other)
+    (credentials / "ca.crt").write_bytes((other / "ca.crt").read_bytes())
+    done = fill(credentials, api.server_port)
+    assert done.returncode == 1
+    assert "The API server is not one that the cluster's CA knows" in done.stderr
+    assert api.calls == []
+
+
+def test_outside_a_pod_it_says_so(credentials: Path) -> None:
+    (credentials / "token").unlink()
+    done = fill(credentials, 9)
+    assert done.returncode == 1
+    assert "The keys were not made." in done.stderr
+    assert "No such file" in done.stderr
+    without = {name: value for name, value in os.environ.items() if not name.startswith("KUBERNETES_")}
+    command = [sys.executable, str(SCRIPT), "mnist-keys", "primaryKey"]
+    done = subprocess.run(command, capture_output=True, text=True, env=without)
+    assert "'KUBERNETES_SERVICE_HOST' is not set, which it is in every pod." in done.stderr
