@@ -1,0 +1,144 @@
+"""What `make demo` runs: from nothing to digits read by three replicas on a real Kubernetes, step by step.
+
+Each step finds out by itself whether there is anything to do, so that a second run is short.
+"""
+
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import drawing
+import mnist_data
+import sample_requests
+
+from gpu_inference.cluster import open_cluster
+from gpu_inference.convert import convert
+from gpu_inference.errors import GpuInferenceError
+from gpu_inference.image import Model
+from gpu_inference.progress import Progress
+from gpu_inference.service import Service, deploy
+from gpu_inference.toolchain.clients import kubectl
+
+HERE = Path(__file__).parent
+SERVICE = "aks-dnn-mnist"
+MODEL = "tf-dnn-mnist"
+NAMESPACE = "default"
+GPUS = 4
+# Far beyond what three replicas need, so that a demo that will never succeed ends with a reason.
+DEPLOYMENT_SECONDS = 600
+
+
+def demonstrate(progress: Progress) -> None:
+    """Do all steps, then print the digits and how to go on.
+
+    Raises:
+        GpuInferenceError: a step failed.
+        mnist_data.DataError: the data set cannot be had.
+    """
+    cluster = open_cluster("embedded", progress=progress)
+    kubeconfig = cluster.up()
+    with progress.step(f"{GPUS} pretended GPUs"):
+        cluster.set_gpus(GPUS)
+    with progress.step("MNIST"):
+        mnist_data.ensure(mnist_data.DEFAULT_FOLDER)
+    with progress.step("Training"):
+        train()
+    conversion = convert(HERE / "deploymentconfig.json", HERE / "inferenceconfig.json", gpu_count=GPUS)
+    service = deploy(
+        SERVICE,
+        models=[Model(MODEL, HERE / "outputs" / "model")],
+        source_directory=HERE / "src",
+        entry_script="score.py",
+        values=conversion.values,
+        namespace=NAMESPACE,
+        cluster=cluster,
+        # There is no real GPU to use.
+        framework="tensorflow-cpu",
+        overwrite=True,
+        progress=progress,
+    )
+    with progress.step(f"Replicas of {SERVICE} ready"):
+        service.wait_for_deployment(timeout_sec=DEPLOYMENT_SECONDS)
+    print(f"\n{score_digits(service)}\n\n{what_next(service, kubeconfig)}")
+
+
+def train() -> None:
+    """Run train.py, which says what it does.
+
+    Raises:
+        GpuInferenceError: it failed; its own words are on the terminal.
+    """
+    done = subprocess.run([sys.executable, HERE / "train.py"], check=False)
+    if done.returncode:
+        raise GpuInferenceError("The sample could not be trained: train.py says why above.")
+
+
+def score_digits(service: Service) -> str:
+    """Send the sample's ten digits to the service, one by one; return their pictures and a summary.
+
+    Raises:
+        GpuInferenceError: a request was not answered.
+    """
+    test = mnist_data.load_test(mnist_data.DEFAULT_FOLDER)
+    chosen = list(sample_requests.CHOSEN)
+    labels = test.labels[chosen].tolist()
+    predictions, milliseconds = [], []
+    for index in chosen:
+        body = sample_requests.request_body(test.images[index].tolist())
+        began = time.perf_counter()
+        predictions += service.run(body)
+        milliseconds.append((time.perf_counter() - began) * 1000)
+    pairs = list(zip(predictions, labels, strict=True))
+    captions = [f"predicted {prediction}, label {label}" for prediction, label in pairs]
+    pictures = drawing.draw(test.images[chosen], captions, shutil.get_terminal_size().columns)
+    right = sum(prediction == label for prediction, label in pairs)
+    median = statistics.median(milliseconds)
+    return f"{pictures}\n\n{right} of {len(pairs)} right; {median:.0f} ms per request (median)."
+
+
+def what_next(service: Service, kubeconfig: Path) -> str:
+    """Return the commands to use the service that the demo leaves running."""
+    request = shlex.quote(os.path.relpath(HERE / "sample-requests" / "7.json"))
+    programs = f"{Path(sys.executable).parent}:{kubectl().parent}"
+    return f"""\
+The service goes on running. For the commands below, first:
+  export KUBECONFIG={shlex.quote(str(kubeconfig))} PATH={shlex.quote(programs)}:"$PATH"
+Call it:
+  gpu-inference score {SERVICE} --data @{request}
+  key=$(kubectl get secret {SERVICE}-keys --template '{{{{.data.primaryKey | base64decode}}}}')
+  curl -H "Authorization: Bearer $key" -H "Content-Type: application/json" \\
+    --data @{request} {service.scoring_uri}
+Its keys:
+  gpu-inference keys show {SERVICE}
+Its pods:
+  kubectl get pods --selector app.kubernetes.io/instance={SERVICE},app.kubernetes.io/component=scoring
+Remove it (make down removes the cluster as well):
+  gpu-inference delete {SERVICE}"""
+
+
+def main() -> int:
+    """Run the demo; return the exit status."""
+    # A terminal that cannot show block characters gets question marks rather than a traceback.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    began = time.monotonic()
+    try:
+        demonstrate(Progress(sys.stdout))
+    except (GpuInferenceError, mnist_data.DataError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("demo: interrupted. `make demo` goes on from here, `make down` cleans up.", file=sys.stderr)
+        return 130
+    print(f"\nAll that took {time.monotonic() - began:.0f} s.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
