@@ -28,7 +28,7 @@ from gpu_inference.service.service import Service
 from gpu_inference.service.values import merged
 
 _REFERENCE = re.compile(
-    r"(?P<repository>(?:[^/@]+/)*[^/:@]+)(?::(?P<tag>[^/:@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+    r"(?P<repository>(?:[^\s/@]+/)*[^\s/:@]+)(?::(?P<tag>[^\s/:@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 
 
@@ -80,12 +80,19 @@ def deploy(
     source = _source(name, source_directory, entry_script, models, image, push)
     client = Helm(helm, progress=progress)
     given = dict(values or {})
-    wanted = image or f"gpu-inference-{name}:checked-before-it-is-built"
+    wanted = f"gpu-inference-{name}:checked-before-it-is-built" if image is None else image
     client.template(name, chart_directory(), _with_image(given, wanted), namespace=namespace)
 
     if cluster is not None and kubeconfig is None:
         kubeconfig = cluster.up()
     found = find_kubeconfig(kubeconfig, context)
+    target = _loadable(cluster, found) if source and not push else None
+    if source and not push and target is None:
+        raise GpuInferenceError(
+            f"The cluster of {found} cannot take images from this machine.",
+            "Name a registry that it pulls from with --push REGISTRY/REPOSITORY, or an image with "
+            "--image IMAGE.",
+        )
     service = Service(name, namespace=namespace, kubeconfig=found, context=context, helm=helm)
     if not overwrite and service.exists():
         raise GpuInferenceError(
@@ -93,15 +100,7 @@ def deploy(
             "Change its values with `gpu-inference update`, or replace it with --overwrite.",
         )
     if source is not None:
-        target = None if push else _loadable(cluster, found)
-        if target is None and push is None:
-            raise GpuInferenceError(
-                f"The cluster of {found} cannot take images from this machine.",
-                "Name a registry that it pulls from with --push REGISTRY/REPOSITORY, or an image with "
-                "--image IMAGE.",
-            )
-        built = _build(source, framework, base_image, progress)
-        wanted = _bring(built, target, push, progress)
+        wanted = _bring(_build(source, framework, base_image, progress), target, push, progress)
     with progress.step(f"Release {name} in namespace {namespace}"):
         Helm(client.program, kubeconfig=found, context=context).upgrade(
             name, chart_directory(), _with_image(given, wanted), namespace=namespace

@@ -247,6 +247,7 @@ class Service:
     def _service(self) -> Object:
         service = self._objects.service(self.name)
         if service is None:
+            self._deployment()
             raise GpuInferenceError(f"The service {self.name} has no Service object in {self.namespace}.")
         return service
 
