@@ -25,6 +25,8 @@ CREDENTIALS = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # As long, and of the same characters, as the keys that Azure ML v1 gave out.
 KEY_LENGTH = 32
 KEY_CHARACTERS = string.ascii_letters + string.digits
+# The name under which the API server records who set a field.
+FIELD_MANAGER = "gpu-inference-keys"
 SECONDS_BETWEEN_TRIES = 1.0
 SECONDS_PER_CALL = 10.0
 
@@ -63,13 +65,14 @@ class Api:
         """Return the Secret."""
         return self._call("GET", None)
 
-    def patch(self, change: dict[str, Any]) -> None:
-        """Merge a change into the Secret."""
-        self._call("PATCH", change)
+    def patch(self, secret: dict[str, Any], **change: Any) -> dict[str, Any]:
+        """Merge a change into the Secret and return it; refused if it is no longer as it was read."""
+        metadata = {**change.pop("metadata", {}), "resourceVersion": secret["metadata"]["resourceVersion"]}
+        return self._call("PATCH", {"metadata": metadata, **change})
 
     def _call(self, method: str, body: dict[str, Any] | None) -> dict[str, Any]:
         request = urllib.request.Request(
-            self._url,
+            self._url if body is None else f"{self._url}?fieldManager={FIELD_MANAGER}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={
@@ -109,20 +112,20 @@ def new_key() -> str:
     return "".join(secrets.choice(KEY_CHARACTERS) for _ in range(KEY_LENGTH))
 
 
-def fill(api: Api, names: list[str]) -> list[str]:
-    """Make the keys that the Secret lacks and return their names."""
+def fill(api: Api, names: list[str]) -> None:
+    """Make the keys that the Secret lacks; do nothing where it lacks none."""
     secret = api.read()
     present = secret.get("data") or {}
     missing = [name for name in names if not present.get(name)]
     if missing:
-        api.patch(
-            {
-                # Refused if the Secret has changed since: two of us never replace each other's keys.
-                "metadata": {"resourceVersion": secret["metadata"]["resourceVersion"]},
-                "data": {name: base64.b64encode(new_key().encode()).decode() for name in missing},
-            }
-        )
-    return missing
+        made = {name: base64.b64encode(new_key().encode()).decode() for name in missing}
+        secret = api.patch(secret, data=made)
+    # The keys shall be nobody's: Helm 4 could not replace fields of ours by keys given in values later.
+    owners = secret["metadata"].get("managedFields", [])
+    others = [owner for owner in owners if owner.get("manager") != FIELD_MANAGER]
+    if len(others) < len(owners):
+        # A list with an empty entry is how the API server is told that there is no owner left.
+        api.patch(secret, metadata={"managedFields": others or [{}]})
 
 
 def main() -> int:
@@ -138,7 +141,7 @@ def main() -> int:
         api = Api(os.environ, arguments.credentials, arguments.secret)
         while True:
             try:
-                made = fill(api, arguments.keys)
+                fill(api, arguments.keys)
                 break
             except TryAgainError as error:
                 if time.monotonic() > deadline:
@@ -148,7 +151,7 @@ def main() -> int:
     except (CannotFillError, OSError) as error:
         print(f"The keys were not made. {error}", file=sys.stderr)
         return 1
-    print(f"{api.where}: " + (f"made {', '.join(made)}" if made else "nothing was missing"))
+    print(f"Present in {api.where}: {', '.join(arguments.keys)}")
     return 0
 
 

@@ -2,8 +2,7 @@
 
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le
-from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Strict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 from pydantic.alias_generators import to_camel
 
 
@@ -15,9 +14,9 @@ def _without_point(value: object) -> object:
 # Kubernetes keeps numbers of pods, GPUs and seconds in 32 bits.
 LARGEST = 2**31 - 1
 # The validator comes last, so that it runs first and leaves the bounds visible to the schema.
-Count = Annotated[int, Strict(), Ge(1), Le(LARGEST), BeforeValidator(_without_point)]
-CountOrZero = Annotated[int, Strict(), Ge(0), Le(LARGEST), BeforeValidator(_without_point)]
-Amount = Annotated[float, Strict(), Gt(0), AllowInfNan(False)]
+Count = Annotated[int, Strict(), Field(ge=1, le=LARGEST), BeforeValidator(_without_point)]
+CountOrZero = Annotated[int, Strict(), Field(ge=0, le=LARGEST), BeforeValidator(_without_point)]
+Amount = Annotated[float, Strict(), Field(gt=0, allow_inf_nan=False)]
 Switch = Annotated[bool, Strict()]
 Text = Annotated[str, Strict()]
 FreeForm = dict[str, Any]
