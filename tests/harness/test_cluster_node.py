@@ -38,6 +38,12 @@ def test_component_that_exits_is_named_with_the_end_of_its_log(tmp_path: Path) -
     assert len(said.splitlines()) < 25
 
 
+def test_panic_is_shown_by_its_reason_and_not_by_its_stack(tmp_path: Path) -> None:
+    script = "echo 'panic: no space left on device'; echo; echo 'goroutine 1 [running]:'; seq 1 100; exit 2"
+    said = watch(tmp_path, "/bin/sh", "-c", script)
+    assert said == "kubelet exited with 2. The end of its log:\npanic: no space left on device\n"
+
+
 def test_component_that_is_killed_is_named_with_the_signal(tmp_path: Path) -> None:
     assert watch(tmp_path, "/bin/sh", "-c", "kill -9 $$").startswith("kubelet was ended by SIGKILL. ")
 

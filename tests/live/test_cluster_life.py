@@ -1,4 +1,4 @@
-"""The embedded cluster's comings and goings: begun twice, interrupted, killed, starved; nothing is left of it.
+"""The embedded cluster: begun twice, interrupted, killed, starved of disk; nothing of it is ever left.
 
 Each test has a cluster of its own, or none when it ends; whatever else runs on this machine stays.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from kubernetes import client, config
+from tests.live.node_tree import descendants
 
 from gpu_inference.cluster import open_cluster
 from gpu_inference.cluster.embedded import network, pki, processes
@@ -83,23 +84,6 @@ def traces(block: str) -> dict[str, object]:
         "folders": [folder for folder in FOLDERS if Path(folder).exists()],
         "state": sorted(path.name for path in state_directory().glob(f"*{NAME}*")),
     }
-
-
-def descendants(pid: int) -> set[int]:
-    """Return a process and all below it: as the node is a process namespace, all that runs in it."""
-    parents = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if fields[0] != "Z":
-                parents[int(folder.name)] = int(fields[1])
-    found = {pid} & set(parents)
-    while new := {child for child, parent in parents.items() if parent in found} - found:
-        found |= new
-    return found
 
 
 def command(*words: str) -> "subprocess.Popen[str]":

@@ -12,6 +12,7 @@ Standard library only, and all imported first: /tmp, /run and /var/lib are cover
 import contextlib
 import ctypes
 import http.client
+import itertools
 import json
 import os
 import resource
@@ -194,7 +195,9 @@ class Node:
     def _fail(self, name: str, how: str) -> None:
         log = self._state.log(name)
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        tail = "\n".join(lines[-_TAIL_LINES:]) or "(empty)"
+        # A Go program that panics says why, and then where: the second is long and helps nobody here.
+        reason = list(itertools.takewhile(lambda line: not line.startswith("goroutine "), lines))
+        tail = "\n".join(reason[-_TAIL_LINES:]).strip() or "(empty)"
         self._state.failure.write_text(f"{name} {how}. The end of its log:\n{tail}\n")
         sys.exit(1)
 
