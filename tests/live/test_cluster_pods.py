@@ -4,6 +4,9 @@ There is no image on this machine to try it with, so pods borrow the node's own 
 /usr and its links mounted.
 """
 
+import io
+import json
+import tarfile
 import time
 from collections.abc import Iterator
 from ipaddress import IPv4Network
@@ -17,6 +20,7 @@ from tests.live.node_tree import descendants
 
 from gpu_inference import versions
 from gpu_inference.cluster import Cluster, open_cluster
+from gpu_inference.cluster.archive import ArchivedImage
 from gpu_inference.cluster.embedded import network, processes
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.paths import state_directory
@@ -185,6 +189,49 @@ def test_pod_that_is_not_restricted_is_refused_where_that_is_enforced(core: Any,
         core.create_namespaced_pod(namespace, pod("free"))
     core.create_namespaced_pod(namespace, pod("restricted", securityContext=RESTRICTED))
     wait_until(lambda: phase_of(core, namespace, "restricted") == "Running")
+
+
+def image_archive(lab_state: Path, archive: Path, name: str, note: str) -> ArchivedImage:
+    """Make the pause image anew under another name, with a label that changes its id."""
+    with tarfile.open(lab_state / "pause.tar") as source, tarfile.open(archive, "w") as target:
+        files = {member.name: source.extractfile(member) for member in source}
+        content = {name: file.read() for name, file in files.items() if file is not None}
+        (manifest,) = json.loads(content.pop("manifest.json"))
+        made = json.loads(content.pop(manifest["Config"]))
+        made["config"]["Labels"] = {"note": note}
+        content["config.json"] = json.dumps(made).encode()
+        manifest |= {"Config": "config.json", "RepoTags": [name]}
+        content["manifest.json"] = json.dumps([manifest]).encode()
+        for file_name, data in content.items():
+            entry = tarfile.TarInfo(file_name)
+            entry.size = len(data)
+            target.addfile(entry, io.BytesIO(data))
+    return ArchivedImage(archive)
+
+
+def test_image_is_loaded_once_and_again_when_it_changed(
+    lab: Cluster, core: Any, namespace: str, tmp_path: Path
+) -> None:
+    state = state_directory() / NAME
+    name = "docker.io/library/live-test:1"
+    first = image_archive(state, tmp_path / "first.tar", name, "first")
+    second = image_archive(state, tmp_path / "second.tar", name, "second")
+    loads = [lab.load_image(image) for image in (first, first, second, second, first)]
+    assert loads == [True, False, True, False, True]
+    assert not list(state.glob("image-*"))
+    made = pod("loaded")
+    made["spec"]["containers"][0]["image"] = "live-test:1"
+    core.create_namespaced_pod(namespace, made)
+    wait_until(lambda: phase_of(core, namespace, "loaded") == "Running")
+
+
+def test_image_that_cannot_be_written_out_leaves_nothing(lab: Cluster, tmp_path: Path) -> None:
+    state = state_directory() / NAME
+    image = image_archive(state, tmp_path / "gone.tar", "docker.io/library/gone:1", "")
+    (tmp_path / "gone.tar").write_bytes(b"cut short")
+    with pytest.raises(GpuInferenceError, match="images import"):
+        lab.load_image(image)
+    assert not list(state.glob("image-*"))
 
 
 def created(core: Any, namespace: str, made: dict[str, Any]) -> Any:

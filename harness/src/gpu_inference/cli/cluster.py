@@ -113,11 +113,12 @@ def _down(arguments: argparse.Namespace) -> None:
 
 def _status(arguments: argparse.Namespace) -> int:
     status = _open(arguments).status()
-    print(_described(status))
+    print(described(status))
     return 0 if status.node_ready else 1
 
 
-def _described(status: ClusterStatus) -> str:
+def described(status: ClusterStatus) -> str:
+    """Return a status as lines for a person."""
     lines = {"cluster": f"{status.name} ({status.provider})", "state": "not running"}
     if status.running:
         gpus = f"{status.gpus} of {status.gpu_product or 'an unnamed product'}" if status.gpus else "none"

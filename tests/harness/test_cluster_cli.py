@@ -1,0 +1,90 @@
+"""`gpu-inference cluster …` as a person calls it, as far as it goes without a cluster."""
+
+from pathlib import Path
+
+import pytest
+
+from gpu_inference.cli import main
+from gpu_inference.cli.cluster import described
+from gpu_inference.cluster import ClusterStatus
+
+RUNNING = ClusterStatus(
+    provider="embedded",
+    name="lab",
+    running=True,
+    kubeconfig=Path("/state/lab/kubeconfig"),
+    kubernetes="v1.37.2",
+    node_ready=True,
+    gpus=4,
+    gpu_product="NVIDIA-A100-SXM4-40GB",
+    cpu_overcommitted=True,
+)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine on which no cluster of ours is."""
+    monkeypatch.setenv("GPU_INFERENCE_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def test_status_tells_all_that_matters_of_a_running_cluster() -> None:
+    assert described(RUNNING).splitlines() == [
+        "cluster:      lab (embedded)",
+        "state:        Ready",
+        "kubernetes:   v1.37.2",
+        "gpus:         4 of NVIDIA-A100-SXM4-40GB",
+        "cpu requests: lowered to at most 100m each",
+        "kubeconfig:   /state/lab/kubeconfig",
+    ]
+
+
+def test_status_of_a_dead_cluster_says_why() -> None:
+    status = ClusterStatus.not_running("embedded", "lab", "etcd exited with 2.")
+    assert described(status).splitlines()[1:] == [
+        "state:        not running",
+        "problem:      etcd exited with 2.",
+    ]
+
+
+def test_status_fails_when_the_cluster_is_not_ready(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cluster", "status", "--name", "never"]) == 1
+    assert "not running" in capsys.readouterr().out
+
+
+def test_kubeconfig_of_a_cluster_that_is_not_up_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cluster", "kubeconfig", "--name", "never"]) == 1
+    assert "'never' is not running" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["down"], ["down", "--all"]])
+def test_down_is_content_with_nothing_to_remove(words: list[str], state: Path) -> None:
+    assert main(["cluster", *words]) == 0
+    assert not state.exists()
+
+
+def test_all_is_refused_for_clusters_that_are_not_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cluster", "down", "--all", "--provider", "kind"]) == 1
+    assert "--all is for embedded clusters" in capsys.readouterr().err
+
+
+def test_image_file_is_looked_at_before_the_cluster(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cluster", "load-image", str(tmp_path / "missing.tar")]) == 1
+    assert "missing.tar is not an archive" in capsys.readouterr().err
+
+
+def test_option_of_another_provider_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cluster", "up", "--provider", "kind", "--no-cpu-overcommit"]) == 1
+    assert "cpu_overcommit belongs to the provider 'embedded'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["up", "--gpus", "many"], ["set-gpus"], ["up", "--provider", "minikube"]])
+def test_call_that_makes_no_sense_shows_the_usage(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["cluster", *words])
+    assert caught.value.code == 2
+    assert "usage: gpu-inference cluster" in capsys.readouterr().err
