@@ -1,7 +1,9 @@
 """The generated schema: closed, self-contained, one line for each mistake, the same with Helm 3 and 4."""
 
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -11,8 +13,8 @@ from tests.chart.rendering import CHART, HELMS, HelmMajor, RefusedError, render
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.resources import chart_directory
 from gpu_inference.values import load
-from gpu_inference.values.__main__ import generated_files
-from gpu_inference.values.documents import leaves
+from gpu_inference.values.__main__ import generated_files, main
+from gpu_inference.values.documents import leaves, with_table
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 FREE_FORM = {"global", "affinity", "tolerations[]", "extraEnv[].valueFrom"}
@@ -52,6 +54,25 @@ def objects(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[
 def test_the_generated_files_agree_with_the_typed_values() -> None:
     for path, text in generated_files(chart_directory()).items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run `make generate`"
+
+
+def test_a_generated_file_that_was_edited_is_named_and_written_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chart = tmp_path / "chart"
+    shutil.copytree(CHART, chart)
+    options = ["--chart", str(chart)]
+    assert main(["check", *options]) == 0
+    (chart / "values.yaml").write_text("deployment: {}\n")
+    assert main(["check", *options]) == 1
+    assert f"{chart / 'values.yaml'} differs from the typed values" in capsys.readouterr().err
+    assert main(["write", *options]) == 0
+    assert main(["check", *options]) == 0
+
+
+def test_a_readme_without_a_place_for_the_values_is_refused() -> None:
+    with pytest.raises(ValueError, match="no place for the values"):
+        with_table("# A chart\n", "| a | b |")
 
 
 def test_it_is_draft_07_and_refers_to_nothing() -> None:

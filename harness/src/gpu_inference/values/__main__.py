@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from gpu_inference.resources import chart_directory
@@ -21,17 +22,17 @@ def generated_files(chart: Path) -> dict[Path, str]:
     }
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write the files, or return 1 when one differs from what would be written."""
     parser = argparse.ArgumentParser(prog="python -m gpu_inference.values", description=__doc__)
     parser.add_argument("action", choices=["write", "check"])
     parser.add_argument("--chart", type=Path, default=chart_directory(), help="the chart's folder")
-    arguments = parser.parse_args()
+    parsed = parser.parse_args(arguments)
     status = 0
-    for path, text in generated_files(arguments.chart).items():
+    for path, text in generated_files(parsed.chart).items():
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             continue
-        if arguments.action == "write":
+        if parsed.action == "write":
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path}")
         else:

@@ -53,7 +53,7 @@ def _deployment(values: ChartValues) -> Iterator[str]:
     if given.memory_gb_limit is not None and given.memory_gb_limit < given.memory_gb:
         yield "Invalid configuration, memory_gb_limit must be greater than or equal to memory_gb."
     if values.fullname_override and not is_service_name(values.fullname_override):
-        yield f"{SERVICE_NAME_MESSAGE} (It is {values.fullname_override!r}.)".replace("'", '"')
+        yield f'{SERVICE_NAME_MESSAGE} (It is "{values.fullname_override}".)'
 
 
 def _cap(values: ChartValues) -> Iterator[str]:

@@ -21,6 +21,8 @@ def values_schema() -> Schema:
     generated = ChartValues.model_json_schema(by_alias=True)
     definitions = generated.pop("$defs")
     schema = _simplified(generated, definitions)
+    # The class explains itself to Python's readers.
+    del schema["description"]
     _allow_null(schema, ChartValues)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
