@@ -109,7 +109,7 @@ def test_a_cluster_that_images_cannot_be_loaded_into_needs_a_registry_or_an_imag
 
 
 @pytest.mark.parametrize("change", [{}, {"image": "registry.example/team/abc@sha256:" + "a" * 64}])
-def test_a_cluster_that_does_not_answer_is_named(given: dict[str, Any], change: dict[str, str]) -> None:
+def test_a_cluster_that_does_not_answer_is_named(given: dict[str, Any], change: dict[str, Any]) -> None:
     if change:
         for name in ("source_directory", "entry_script", "push"):
             del given[name]

@@ -1,6 +1,7 @@
 """What of this machine's settings a build needs to reach its package index: certificates, pip's options.
 
-They are bound into the build's containers while it runs; nothing of them stays in the image.
+They are bound into the build's containers while it runs; all that stays in the image is an empty file or
+folder where one was bound.
 """
 
 import shlex

@@ -155,8 +155,8 @@ def _bring(built: BuiltImage, target: Cluster | None, push: str | None, progress
 
 def _loadable(cluster: Cluster | None, kubeconfig: Path) -> Cluster | None:
     """Return the cluster if images can be loaded into it; one of ours is known by its kubeconfig."""
-    if cluster is not None:
-        return None if isinstance(cluster, ExistingCluster) else cluster
+    if cluster is not None and not isinstance(cluster, ExistingCluster):
+        return cluster
     if kubeconfig.parent.parent != state_directory():
         return None
     embedded = open_cluster("embedded", kubeconfig.parent.name)
