@@ -57,6 +57,7 @@ def demonstrate(progress: Progress) -> None:
         values=conversion.values,
         namespace=NAMESPACE,
         cluster=cluster,
+        kubeconfig=kubeconfig,
         # There is no real GPU to use.
         framework="tensorflow-cpu",
         overwrite=True,
