@@ -8,6 +8,8 @@ from collections.abc import Callable
 from kubernetes import client
 from kubernetes.stream import portforward
 
+from gpu_inference.errors import GpuInferenceError
+
 _CHUNK_BYTES = 65536
 
 
@@ -29,13 +31,10 @@ class PortForward:
         self._choose_pod = choose_pod
         self._port = port
         self._listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._accept, name="port-forward", daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        """Host and port, as in `127.0.0.1:40123`."""
         host, port = self._listener.getsockname()
-        return f"{host}:{port}"
+        self.address = f"{host}:{port}"
+        """Host and port, as in `127.0.0.1:40123`."""
+        threading.Thread(target=self._accept, name="port-forward", daemon=True).start()
 
     def close(self) -> None:
         """Stop listening; connections that are open go on until one side ends them."""
@@ -53,8 +52,8 @@ class PortForward:
             threading.Thread(target=self._carry, args=(connection,), daemon=True).start()
 
     def _carry(self, connection: socket.socket) -> None:
-        # An exception here ends this connection alone: its client sees it closed, and tries again.
-        with connection:
+        # Whatever fails ends this connection alone: its client sees it closed, and tries again.
+        with connection, contextlib.suppress(GpuInferenceError, client.ApiException, OSError):
             forward = portforward(
                 self._core.connect_get_namespaced_pod_portforward,
                 self._choose_pod(),
