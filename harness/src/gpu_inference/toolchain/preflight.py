@@ -211,8 +211,8 @@ def _disk_needs() -> dict[Path, int]:
         build_cache, module_cache = cache_folders(found)
         needs |= {
             cache_directory(): _GIGABYTE // 2,
-            build_cache: 2 * _GIGABYTE,
-            module_cache: _GIGABYTE,
+            build_cache: 5 * _GIGABYTE,
+            module_cache: 3 * _GIGABYTE // 2,
         }
     return needs
 
