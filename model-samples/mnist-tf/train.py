@@ -208,6 +208,9 @@ def main() -> int:
     except (mnist_data.DataError, TrainingError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"train.py: {chosen.outputs} cannot be written: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("train.py: interrupted; the outputs are as they were", file=sys.stderr)
         return 130

@@ -167,6 +167,12 @@ def test_without_npm_the_error_says_what_to_do_instead(
         mnist_data.ensure(tmp_path / "mnist")
 
 
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(mnist_data.DataError, match=r"cannot be put into .*/file/mnist: Not a directory"):
+        mnist_data.ensure(tmp_path / "file" / "mnist")
+
+
 @pytest.mark.usefixtures("npm_cache")
 def test_without_a_network_the_error_has_npms_own_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

