@@ -79,5 +79,6 @@ def test_group_that_stays_in_use_is_named(tmp_path: Path) -> None:
         cgroups.remove("lab", [Hierarchy(tmp_path, 1)], timeout_seconds=0.1)
 
 
-def test_removing_what_is_not_there_is_fine(tmp_path: Path) -> None:
-    cgroups.remove("lab", [Hierarchy(tmp_path, 1)])
+def test_after_a_reboot_nothing_is_turned_off_that_others_turned_on(v2: Path) -> None:
+    cgroups.remove("lab", [Hierarchy(v2, 2)], ["cpu"])
+    assert (v2 / "cgroup.subtree_control").read_text() == "cpu memory pids\n"

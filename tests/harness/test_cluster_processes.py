@@ -1,5 +1,6 @@
 """A node is recognised among a machine's processes by its command line alone."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_node_that_cannot_make_its_namespaces_is_a_sentence(
         "#!/bin/sh\necho 'unshare failed: Operation not permitted' >&2\nexit 1\n"
     )
     (programs / "setsid").chmod(0o755)
-    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setattr(processes, "SYSTEM_PATH", f"{programs}:{os.environ['PATH']}")
     with pytest.raises(
         GpuInferenceError, match="namespaces could not be made: unshare failed: Operation not"
     ):

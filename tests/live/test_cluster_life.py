@@ -5,6 +5,7 @@ Each test has a cluster of its own, or none when it ends; whatever else runs on 
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -191,10 +192,8 @@ def test_killed_node_is_noticed_at_once_and_made_anew(block: str) -> None:
     with pytest.raises(GpuInferenceError, match=f"'{NAME}' is not running. It was killed"):
         cluster.set_gpus(1)
     # A client that knows nothing of us does not wait for an answer either: its packets have nowhere to go.
-    answer = run_failing(
-        ["curl", "--max-time", "20", f"https://{network.Network(IPv4Network(block)).node}:6443"]
-    )
-    assert "No route to host" in answer or "Couldn't connect" in answer
+    with pytest.raises(OSError, match="No route to host"):
+        socket.create_connection((str(network.Network(IPv4Network(block)).node), 6443), timeout=20)
     status = cluster.status()
     assert not status.running
     assert status.problem == "It was killed, or this machine was restarted."
@@ -278,9 +277,3 @@ def test_disk_that_fills_up_stops_up_with_the_component_that_needed_it(
 
 def name_of(pid: int) -> str:
     return Path(os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0])).name
-
-
-def run_failing(words: list[str]) -> str:
-    with pytest.raises(GpuInferenceError) as caught:
-        run(words)
-    return str(caught.value)

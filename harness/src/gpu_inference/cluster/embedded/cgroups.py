@@ -89,6 +89,8 @@ def remove(
     deadline = time.monotonic() + timeout_seconds
     for hierarchy in where:
         folder = hierarchy.path / name
+        if not folder.exists():
+            continue
         # A group is busy until the kernel has taken the last killed process out of it.
         while not _remove_tree(folder):
             if time.monotonic() > deadline:

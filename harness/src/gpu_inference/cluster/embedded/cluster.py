@@ -96,8 +96,13 @@ class EmbeddedCluster:
                 try:
                     self._start(programs)
                     self._finish(True if self._cpu_overcommit is None else self._cpu_overcommit)
-                except BaseException:
+                except BaseException as error:
+                    said = self._last_words()
                     self._remove()
+                    if said and isinstance(error, GpuInferenceError):
+                        raise GpuInferenceError(
+                            f"The cluster {self.name!r} could not be brought up: {said}"
+                        ) from error
                     raise
         return self._state.kubeconfig
 
@@ -144,14 +149,15 @@ class EmbeddedCluster:
             GpuInferenceError: the cluster is not running, or containerd refuses the image.
         """
         images = self._images()
-        with self._progress.step(f"Loading {image.reference}"):
+        with self._progress.step(f"Loading {image.reference}"), self._disk_errors():
             return images.load(image)
 
     def set_gpus(self, count: int, product: str = "NVIDIA-A100-SXM4-40GB", mode: gpus.Mode = "patch") -> None:
         """Make the node advertise `count` GPUs of a product; 0 removes them.
 
         Raises:
-            GpuInferenceError: the cluster is not running, or the node has real GPUs.
+            GpuInferenceError: the cluster is not running, the node has real GPUs, or a patch is asked for
+                after the mode `plugin` was used.
         """
         with self._api() as api:
             plugin_used = self._state.gpu_plugin.exists()
@@ -236,10 +242,7 @@ class EmbeddedCluster:
         """
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         while not done():
-            if self._node() is None:
-                raise GpuInferenceError(
-                    f"The cluster {self.name!r} could not be brought up: {self._why_it_ended()}"
-                )
+            self._running_node()
             if time.monotonic() > deadline:
                 log = self._state.log(component)
                 tail = "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
@@ -292,14 +295,18 @@ class EmbeddedCluster:
         return node
 
     def _why_it_ended(self) -> str | None:
-        """Return the node's own last words, or a guess; None when there was no cluster."""
+        """Return why a cluster that was up is not; None when there was none."""
         if not self._state.root.exists():
             return None
+        return self._last_words() or "It was killed, or this machine was restarted."
+
+    def _last_words(self) -> str | None:
+        """Return what the node wrote when one of its components, or itself, failed."""
         for file in (self._state.failure, self._state.log("node")):
             with suppress(FileNotFoundError, PermissionError):
                 if said := file.read_text(errors="replace").strip():
                     return said
-        return "It was killed, or this machine was restarted."
+        return None
 
     @contextmanager
     def _api(self) -> Iterator[client.ApiClient]:
@@ -317,15 +324,18 @@ class EmbeddedCluster:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Let no other command change this cluster meanwhile, and explain what the state folder refuses."""
+        """Let no other command change this cluster meanwhile."""
+        lock = self._state.root.with_name(f"{self.name}.lock")
+        waiting = f"Waiting for another command that works on the cluster {self.name!r}"
+        with self._disk_errors(), exclusive(lock, waiting, self._progress):
+            yield
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        """Explain what the state folder refuses."""
         root = self._state.root
         try:
-            with exclusive(
-                root.with_name(f"{self.name}.lock"),
-                f"Waiting for another command that works on the cluster {self.name!r}",
-                self._progress,
-            ):
-                yield
+            yield
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise GpuInferenceError(

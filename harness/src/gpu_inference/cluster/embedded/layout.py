@@ -15,6 +15,9 @@ DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
 # Fixed in the controller manager's host-path provisioner.
 VOLUMES = Path("/tmp/hostpath_pv")
 
+# A root shell that came by `su` has no sbin folder on its PATH.
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 NODE_MODULE = "gpu_inference.cluster.embedded.node"
 
 

@@ -11,6 +11,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueE
 from pathlib import Path
 from typing import Any
 
+from gpu_inference.cluster.embedded.layout import SYSTEM_PATH
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.process import run
 
@@ -26,6 +27,7 @@ _SMALLEST_PREFIX = 22  # 256 addresses for pods: the kubelet's 100 pods and thos
 _LONGEST_DEFAULT_PREFIX = 3
 # Any other route to the block wins over the one that says "unreachable".
 _LAST_METRIC = 4278198272
+_ENVIRONMENT = {"PATH": SYSTEM_PATH}
 
 
 @dataclass(frozen=True)
@@ -169,9 +171,9 @@ def disconnect(network: Network, name: str) -> None:
 
 
 def _ip(*query: str) -> list[dict[str, Any]]:
-    answer: list[dict[str, Any]] = json.loads(run(["ip", "-json", "-4", *query]) or "[]")
+    answer: list[dict[str, Any]] = json.loads(run(["ip", "-json", "-4", *query], env=_ENVIRONMENT) or "[]")
     return answer
 
 
 def _ip_batch(*commands: str) -> None:
-    run(["ip", "-batch", "-"], stdin="\n".join(commands) + "\n")
+    run(["ip", "-batch", "-"], env=_ENVIRONMENT, stdin="\n".join(commands) + "\n")

@@ -31,6 +31,7 @@ from gpu_inference.cluster.embedded.layout import (
     NODE_COREDNS,
     NODE_KUBERNETES,
     NODE_STATE,
+    SYSTEM_PATH,
     VOLUMES,
     StateFolder,
 )
@@ -159,7 +160,7 @@ class Node:
     def _start(self, name: str, command: list[str]) -> None:
         log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         environment = {
-            "PATH": f"{NODE_CONTAINERD}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH": f"{NODE_CONTAINERD}:{SYSTEM_PATH}",
             "HOME": "/tmp",
             "LANG": "C.UTF-8",
         }

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gpu_inference
-from gpu_inference.cluster.embedded.layout import NODE_MODULE
+from gpu_inference.cluster.embedded.layout import NODE_MODULE, SYSTEM_PATH
 from gpu_inference.errors import GpuInferenceError
 
 _NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc")
@@ -53,7 +53,7 @@ def start(name: str, state: Path, log: Path, connect: Callable[[int], None]) -> 
             stdout=subprocess.PIPE,
             stderr=output,
             cwd="/",
-            env={"PYTHONPATH": str(Path(gpu_inference.__file__).parents[1]), "PATH": os.environ["PATH"]},
+            env={"PYTHONPATH": str(Path(gpu_inference.__file__).parents[1]), "PATH": SYSTEM_PATH},
         )
     with process:
         assert process.stdin is not None
