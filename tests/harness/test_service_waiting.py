@@ -54,9 +54,10 @@ def test_it_shows_each_change_once_and_ends_with_v1s_line(capsys: pytest.Capture
     ]
 
 
-def test_a_failed_service_is_told_at_once_in_v1s_words() -> None:
+def test_a_failed_service_is_told_at_once_in_v1s_words(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(GpuInferenceError) as caught:
-        wait([TRANSITIONING, ServiceState("Failed", "ValueError: no model"), HEALTHY])
+        wait([TRANSITIONING, ServiceState("Failed", "ValueError: no model"), HEALTHY], show_output=True)
+    assert capsys.readouterr().out == "Transitioning\nFailed\n"
     assert str(caught.value) == (
         "Service deployment polling reached non-successful terminal state, current service state: Failed\n"
         "Operation ID: abc/7\n"

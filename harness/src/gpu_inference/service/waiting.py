@@ -40,7 +40,9 @@ def wait_until_healthy(
         current = status()
         now = time.monotonic()
         if show_output and current != shown:
-            print(f"{current.state}{f': {current.error}' if current.error else ''}", flush=True)
+            # The reason of a failure is in the error that follows.
+            reason = f": {current.error}" if current.error and current.state != "Failed" else ""
+            print(f"{current.state}{reason}", flush=True)
             shown = current
         if current.state == "Healthy":
             if show_output:
