@@ -9,7 +9,6 @@ import json
 import tarfile
 import time
 from collections.abc import Iterator
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -404,16 +403,3 @@ def test_gpus_of_the_device_plugin_are_given_to_containers_by_name(
     lab.set_gpus(0)
     assert lab.status().gpus == 0
     assert node_labels(core) == {}
-
-
-def test_clusters_live_side_by_side_on_addresses_of_their_own(core: Any) -> None:
-    other = open_cluster(name="gpu-second")
-    try:
-        with config.new_client_from_config(str(other.up())) as api:
-            theirs = client.CoreV1Api(api).read_namespaced_service("kubernetes", "default").spec.cluster_ip
-        ours = core.read_namespaced_service("kubernetes", "default").spec.cluster_ip
-        assert not IPv4Network(f"{theirs}/16", strict=False).overlaps(IPv4Network(f"{ours}/16", strict=False))
-        assert core.read_node(NAME).metadata.name == NAME
-    finally:
-        other.down()
-    assert core.read_node(NAME).metadata.name == NAME

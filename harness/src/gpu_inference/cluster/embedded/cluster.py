@@ -182,6 +182,14 @@ class EmbeddedCluster:
         if self._state.root.exists():
             self._progress.say(f"Removing what an earlier cluster {self.name!r} left behind.")
             self._remove()
+        # Until a cluster has its routes, another one would find the same addresses free.
+        choosing = self._state.root.with_name(".addresses.lock")
+        with exclusive(choosing, "Waiting for another cluster that is given its addresses", self._progress):
+            self._start_node(programs)
+        with self._progress.step("Starting etcd, containerd and the API server"), self._api() as api:
+            self._wait(lambda: api_server.is_ready(api), "kube-apiserver")
+
+    def _start_node(self, programs: Programs) -> None:
         used = network.addresses_in_use()
         addresses = (
             network.from_option(self._address_range, used) if self._address_range else network.choose(used)
@@ -193,15 +201,12 @@ class EmbeddedCluster:
             )
         with self._progress.step(f"Preparing the node {self.name!r} ({addresses.block})"):
             self._write_state(addresses, programs)
-        with self._progress.step("Starting etcd, containerd and the API server"):
             processes.start(
                 self.name,
                 self._state.root,
                 self._state.log("unshare"),
                 lambda pid: network.connect(addresses, self.name, pid),
             )
-            with self._api() as api:
-                self._wait(lambda: api_server.is_ready(api), "kube-apiserver")
 
     def _write_state(self, addresses: network.Network, programs: Programs) -> None:
         state = self._state
