@@ -208,7 +208,7 @@ def test_killed_node_is_noticed_at_once_and_made_anew(block: str) -> None:
     with pytest.raises(GpuInferenceError, match=f"'{NAME}' is not running. It was killed"):
         cluster.set_gpus(1)
     # A client that knows nothing of us does not wait for an answer either: its packets have nowhere to go.
-    with pytest.raises(OSError, match="No route to host|Connection refused"):
+    with pytest.raises(OSError, match=r"No route to host|Connection refused"):
         socket.create_connection((str(network.Network(IPv4Network(block)).node), 6443), timeout=20)
     status = cluster.status()
     assert not status.running
