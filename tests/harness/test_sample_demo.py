@@ -37,9 +37,9 @@ def test_what_stops_the_demo_is_told_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def stop(_: object) -> None:
+    def stop(*_: object) -> None:
         raise reason
 
     monkeypatch.setattr(demo, "demonstrate", stop)
-    assert demo.main() == status
+    assert demo.main([]) == status
     assert capsys.readouterr().err.startswith(said)

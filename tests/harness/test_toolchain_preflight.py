@@ -80,7 +80,7 @@ def test_a_go_that_is_new_enough_will_do(tmp_path: Path, version: str) -> None:
 
 def test_missing_programs_are_named_by_their_package_once(tmp_path: Path) -> None:
     _program(tmp_path / "sbin" / "runc")
-    _program(tmp_path / "cni" / "bridge")
+    _program(tmp_path / "cni" / "ptp")
     (problem,) = preflight.packages(versions.CLUSTER_PACKAGES, str(tmp_path / "sbin"), [tmp_path / "cni"])
     assert problem.what == "Not installed: containernetworking-plugins, iproute2, iptables, util-linux."
     assert problem.cure == "gpu-inference cluster setup"

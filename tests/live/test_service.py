@@ -13,10 +13,10 @@ import mnist_data
 import pytest
 import requests
 import sample_requests
-from gpu_inference.convert import convert
 from tests.live.kubernetes_objects import objects_of_release, pods_of, read_deployment
 
 from gpu_inference.cluster import Cluster
+from gpu_inference.convert import convert
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
 from gpu_inference.image import Model

@@ -146,6 +146,7 @@ of the cap, and text would count as 0 there. All numbers are floats here, becaus
   {{- end -}}
 {{- end -}}
 {{- $reserved := list "SERVICE_NAME" "SCORING_TIMEOUT_MS" "GPU_INFERENCE_FRONT_END" "GPU_INFERENCE_KEYS_DIR" "GPU_INFERENCE_MAX_CONCURRENT_REQUESTS" "GPU_INFERENCE_MAX_QUEUE_WAIT_MS" "GPU_INFERENCE_DRAIN_SECONDS" -}}
+{{- $reliedOn := list "HEALTH_PORT" "SERVER_PORT" "WORKER_COUNT" -}}
 {{- $times := dict -}}
 {{- range .extraEnv -}}
   {{- $_ := set $times .name (add1 (default 0 (get $times .name))) -}}
@@ -153,6 +154,9 @@ of the cap, and text would count as 0 there. All numbers are floats here, becaus
 {{- range $name := keys $times | sortAlpha -}}
   {{- if has $name $reserved -}}
     {{- $problems = append $problems (printf "extraEnv must not set %s: the chart sets it from its own values." $name) -}}
+  {{- end -}}
+  {{- if has $name $reliedOn -}}
+    {{- $problems = append $problems (printf "extraEnv must not set %s: the chart relies on its default." $name) -}}
   {{- end -}}
   {{- if gt (get $times $name | int) 1 -}}
     {{- $problems = append $problems (printf "extraEnv sets %s %d times: keep one." $name (get $times $name)) -}}

@@ -42,7 +42,7 @@ CLUSTER_PACKAGES: Final = {
     "iptables": "iptables",
     "ip": "iproute2",
     "unshare": "util-linux",
-    "bridge": "containernetworking-plugins",
+    "ptp": "containernetworking-plugins",
     "host-local": "containernetworking-plugins",
     "portmap": "containernetworking-plugins",
 }

@@ -86,7 +86,7 @@ def deploy(
     if cluster is not None and kubeconfig is None:
         kubeconfig = cluster.up()
     found = find_kubeconfig(kubeconfig, context)
-    target = _loadable(cluster, found) if source and not push else None
+    target = _loadable(cluster, found, progress) if source and not push else None
     if source and not push and target is None:
         raise GpuInferenceError(
             f"The cluster of {found} cannot take images from this machine.",
@@ -144,8 +144,7 @@ def _build(
 def _bring(built: BuiltImage, target: Cluster | None, push: str | None, progress: Progress) -> str:
     """Bring an image to where the cluster finds it; return the name to find it by."""
     if target is not None:
-        with progress.step(f"Image into the cluster {target.name}"):
-            target.load_image(built)
+        target.load_image(built)
         return built.reference
     destination = f"{push}:{built.reference.rpartition(':')[2]}"
     with progress.step(f"Image to {destination}"):
@@ -153,13 +152,13 @@ def _bring(built: BuiltImage, target: Cluster | None, push: str | None, progress
     return destination
 
 
-def _loadable(cluster: Cluster | None, kubeconfig: Path) -> Cluster | None:
+def _loadable(cluster: Cluster | None, kubeconfig: Path, progress: Progress) -> Cluster | None:
     """Return the cluster if images can be loaded into it; one of ours is known by its kubeconfig."""
     if cluster is not None and not isinstance(cluster, ExistingCluster):
         return cluster
     if kubeconfig.parent.parent != state_directory():
         return None
-    embedded = open_cluster("embedded", kubeconfig.parent.name)
+    embedded = open_cluster("embedded", kubeconfig.parent.name, progress=progress)
     return embedded if embedded.status().kubeconfig == kubeconfig else None
 
 

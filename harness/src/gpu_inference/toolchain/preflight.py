@@ -223,7 +223,7 @@ def _existing(folder: Path) -> Path:
     return folder
 
 
-def network_devices(kinds: Sequence[str] = ("bridge", "veth")) -> list[Problem]:
+def network_devices(kinds: Sequence[str] = ("veth",)) -> list[Problem]:
     """Check that the kernel makes the network interfaces that pods are joined with."""
     problems = []
     for kind in kinds:

@@ -16,6 +16,8 @@ SET_BY_THE_CHART = (
     "GPU_INFERENCE_MAX_QUEUE_WAIT_MS",
     "GPU_INFERENCE_DRAIN_SECONDS",
 )
+# The Service and the probes rely on what these are when nobody sets them.
+RELIED_ON_BY_THE_CHART = ("HEALTH_PORT", "SERVER_PORT", "WORKER_COUNT")
 
 
 class EnvVar(KubernetesSection):

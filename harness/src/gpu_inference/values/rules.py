@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gpu_inference.values.env import SET_BY_THE_CHART
+from gpu_inference.values.env import RELIED_ON_BY_THE_CHART, SET_BY_THE_CHART
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +93,8 @@ def _pod(values: ChartValues) -> Iterator[str]:
     for name, times in sorted(Counter(variable.name for variable in values.extra_env).items()):
         if name in SET_BY_THE_CHART:
             yield f"extraEnv must not set {name}: the chart sets it from its own values."
+        if name in RELIED_ON_BY_THE_CHART:
+            yield f"extraEnv must not set {name}: the chart relies on its default."
         if times > 1:
             yield f"extraEnv sets {name} {times} times: keep one."
     for variable in values.extra_env:
