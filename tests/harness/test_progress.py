@@ -42,3 +42,25 @@ def test_silent_progress_writes_nothing(capsys: pytest.CaptureFixture[str]) -> N
     with Silent().step("build kubelet"):
         pass
     assert capsys.readouterr() == ("", "")
+
+
+def test_on_a_terminal_a_step_that_lasts_rewrites_its_line() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    progress = Progress(stream, heartbeat_seconds=0.01)
+    with progress.step("build kubelet"):
+        while stream.getvalue().count("so far") < 2:
+            time.sleep(0.01)
+    assert stream.getvalue().count("\n") == 2
+    assert "\r\x1b[K  build kubelet: 0 s so far\r\x1b[K" in stream.getvalue()
+
+
+def test_a_log_holds_no_escape_codes() -> None:
+    stream = io.StringIO()
+    with Progress(stream, heartbeat_seconds=0.01).step("build kubelet"):
+        while "so far" not in stream.getvalue():
+            time.sleep(0.01)
+    assert "\x1b" not in stream.getvalue()

@@ -7,26 +7,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-_HEARTBEAT_SECONDS = 3.0
+_LOG_HEARTBEAT_SECONDS = 5.0
+_TERMINAL_HEARTBEAT_SECONDS = 1.0
+_REWRITE_LINE = "\r\x1b[K"
 
 
 class Progress:
     """Writes steps with their times to a stream (standard error unless told), one whole line at a time.
 
-    A step that lasts says so every few seconds, so that neither a terminal nor a log is ever silent.
-    Steps may run side by side in threads.
+    A step that lasts says so every few seconds, so that neither a terminal nor a log is ever silent; on a
+    terminal in a line that is rewritten. Steps may run side by side in threads.
     """
 
-    def __init__(self, stream: TextIO | None = None, heartbeat_seconds: float = _HEARTBEAT_SECONDS) -> None:
+    def __init__(self, stream: TextIO | None = None, heartbeat_seconds: float | None = None) -> None:
         self._stream = stream or sys.stderr
-        self._heartbeat_seconds = heartbeat_seconds
+        self._on_terminal = self._stream.isatty()
+        usual = _TERMINAL_HEARTBEAT_SECONDS if self._on_terminal else _LOG_HEARTBEAT_SECONDS
+        self._heartbeat_seconds = heartbeat_seconds or usual
         self._lock = threading.Lock()
 
     def say(self, text: str) -> None:
         """Write one line."""
-        with self._lock:
-            self._stream.write(text + "\n")
-            self._stream.flush()
+        self._write(f"{_REWRITE_LINE if self._on_terminal else ''}{text}\n")
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -37,7 +39,7 @@ class Progress:
 
         def beat() -> None:
             while not ended.wait(self._heartbeat_seconds):
-                self.say(f"  {title}: {time.monotonic() - began:.0f} s so far")
+                self._say_still(f"  {title}: {time.monotonic() - began:.0f} s so far")
 
         heart = threading.Thread(target=beat, name="progress", daemon=True)
         heart.start()
@@ -53,9 +55,17 @@ class Progress:
         heart.join()
         self.say(f"✓ {title}: {time.monotonic() - began:.1f} s")
 
+    def _say_still(self, text: str) -> None:
+        self._write(f"{_REWRITE_LINE}{text}" if self._on_terminal else f"{text}\n")
+
+    def _write(self, text: str) -> None:
+        with self._lock:
+            self._stream.write(text)
+            self._stream.flush()
+
 
 class Silent(Progress):
     """Says nothing: for callers that want the result alone."""
 
-    def say(self, text: str) -> None:
-        """Drop the line."""
+    def _write(self, text: str) -> None:
+        """Drop the text."""
