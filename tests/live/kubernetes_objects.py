@@ -1,5 +1,6 @@
 """Looks at the cluster itself, past the harness: what the tests hold the harness's words against."""
 
+import time
 from typing import Any
 
 from kubernetes import client, config
@@ -24,6 +25,14 @@ def pods_of(service: Service) -> list[Any]:
     core = client.CoreV1Api(api_client(service))
     listed = core.list_namespaced_pod(service.namespace, label_selector=selector).items
     return [pod for pod in listed if pod.metadata.deletion_timestamp is None]
+
+
+def left_of_release(service: Service) -> list[str]:
+    """Return what `objects_of_release` does once the garbage collector has had a few seconds."""
+    deadline = time.monotonic() + 10
+    while (left := objects_of_release(service)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return left
 
 
 def objects_of_release(service: Service) -> list[str]:

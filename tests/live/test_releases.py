@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.live.kubernetes_objects import objects_of_release
+from tests.live.kubernetes_objects import left_of_release
 
 from gpu_inference.cluster import Cluster
 from gpu_inference.errors import GpuInferenceError
@@ -59,11 +59,12 @@ def test_keys_survive_upgrades_and_a_rollback(helm: Helm, release: Service, char
     assert release.run('"still here"') == '"still here"'
 
 
-def test_uninstall_leaves_nothing_in_the_namespace(helm: Helm, release: Service, chart: Path) -> None:
+def test_deleting_leaves_nothing_in_the_namespace(helm: Helm, release: Service, chart: Path) -> None:
     helm.upgrade("echo", chart, VALUES, namespace=release.namespace)
     release.wait_for_deployment(timeout_sec=120)
-    assert helm.uninstall("echo", namespace=release.namespace)
-    assert objects_of_release(release) == []
+    service = Service("echo", namespace=release.namespace, kubeconfig=release.kubeconfig, helm=helm.program)
+    assert service.delete()
+    assert left_of_release(release) == []
 
 
 def test_a_release_of_helm_3_is_upgraded_by_helm_4(release: Service, chart: Path, kubeconfig: Path) -> None:
@@ -106,4 +107,4 @@ def test_values_over_the_cap_install_nothing(helm: Helm, release: Service, chart
     values = {"deployment": {"num_replicas": 2}, "cluster": {"gpu_count": 1}}
     with pytest.raises(GpuInferenceError, match="num_replicas"):
         helm.upgrade("echo", chart, values, namespace=release.namespace)
-    assert objects_of_release(release) == []
+    assert left_of_release(release) == []

@@ -13,7 +13,7 @@ import mnist_data
 import pytest
 import requests
 import sample_requests
-from tests.live.kubernetes_objects import objects_of_release, pods_of, read_deployment
+from tests.live.kubernetes_objects import left_of_release, objects_of_release, pods_of, read_deployment
 
 from gpu_inference.cluster import Cluster
 from gpu_inference.convert import convert
@@ -196,7 +196,7 @@ def test_more_replicas_than_gpus_are_refused_by_the_template_without_the_schema(
 def test_deleting_the_service_leaves_nothing_of_it_in_the_namespace(service: Service) -> None:
     assert objects_of_release(service)
     assert service.delete()
-    assert objects_of_release(service) == []
+    assert left_of_release(service) == []
     assert service.delete() is False
 
 

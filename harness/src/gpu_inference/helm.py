@@ -116,24 +116,19 @@ class Helm:
             timeout=timeout_seconds + _SLACK_SECONDS,
         )
 
-    def uninstall(self, name: str, *, namespace: str = "default", timeout_seconds: float = 300) -> bool:
-        """Remove the release and wait until its objects are gone; return False when there is none.
+    def uninstall(self, name: str, *, namespace: str = "default") -> bool:
+        """Remove the release and return at once; return False when there is none.
+
+        Its Deployment and Job stay visible until their pods have ended. Helm's own `--wait` is not used: that
+        of Helm 4.3 sometimes fails at the first object that it sees Terminating.
 
         Raises:
-            GpuInferenceError: Helm fails, or something is still there after the timeout.
+            GpuInferenceError: Helm fails.
         """
         try:
             self._helm(
-                [
-                    "uninstall",
-                    name,
-                    f"--namespace={namespace}",
-                    "--wait",
-                    # Else Helm does not wait for what its objects own: the pods.
-                    "--cascade=foreground",
-                    f"--timeout={timeout_seconds:.0f}s",
-                ],
-                timeout=timeout_seconds + _SLACK_SECONDS,
+                ["uninstall", name, f"--namespace={namespace}", "--cascade=foreground"],
+                timeout=_SLACK_SECONDS,
             )
         except process.ProgramError as error:
             if _says_not_found(error):

@@ -55,6 +55,16 @@ class Objects:
         """Return the Jobs of a release."""
         return self._items(self._batch.list_namespaced_job, label_selector=_of(release))
 
+    def workloads(self, release: str) -> list[str]:
+        """Return what of a release runs or is yet to end, as in `Pod/name`."""
+        found = {
+            "Deployment": self._items(self._apps.list_namespaced_deployment, label_selector=_of(release)),
+            "ReplicaSet": self.replica_sets(release),
+            "Job": self.jobs(release),
+            "Pod": self.pods(release),
+        }
+        return [f"{kind}/{each['metadata']['name']}" for kind, objects in found.items() for each in objects]
+
     def warnings(self, names: Sequence[str]) -> list[Object]:
         """Return the Warning events about objects of these names, the newest last."""
         events = self._items(self._core.list_namespaced_event, field_selector="type=Warning")

@@ -204,22 +204,23 @@ class Service:
         """Remove the service and all that belongs to it; return False when there is none.
 
         Raises:
-            GpuInferenceError: something of it is still there after two minutes.
+            GpuInferenceError: something of it is still there two minutes after its pods should have ended.
         """
         deployment = self._objects.deployment(self.name)
         release = _release(deployment) if deployment else self.name
         removed = self._helm().uninstall(release, namespace=self.namespace)
-        if deployment and not removed:
+        if deployment and not removed and "deletionTimestamp" not in deployment["metadata"]:
             raise GpuInferenceError(
                 f"The service {self.name} is no release of Helm's, so it is not removed here.",
                 "Remove it with what deployed it: kubectl delete -f, Argo CD, …",
             )
-        deadline = time.monotonic() + _GONE_SECONDS
-        while pods := self._objects.pods(release):
+        grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] if deployment else 0
+        deadline = time.monotonic() + grace + _GONE_SECONDS
+        while left := self._objects.workloads(release):
             if time.monotonic() > deadline:
-                names = ", ".join(pod["metadata"]["name"] for pod in pods)
                 raise GpuInferenceError(
-                    f"The service {self.name} is removed, but its pods are still there: {names}."
+                    f"The service {self.name} is removed, but this of it is still there: {', '.join(left)}.",
+                    f"See what holds it: kubectl get pods --namespace {self.namespace} --output yaml",
                 )
             time.sleep(0.5)
         self.close()
