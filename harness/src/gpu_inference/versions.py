@@ -52,7 +52,7 @@ IMAGE_PACKAGES: Final = {
     "mmdebstrap": "mmdebstrap",
     "buildah": "buildah",
 }
-"""The same for building images where there is no Docker."""
+"""The same for building images where no Docker engine answers."""
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,8 @@ def install_missing(progress: Progress) -> list[str]:
         GpuInferenceError: this is no Linux, or packages are missing and cannot be installed.
     """
     refuse(operating_system())
-    needed = dict(versions.CLUSTER_PACKAGES)
-    if shutil.which("docker") is None:
-        needed |= versions.IMAGE_PACKAGES
-    missing = missing_packages(needed)
+    # Those for images even where there is a docker: often it is the client alone, with no engine to build with.
+    missing = missing_packages(versions.CLUSTER_PACKAGES | versions.IMAGE_PACKAGES)
     if missing:
         install(missing, progress)
     return missing
