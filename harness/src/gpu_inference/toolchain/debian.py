@@ -17,7 +17,7 @@ def install_missing(progress: Progress) -> list[str]:
         GpuInferenceError: this is no Linux, or packages are missing and cannot be installed.
     """
     refuse(operating_system())
-    # Those for images even where there is a docker: often it is the client alone, with no engine to build with.
+    # Those for images even where there is a docker: often it is the client alone, without an engine.
     missing = missing_packages(versions.CLUSTER_PACKAGES | versions.IMAGE_PACKAGES)
     if missing:
         install(missing, progress)
