@@ -58,8 +58,11 @@ def test_kubeconfig_of_a_cluster_that_is_not_up_is_a_sentence(capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("words", [["down"], ["down", "--all"]])
-def test_down_is_content_with_nothing_to_remove(words: list[str], state: Path) -> None:
+def test_down_says_when_there_is_nothing_to_remove(
+    words: list[str], state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["cluster", *words]) == 0
+    assert "There is no" in capsys.readouterr().err
     assert not state.exists()
 
 

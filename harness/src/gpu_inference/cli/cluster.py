@@ -107,7 +107,10 @@ def _down(arguments: argparse.Namespace) -> None:
         return
     if arguments.provider != "embedded":
         raise GpuInferenceError("--all is for embedded clusters.", "Name the cluster: --name NAME")
-    for folder in sorted(state_directory().glob("*/")):
+    folders = sorted(state_directory().glob("*/"))
+    if not folders:
+        Progress().say("There is no embedded cluster.")
+    for folder in folders:
         _open(arguments, folder.name).down()
 
 
