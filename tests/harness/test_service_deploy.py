@@ -4,7 +4,6 @@ The cluster of these tests does not answer, and nothing on PATH builds images: a
 its checks would fail with another error than the one expected.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +14,6 @@ from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import Model
 from gpu_inference.service import Service, deploy
 from gpu_inference.toolchain import clients
-
-
-@pytest.fixture
-def kubeconfig(tmp_path: Path) -> Path:
-    path = tmp_path / "dead.kubeconfig"
-    path.write_text(
-        json.dumps(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "current-context": "c",
-                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-                "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
-                "users": [{"name": "u", "user": {}}],
-            }
-        )
-    )
-    return path
 
 
 @pytest.fixture

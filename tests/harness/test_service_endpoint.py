@@ -7,28 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from gpu_inference.service.endpoint import address_in_cluster, reachable_address
 from gpu_inference.service.objects import Objects
 
 
 @pytest.fixture
-def objects(tmp_path: Path) -> Objects:
+def objects(kubeconfig: Path) -> Objects:
     """Of a cluster that is not there: nothing here needs to ask it."""
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(
-        yaml.safe_dump(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "current-context": "c",
-                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-                "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
-                "users": [{"name": "u", "user": {}}],
-            }
-        )
-    )
     return Objects(kubeconfig, None, "default")
 
 

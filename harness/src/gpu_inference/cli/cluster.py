@@ -158,7 +158,7 @@ def _load_image(arguments: argparse.Namespace) -> None:
     print(f"{image.reference}: {'loaded' if loaded else 'was there already'}")
 
 
-def _setup(arguments: argparse.Namespace) -> None:  # noqa: ARG001
+def _setup(arguments: argparse.Namespace) -> None:  # noqa: ARG001  (every handler takes them)
     from gpu_inference.toolchain import debian, preflight
     from gpu_inference.toolchain.programs import build_programs
 

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import platform
 import tarfile
 import tempfile
 from pathlib import Path
@@ -13,14 +12,13 @@ from gpu_inference.cluster.embedded.configuration import PAUSE_IMAGE
 from gpu_inference.cluster.embedded.layout import CONTAINERD_SOCKET, NODE_CONTAINERD, NODE_STATE
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.process import run
+from gpu_inference.toolchain.go_command import architecture
 
 # containerd may store another manifest, and even configuration, than the archive had; so its own digests
 # cannot be compared with ours.
 _ID_LABEL = "gpu-inference/image-id"
 # The user id that pods' pause containers run as, as in Kubernetes' own pause image.
 _NOBODY = "65535:65535"
-# As images call them, where that differs from what Linux calls them.
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class ImageStore:
@@ -92,7 +90,8 @@ def write_pause_archive(program: Path, archive: Path) -> None:
     diff_id = hashlib.sha256(layer.getvalue()).hexdigest()
     configuration = json.dumps(
         {
-            "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+            # Images call them as Go does.
+            "architecture": architecture(),
             "os": "linux",
             "config": {"Entrypoint": ["/pause"], "User": _NOBODY},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}"]},
