@@ -20,7 +20,15 @@ Object = dict[str, Any]
 HelmMajor = Literal[3, 4]
 HELMS: tuple[HelmMajor, ...] = (3, 4)
 CHART = chart_directory()
-SCENARIOS = sorted((CHART / "ci").glob("*-values.yaml"))
+_TESTS = Path(__file__).parents[1]
+# Those of chart-testing install on any cluster; the others need GPUs, operators or objects of the user's own.
+SCENARIOS = sorted(
+    [
+        *(CHART / "ci").glob("*-values.yaml"),
+        *(_TESTS / "live" / "scenarios").glob("*-values.yaml"),
+        _TESTS / "chart" / "everything-values.yaml",
+    ]
+)
 
 
 class RefusedError(Exception):

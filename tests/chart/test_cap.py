@@ -62,12 +62,13 @@ def test_the_templates_refuse_exactly_what_exceeds_each_pool_at_its_edge(
     (tmp_path / "values.yaml").write_text(json.dumps({"cases": sorted(edges)}))
     (tmp_path / "templates").mkdir()
     (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: grid\nversion: 1.0.0\n")
-    shutil.copy(CHART / "templates" / "_validate.tpl", tmp_path / "templates")
+    for name in ("pool", "numbers"):
+        shutil.copy(CHART / "templates" / "validation" / f"_{name}.tpl", tmp_path / "templates")
     (tmp_path / "templates" / "grid.yaml").write_text("""accepted:
 {{- range .Values.cases }}
 {{- $deployment := dict "num_replicas" (index . 2) "gpu_cores" (index . 1) }}
 {{- $values := dict "deployment" $deployment "cluster" (dict "gpu_count" (index . 0)) }}
-{{- if eq (include "gpu-inference.capProblems" $values) "[]" }}
+{{- if eq (include "gpu-inference.poolProblems" (list $ $values)) "[]" }}
 - {{ toJson . }}
 {{- end }}{{ end }}
 """)

@@ -21,7 +21,6 @@ from gpu_inference.process import run
 from gpu_inference.progress import Progress
 from gpu_inference.resources import chart_directory
 
-CLUSTER_NAME = "gpu-tests"
 GPUS = 4
 GPU_PRODUCT = "NVIDIA-A100-SXM4-40GB"
 SAMPLE = Path(__file__).parents[2] / "model-samples" / "mnist-tf"
@@ -29,6 +28,7 @@ SAMPLE = Path(__file__).parents[2] / "model-samples" / "mnist-tf"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--keep-cluster", action="store_true", help="leave the tests' cluster running")
+    parser.addoption("--cluster-name", default="gpu-tests", help="name of the tests' cluster")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,7 +45,7 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     if given:
         yield open_cluster("kubeconfig", kubeconfig=Path(given))
         return
-    cluster = open_cluster("embedded", CLUSTER_NAME, progress=Progress())
+    cluster = open_cluster("embedded", pytestconfig.getoption("cluster_name"), progress=Progress())
     try:
         cluster.up()
         cluster.set_gpus(GPUS, GPU_PRODUCT)

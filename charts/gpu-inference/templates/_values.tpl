@@ -8,27 +8,36 @@ files/defaults.json holds (generated from the same source as values.yaml).
 
 {{/* All values as JSON, checked. Every template starts with this, so that none renders half of a mistake. */}}
 {{- define "gpu-inference.values" -}}
-{{- $values := include "gpu-inference.valuesWithDefaults" . -}}
-{{- $problems := include "gpu-inference.problems" (list . ($values | fromJson)) | fromJsonArray -}}
-{{- if $problems -}}
-{{- fail (printf "\n\nThese values cannot be deployed:\n- %s\n" (join "\n- " $problems)) -}}
+{{- /* Kept in the root context, which all templates of a render share: they ask a hundred times. */}}
+{{- if not (hasKey . "checkedValues") -}}
+  {{- $values := include "gpu-inference.valuesWithDefaults" . -}}
+  {{- $problems := include "gpu-inference.problems" (list . ($values | fromJson)) | fromJsonArray -}}
+  {{- if $problems -}}
+    {{- fail (printf "\n\nThese values cannot be deployed:\n- %s\n" (join "\n- " $problems)) -}}
+  {{- end -}}
+  {{- $_ := set . "checkedValues" $values -}}
 {{- end -}}
-{{ $values }}
+{{ .checkedValues }}
 {{- end }}
 
-{{/* All values as JSON, unchecked. Sections are overlaid key by key; what lies deeper is the user's as it is. */}}
+{{/* All values as JSON, unchecked. */}}
 {{- define "gpu-inference.valuesWithDefaults" -}}
-{{- $values := .Files.Get "files/defaults.json" | fromJson -}}
-{{- range $key, $given := .Values -}}
-  {{- if and (kindIs "map" $given) (kindIs "map" (get $values $key)) -}}
-    {{- range $name, $value := $given -}}
-      {{- if not (kindIs "invalid" $value) -}}
-        {{- $_ := set (get $values $key) $name $value -}}
-      {{- end -}}
-    {{- end -}}
+{{- include "gpu-inference.overlaid" (list (.Files.Get "files/defaults.json" | fromJson) .Values) -}}
+{{- end }}
+
+{{/*
+A mapping laid over another, section by section; null leaves what is there. Takes a list: the lower mapping and the
+upper one. A mapping without defaults is not a section: what lies deeper in it is the user's as it is.
+*/}}
+{{- define "gpu-inference.overlaid" -}}
+{{- $result := first . -}}
+{{- range $key, $given := last . -}}
+  {{- $default := get $result $key -}}
+  {{- if and (kindIs "map" $given) (kindIs "map" $default) $default -}}
+    {{- $_ := set $result $key (include "gpu-inference.overlaid" (list $default $given) | fromJson) -}}
   {{- else if not (kindIs "invalid" $given) -}}
-    {{- $_ := set $values $key $given -}}
+    {{- $_ := set $result $key $given -}}
   {{- end -}}
 {{- end -}}
-{{ $values | toJson }}
+{{ $result | toJson }}
 {{- end }}

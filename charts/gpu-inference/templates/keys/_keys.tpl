@@ -27,9 +27,9 @@ template:
     restartPolicy: Never
     serviceAccountName: {{ include "gpu-inference.keysObjectName" . }}
     enableServiceLinks: false
-    {{- with $values.imagePullSecrets }}
+    {{- with include "gpu-inference.imagePullSecrets" . }}
     imagePullSecrets:
-      {{- toYaml . | nindent 6 }}
+      {{- . | nindent 6 }}
     {{- end }}
     securityContext:
       {{- include "gpu-inference.podSecurityContext" . | nindent 6 }}
@@ -58,4 +58,34 @@ template:
             memory: 128Mi
         securityContext:
           {{- include "gpu-inference.containerSecurityContext" . | nindent 10 }}
+{{- end }}
+
+{{- define "gpu-inference.keyEnv" -}}
+{{- if (include "gpu-inference.values" . | fromJson).deployment.auth_enabled }}
+- name: GPU_INFERENCE_KEYS_DIR
+  value: /etc/gpu-inference/keys
+{{- end }}
+{{- end }}
+
+{{/* A whole folder and no subPath, so that changed keys arrive without a restart. */}}
+{{- define "gpu-inference.keyMounts" -}}
+{{- if (include "gpu-inference.values" . | fromJson).deployment.auth_enabled }}
+- name: keys
+  mountPath: /etc/gpu-inference/keys
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{/* The keys are listed one by one, so that no pod starts before both exist. */}}
+{{- define "gpu-inference.keyVolumes" -}}
+{{- if (include "gpu-inference.values" . | fromJson).deployment.auth_enabled }}
+- name: keys
+  secret:
+    secretName: {{ include "gpu-inference.keysSecretName" . }}
+    items:
+      - key: primaryKey
+        path: primaryKey
+      - key: secondaryKey
+        path: secondaryKey
+{{- end }}
 {{- end }}

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.values.chart import ChartValues
 from gpu_inference.values.deployment import Deployment
-from gpu_inference.values.rules import NOT_YET
+from gpu_inference.values.rules.deployment import NOT_YET
 
 _AUTOSCALER = (
     "autoscale_min_replicas",

@@ -1,0 +1,82 @@
+{{/*
+What the scoring pods are put together from. Each feature contributes by a helper of its own, which returns items of a
+YAML list or nothing.
+*/}}
+
+{{/* Lists joined into one. Takes a list: the root context and the names of the helpers that return them. */}}
+{{- define "gpu-inference.joined" -}}
+{{- $root := first . -}}
+{{- $parts := list -}}
+{{- range rest . -}}
+  {{- with include (printf "gpu-inference.%s" .) $root | trim -}}
+    {{- $parts = append $parts . -}}
+  {{- end -}}
+{{- end -}}
+{{ join "\n" $parts }}
+{{- end }}
+
+{{/* Environment variables of the scoring container. No name may come twice: server-side apply refuses that. */}}
+{{- define "gpu-inference.env" -}}
+{{ include "gpu-inference.joined" (list . "serverEnv" "keyEnv" "extraEnv") }}
+{{- end }}
+
+{{- define "gpu-inference.volumeMounts" -}}
+{{ include "gpu-inference.joined" (list . "scratchMounts" "keyMounts") }}
+{{- end }}
+
+{{- define "gpu-inference.volumes" -}}
+{{ include "gpu-inference.joined" (list . "scratchVolumes" "keyVolumes") }}
+{{- end }}
+
+{{- define "gpu-inference.initContainers" -}}
+{{- end }}
+
+{{/* The settings of the server that are there whatever else is asked for. */}}
+{{- define "gpu-inference.serverEnv" -}}
+{{- $values := include "gpu-inference.values" . | fromJson -}}
+{{- $deployment := $values.deployment -}}
+- name: SERVICE_NAME
+  value: {{ include "gpu-inference.serviceName" . | quote }}
+- name: SCORING_TIMEOUT_MS
+  value: {{ $deployment.scoring_timeout_ms | int64 | quote }}
+- name: GPU_INFERENCE_FRONT_END
+  value: azureml
+- name: GPU_INFERENCE_MAX_CONCURRENT_REQUESTS
+  value: {{ $deployment.replica_max_concurrent_requests | int64 | quote }}
+- name: GPU_INFERENCE_MAX_QUEUE_WAIT_MS
+  value: {{ $deployment.max_request_wait_time | int64 | quote }}
+- name: GPU_INFERENCE_DRAIN_SECONDS
+  value: {{ $values.drain.seconds | int64 | quote }}
+{{- end }}
+
+{{- define "gpu-inference.extraEnv" -}}
+{{- $values := include "gpu-inference.values" . | fromJson -}}
+{{- range $values.extraEnv }}
+- name: {{ .name | quote }}
+  {{- if .valueFrom }}
+  valueFrom:
+    {{- toYaml .valueFrom | nindent 4 }}
+  {{- else }}
+  value: {{ .value | default "" | quote }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The one place that is always writable: the root is read-only. */}}
+{{- define "gpu-inference.scratchVolumes" -}}
+- name: tmp
+  emptyDir: {}
+{{- end }}
+
+{{- define "gpu-inference.scratchMounts" -}}
+- name: tmp
+  mountPath: /tmp
+{{- end }}
+
+{{/* Credentials for all images of the release. */}}
+{{- define "gpu-inference.imagePullSecrets" -}}
+{{- $values := include "gpu-inference.values" . | fromJson -}}
+{{- with $values.imagePullSecrets }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}

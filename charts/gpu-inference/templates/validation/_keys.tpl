@@ -1,0 +1,13 @@
+{{/* Rules about the service's two keys: they come from one place, and the second never alone. */}}
+
+{{- define "gpu-inference.keyProblems" -}}
+{{- $values := index . 1 -}}
+{{- $problems := list -}}
+{{- if and $values.deployment.secondary_key (not $values.deployment.primary_key) -}}
+  {{- $problems = append $problems "deployment.secondary_key is given without deployment.primary_key: give both or neither." -}}
+{{- end -}}
+{{- if and $values.keys.existingSecret (or $values.deployment.primary_key $values.deployment.secondary_key) -}}
+  {{- $problems = append $problems "keys.existingSecret and deployment.primary_key or secondary_key are both given: keep the keys in one place." -}}
+{{- end -}}
+{{ $problems | toJson }}
+{{- end }}

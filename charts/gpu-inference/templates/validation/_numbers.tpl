@@ -1,0 +1,50 @@
+{{/* That numbers are numbers, and in range: what the schema says too, but not under --skip-schema-validation. */}}
+
+{{- define "gpu-inference.numberProblems" -}}
+{{- $values := index . 1 -}}
+{{- $deployment := $values.deployment -}}
+{{- $problems := list -}}
+{{- range $name := list "cpu_cores" "cpu_cores_limit" "memory_gb" "memory_gb_limit" -}}
+  {{- if hasKey $deployment $name -}}
+    {{- $number := get $deployment $name -}}
+    {{- if not (kindIs "float64" $number) -}}
+      {{- $problems = append $problems (printf "deployment.%s must be a number." $name) -}}
+    {{- else if le $number 0.0 -}}
+      {{- $problems = append $problems (printf "Invalid configuration, %s must be greater than zero." $name) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- range $name := list "num_replicas" "scoring_timeout_ms" "replica_max_concurrent_requests" "max_request_wait_time" "initial_delay_seconds" "period_seconds" "timeout_seconds" "success_threshold" "failure_threshold" -}}
+  {{- if hasKey $deployment $name -}}
+    {{- $number := get $deployment $name -}}
+    {{- if include "gpu-inference.isWhole" $number | ne "true" -}}
+      {{- $problems = append $problems (printf "deployment.%s must be a whole number, at most 2147483647." $name) -}}
+    {{- else if lt $number 1.0 -}}
+      {{- $problems = append $problems (printf "Invalid configuration, %s must be greater than zero." $name) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- if include "gpu-inference.isWhole" $deployment.gpu_cores | ne "true" -}}
+  {{- $problems = append $problems "deployment.gpu_cores must be a whole number, at most 2147483647." -}}
+{{- else if lt $deployment.gpu_cores 0.0 -}}
+  {{- $problems = append $problems "Invalid configuration, gpu_cores must be greater than or equal to zero." -}}
+{{- end -}}
+{{- range $path, $number := dict "cluster.gpu_count" $values.cluster.gpu_count "drain.preStopSleepSeconds" $values.drain.preStopSleepSeconds "drain.seconds" $values.drain.seconds -}}
+  {{- if include "gpu-inference.isWhole" $number | ne "true" -}}
+    {{- $problems = append $problems (printf "%s must be a whole number, at most 2147483647." $path) -}}
+  {{- else if lt $number 0.0 -}}
+    {{- $problems = append $problems (printf "%s must be greater than or equal to zero." $path) -}}
+  {{- end -}}
+{{- end -}}
+{{ $problems | toJson }}
+{{- end }}
+
+{{/*
+"true" for a whole number that fits into 32 bits, in which Kubernetes keeps it. More would overflow in the products
+of the cap, and text would count as 0 there. All numbers are floats here, because the values went through JSON.
+*/}}
+{{- define "gpu-inference.isWhole" -}}
+{{- if kindIs "float64" . -}}
+{{- and (eq . (floor .)) (le . 2147483647.0) -}}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,20 @@
+"""What no schema can say: rules between values, in the words of the chart's templates/validation/.
+
+One module for each of those templates; tests/chart/test_rules.py holds the two to the same sentences.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpu_inference.values.rules import deployment, keys, pod, pool
+
+if TYPE_CHECKING:
+    from gpu_inference.values.chart import ChartValues
+
+_PARTS = (deployment, pool, keys, pod)
+
+
+def problems(values: ChartValues) -> list[str]:
+    """Return one sentence for each rule that the values break."""
+    return [sentence for part in _PARTS for sentence in part.problems(values)]

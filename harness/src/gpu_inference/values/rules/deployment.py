@@ -1,0 +1,44 @@
+"""Rules between the parameters of `deployment.*`, in the SDK's words, and the service's name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gpu_inference.values.chart import ChartValues
+
+_SERVICE_NAME = re.compile(r"[a-z][-a-z0-9]{1,30}[a-z0-9]")
+SERVICE_NAME_MESSAGE = (
+    "Error, provided service name is invalid. It must only consist of lowercase letters, numbers, or dashes,"
+    " start with a letter, end with a letter or number, and be between 3 and 32 characters long."
+)
+NOT_YET = "cannot be deployed by this version of the chart"
+
+
+def is_service_name(name: str) -> bool:
+    """Tell whether Azure ML v1 would have taken this name for a service."""
+    return _SERVICE_NAME.fullmatch(name) is not None
+
+
+def problems(values: ChartValues) -> Iterator[str]:
+    """Yield one sentence for each rule that the parameters break."""
+    given = values.deployment
+    if given.autoscale_enabled:
+        yield f"deployment.autoscale_enabled: true {NOT_YET}: set deployment.num_replicas instead."
+    if given.autoscale_enabled is False and given.num_replicas is None:
+        yield "Invalid configuration, autoscale disabled but num_replicas not provided."
+    if given.token_auth_enabled:
+        yield f"deployment.token_auth_enabled: true {NOT_YET}: use keys (deployment.auth_enabled: true)."
+    if given.collect_model_data:
+        yield f"deployment.collect_model_data: true {NOT_YET}: leave it out."
+    if given.enable_app_insights:
+        yield f"deployment.enable_app_insights: true {NOT_YET}: leave it out."
+    if given.cpu_cores_limit is not None and given.cpu_cores_limit < given.cpu_cores:
+        yield "Invalid configuration, cpu_cores_limit must be greater than or equal to cpu_cores."
+    if given.memory_gb_limit is not None and given.memory_gb_limit < given.memory_gb:
+        yield "Invalid configuration, memory_gb_limit must be greater than or equal to memory_gb."
+    if values.fullname_override and not is_service_name(values.fullname_override):
+        yield f'{SERVICE_NAME_MESSAGE} (It is "{values.fullname_override}".)'
