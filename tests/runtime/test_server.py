@@ -287,7 +287,8 @@ def test_the_bare_server_asks_for_no_key_and_answers_500_where_the_front_end_say
 def test_metrics_are_prometheus_text(server: Server) -> None:
     answer = server.management("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
-    for name in ("requests_total{code=", "request_seconds_bucket{", "busy_slots ", "capacity_slots 1.0"):
+    counted = ("requests_total{code=", "request_seconds_bucket{")
+    for name in (*counted, "busy_slots ", "busy_slots_average ", "capacity_slots 1.0"):
         assert f"\ngpu_inference_{name}" in answer.text
     assert "gpu_inference_init_seconds 0.0\n" not in answer.text
 

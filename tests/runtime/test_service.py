@@ -158,6 +158,7 @@ def test_a_request_that_waits_too_long_for_a_slot_is_refused_with_the_known_text
     first.start()
     assert begun.wait(PATIENCE)
     assert bench.counted("gpu_inference_busy_slots") == 1
+    assert 0 < bench.counted("gpu_inference_busy_slots_average") <= 1
     answer = bench.post()
     assert (answer.status, answer.close) == (503, True)
     assert message(answer) == "Too many requests for service mnist (overloaded)"

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gpu_inference_runtime.slots import OverloadedError, Slots
+from gpu_inference_runtime.slots import AVERAGING_SECONDS, OverloadedError, Slots
 
 
 def test_a_free_slot_is_had_at_once_and_a_taken_one_not() -> None:
@@ -106,3 +106,34 @@ def test_without_a_longest_wait_nobody_is_refused_a_place() -> None:
     slots.take()
     with slots.place(), slots.place(), slots.place():
         assert slots.taken == 1
+
+
+def test_the_average_counts_each_slot_for_as_long_as_it_was_held() -> None:
+    now = 100.0
+    slots = Slots(capacity=2, longest_wait=60, longest_queue=10, clock=lambda: now)
+    slots.take()
+    now += 3
+    slots.take()
+    now += 3
+    assert slots.average_taken() == pytest.approx((1 * 3 + 2 * 3) / AVERAGING_SECONDS)
+    slots.give_back()
+    slots.give_back()
+    now += 6
+    assert slots.average_taken() == pytest.approx((1 * 3 + 2 * 3) / AVERAGING_SECONDS)
+    now += 12
+    assert slots.average_taken() == 0
+
+
+def test_a_slot_that_goes_from_one_request_to_the_next_is_busy_all_the_time() -> None:
+    now = 100.0
+    slots = Slots(capacity=1, longest_wait=60, longest_queue=10, clock=lambda: now)
+    slots.take()
+    second = threading.Thread(target=slots.take)
+    second.start()
+    while not slots.waiting:
+        threading.Event().wait(0.001)
+    now += AVERAGING_SECONDS / 2
+    slots.give_back()
+    second.join(60)
+    now += AVERAGING_SECONDS / 2
+    assert slots.average_taken() == pytest.approx(1)

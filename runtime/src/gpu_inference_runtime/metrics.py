@@ -44,6 +44,11 @@ class Metrics:
         self.busy_slots = Gauge(
             "gpu_inference_busy_slots", "Requests being worked on", registry=self._registry
         )
+        self.busy_slots_average = Gauge(
+            "gpu_inference_busy_slots_average",
+            "Requests being worked on, averaged over the last 15 s",
+            registry=self._registry,
+        )
         self.queued_requests = Gauge(
             "gpu_inference_queued_requests", "Requests that wait for a slot", registry=self._registry
         )

@@ -57,6 +57,7 @@ class ScoringService:
         self._run: Callable[[str], Any] | None = None
         metrics.capacity_slots.set(self._slots.capacity)
         metrics.busy_slots.set_function(lambda: self._slots.taken)
+        metrics.busy_slots_average.set_function(self._slots.average_taken)
         metrics.queued_requests.set_function(lambda: self._slots.waiting)
 
     def start(self, run: Callable[[str], Any]) -> None:

@@ -1,9 +1,15 @@
 """How many requests a replica works on at once, and the queue in front of them: first come, first served."""
 
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from gpu_inference_runtime.time_average import TimeAverage
+
+# Long enough to even out single requests, short enough that an autoscaler sees a rise of the load at once.
+AVERAGING_SECONDS = 15
 
 
 class OverloadedError(Exception):
@@ -19,14 +25,22 @@ class Slots:
         capacity: slots.
         longest_wait: seconds in the queue before a request is refused; None for no end.
         longest_queue: requests that may hold a place without a slot; with `longest_wait` 0 none may.
+        clock: seconds, for the average.
     """
 
-    def __init__(self, capacity: int, longest_wait: float | None, longest_queue: int) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        longest_wait: float | None,
+        longest_queue: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.capacity = capacity
         self._longest_wait = longest_wait
         self._longest_queue = 0 if longest_wait == 0 else longest_queue
         self._lock = threading.Lock()
         self._taken = 0
+        self._average = TimeAverage(AVERAGING_SECONDS, clock)
         self._places = 0
         self._waiting: deque[threading.Event] = deque()
 
@@ -34,6 +48,11 @@ class Slots:
     def taken(self) -> int:
         """Slots in use."""
         return self._taken
+
+    def average_taken(self) -> float:
+        """Return the mean of the slots in use over the last `AVERAGING_SECONDS`."""
+        with self._lock:
+            return self._average.mean()
 
     @property
     def waiting(self) -> int:
@@ -66,7 +85,7 @@ class Slots:
         """
         with self._lock:
             if self._taken < self.capacity and not self._waiting:
-                self._taken += 1
+                self._set_taken(self._taken + 1)
                 return
             granted = threading.Event()
             self._waiting.append(granted)
@@ -85,4 +104,8 @@ class Slots:
             if self._waiting:
                 self._waiting.popleft().set()
             else:
-                self._taken -= 1
+                self._set_taken(self._taken - 1)
+
+    def _set_taken(self, number: int) -> None:
+        self._taken = number
+        self._average.set(number)
