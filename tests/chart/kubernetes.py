@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,14 @@ FOLDER = Path(__file__).with_name("kubernetes-schemas")
 VERSIONS = ("v1.30", "v1.37")
 
 
-def check_object(thing: dict[str, Any]) -> None:
-    """Fail unless both versions would accept this object.
+def check_object(thing: dict[str, Any], versions: Sequence[str] = VERSIONS) -> None:
+    """Fail unless all these versions would accept this object.
 
     Raises:
         AssertionError: one would not; with what it would say.
     """
     kind = f"{thing['apiVersion']}/{thing['kind']}"
-    for version in VERSIONS:
+    for version in versions:
         found = [
             f"{error.json_path}: {error.message}" for error in _validator(version, kind).iter_errors(thing)
         ]
@@ -30,12 +30,16 @@ def check_object(thing: dict[str, Any]) -> None:
 @functools.cache
 def _validator(version: str, kind: str) -> Validator:
     document = json.loads((FOLDER / f"{version}.json").read_text())
+    custom = json.loads((FOLDER / "crds.json").read_text())["definitions"]
+    definitions = document["definitions"] | custom
+    name = kind if kind in custom else document["kinds"].get(kind)
+    assert name, f"{version} has no {kind}, or generate.py was not asked for it"
     strict: type[Validator] = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
         jsonschema.Draft7Validator, {"x-kubernetes-list-map-keys": _unique_keys}
     )
-    reference = {"$ref": f"#/definitions/{document['kinds'][kind]}"}
+    reference = {"$ref": f"#/definitions/{name.replace('/', '~1')}"}
     # In draft-07, nothing beside a reference counts.
-    return strict({"definitions": document["definitions"], "allOf": [reference]})
+    return strict({"definitions": definitions, "allOf": [reference]})
 
 
 def _unique_keys(

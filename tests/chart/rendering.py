@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import yaml
-from tests.chart.kubernetes import check_object
+from tests.chart.kubernetes import VERSIONS, check_object
 
 from gpu_inference.progress import Silent
 from gpu_inference.resources import chart_directory
@@ -19,6 +20,7 @@ from gpu_inference.toolchain import clients
 Object = dict[str, Any]
 HelmMajor = Literal[3, 4]
 HELMS: tuple[HelmMajor, ...] = (3, 4)
+LOWEST = "1.30"
 CHART = chart_directory()
 _TESTS = Path(__file__).parents[1]
 # Those of chart-testing install on any cluster; the others need GPUs, operators or objects of the user's own.
@@ -91,19 +93,30 @@ def render(
     release: str = "mnist",
     namespace: str = "default",
     skip_schema: bool = False,
+    kubernetes: str = LOWEST,
 ) -> Rendered:
-    """Return what the chart makes of values.
+    """Return what the chart makes of values for a version of Kubernetes, e.g. 1.37.
 
     Raises:
         RefusedError: Helm refuses them.
-        AssertionError: a supported Kubernetes would refuse an object.
+        AssertionError: this Kubernetes, or a newer one that is supported, would refuse an object.
     """
-    flags = ["--skip-schema-validation"] if skip_schema else []
+    flags = ["--kube-version", kubernetes, *(["--skip-schema-validation"] if skip_schema else [])]
     text = _helm(helm, ("template", release, "--namespace", namespace, *flags), json.dumps(values or {}))
     objects = tuple(thing for thing in yaml.load_all(text, yaml.CSafeLoader) if thing)
     for thing in objects:
-        check_object(thing)
+        check_object(thing, [version for version in VERSIONS if _minor(version) >= _minor(kubernetes)])
     return Rendered(objects)
+
+
+def render_scenario(path: Path, *, helm: HelmMajor = 4) -> Rendered:
+    """Return what the chart makes of a scenario, for the Kubernetes that its first line may ask for."""
+    needed = re.match(r"# Needs Kubernetes ([\d.]+)\.\n", path.read_text())
+    return render(scenario(path), helm=helm, kubernetes=needed[1] if needed else LOWEST)
+
+
+def _minor(version: str) -> int:
+    return int(version.split(".")[1])
 
 
 def notes(values: Mapping[str, Any] | None = None) -> str:

@@ -18,8 +18,8 @@ from tests.chart.rendering import (
     RefusedError,
     Rendered,
     render,
+    render_scenario,
     run_helm,
-    scenario,
 )
 
 from gpu_inference.values.documents import leaves
@@ -39,7 +39,7 @@ def pods(rendered: Rendered) -> Iterator[Object]:
 
 @every_scenario
 def test_both_helms_render_the_same(path: Any) -> None:
-    three, four = (render(scenario(path), helm=helm) for helm in HELMS)
+    three, four = (render_scenario(path, helm=helm) for helm in HELMS)
     order = sorted(three.names)
     assert order == sorted(four.names)
     assert [three.one(*name) for name in order] == [four.one(*name) for name in order]
@@ -52,7 +52,7 @@ def test_a_render_holds_nothing_random() -> None:
 
 @every_scenario
 def test_pods_fulfil_the_restricted_pod_security_standard_with_a_read_only_root(path: Any) -> None:
-    for pod in pods(render(scenario(path))):
+    for pod in pods(render_scenario(path)):
         spec = pod["spec"]
         assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
@@ -67,7 +67,7 @@ def test_pods_fulfil_the_restricted_pod_security_standard_with_a_read_only_root(
 
 @every_scenario
 def test_every_object_is_labelled_and_in_the_namespace_of_the_release(path: Any) -> None:
-    for thing in render(scenario(path)).objects:
+    for thing in render_scenario(path).objects:
         assert thing["metadata"]["namespace"] == "default"
         labels = thing["metadata"]["labels"]
         assert labels["app.kubernetes.io/name"] == "gpu-inference"
@@ -84,7 +84,7 @@ def selectors(rendered: Rendered) -> list[dict[str, str]]:
 
 def test_selectors_do_not_depend_on_values() -> None:
     for path in SCENARIOS:
-        assert selectors(render(scenario(path))) == selectors(render())
+        assert selectors(render_scenario(path)) == selectors(render())
 
 
 def test_a_service_finds_its_own_scoring_pods_and_no_other() -> None:
@@ -115,7 +115,7 @@ def test_nothing_empty_is_rendered(path: Any) -> None:
             yield from empty(value, f"{where}.{key}")
 
     # An emptyDir without settings is the one mapping that has to be empty.
-    for thing in render(scenario(path)).objects:
+    for thing in render_scenario(path).objects:
         assert [where for where in empty(thing, thing["kind"]) if not where.endswith(".emptyDir")] == []
 
 

@@ -11,14 +11,32 @@ import sys
 from pathlib import Path
 from typing import Any
 
+# A kind that a version lacks is left out of its file.
 KINDS = {
+    "v1/ConfigMap": "io.k8s.api.core.v1.ConfigMap",
+    "v1/PersistentVolumeClaim": "io.k8s.api.core.v1.PersistentVolumeClaim",
+    "v1/Pod": "io.k8s.api.core.v1.Pod",
+    "v1/ResourceQuota": "io.k8s.api.core.v1.ResourceQuota",
     "v1/Secret": "io.k8s.api.core.v1.Secret",
     "v1/Service": "io.k8s.api.core.v1.Service",
     "v1/ServiceAccount": "io.k8s.api.core.v1.ServiceAccount",
+    "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy": (
+        "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy"
+    ),
+    "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBinding": (
+        "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding"
+    ),
     "apps/v1/Deployment": "io.k8s.api.apps.v1.Deployment",
+    "autoscaling/v2/HorizontalPodAutoscaler": "io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler",
     "batch/v1/Job": "io.k8s.api.batch.v1.Job",
+    "networking.k8s.io/v1/Ingress": "io.k8s.api.networking.v1.Ingress",
+    "networking.k8s.io/v1/NetworkPolicy": "io.k8s.api.networking.v1.NetworkPolicy",
+    "policy/v1/PodDisruptionBudget": "io.k8s.api.policy.v1.PodDisruptionBudget",
+    "rbac.authorization.k8s.io/v1/ClusterRole": "io.k8s.api.rbac.v1.ClusterRole",
+    "rbac.authorization.k8s.io/v1/ClusterRoleBinding": "io.k8s.api.rbac.v1.ClusterRoleBinding",
     "rbac.authorization.k8s.io/v1/Role": "io.k8s.api.rbac.v1.Role",
     "rbac.authorization.k8s.io/v1/RoleBinding": "io.k8s.api.rbac.v1.RoleBinding",
+    "resource.k8s.io/v1/ResourceClaimTemplate": "io.k8s.api.resource.v1.ResourceClaimTemplate",
 }
 # What the OpenAPI document calls a string, but has another notation of its own.
 SPECIAL: dict[str, dict[str, Any]] = {
@@ -37,11 +55,12 @@ def main() -> None:
     """Write one file for each version given."""
     for version in sys.argv[1:]:
         definitions = openapi(version)["definitions"]
-        wanted = closure(list(KINDS.values()), definitions)
+        kinds = {kind: name for kind, name in KINDS.items() if name in definitions}
+        wanted = closure(list(kinds.values()), definitions)
         document = {
             "$schema": "http://json-schema.org/draft-07/schema#",
             "$comment": f"From Kubernetes {version}, written by generate.py.",
-            "kinds": KINDS,
+            "kinds": kinds,
             "definitions": {name: strict(name, definitions[name]) for name in sorted(wanted)},
         }
         target = Path(__file__).with_name(f"{version.rpartition('.')[0]}.json")
@@ -50,10 +69,16 @@ def main() -> None:
 
 def openapi(version: str) -> dict[str, Any]:
     """Return Kubernetes' OpenAPI document of a version such as v1.30.14."""
-    command = ["go", "mod", "download", "-json", f"k8s.io/kubernetes@{version}"]
-    module = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    document: dict[str, Any] = json.loads(Path(module["Dir"], "api/openapi-spec/swagger.json").read_bytes())
+    folder = module_folder(f"k8s.io/kubernetes@{version}")
+    document: dict[str, Any] = json.loads(Path(folder, "api/openapi-spec/swagger.json").read_bytes())
     return document
+
+
+def module_folder(module: str) -> Path:
+    """Return the folder with a Go module such as k8s.io/kubernetes@v1.30.14, downloaded if need be."""
+    command = ["go", "mod", "download", "-json", module]
+    downloaded = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return Path(downloaded["Dir"])
 
 
 def closure(names: list[str], definitions: dict[str, Any]) -> set[str]:
