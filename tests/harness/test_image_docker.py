@@ -105,7 +105,7 @@ def test_a_docker_whose_engine_is_not_running_is_not_the_engine(docker: Docker) 
 def test_the_runtime_image_is_built_from_its_dockerfile_on_the_default_base(docker: Docker) -> None:
     image = runtime_image("tensorflow-cpu")
     [build] = docker.calls("build")
-    assert image.reference == "docker.io/library/gpu-inference-runtime:0.1.0-tensorflow-cpu"
+    assert image.reference == "docker.io/library/gpu-inference-runtime:0.2.0-tensorflow-cpu"
     assert f"--tag={image.reference}" in build
     assert [word for word in build if word.startswith("--build-arg")] == [
         "--build-arg=FRAMEWORK=tensorflow-cpu"
@@ -143,7 +143,7 @@ def test_a_service_image_holds_source_and_model_in_v1s_layout(
         "models/azureml-models/tf-dnn-mnist/3/model/weights",
     }
     assert (docker.context / "Dockerfile").read_text() == (
-        "FROM docker.io/library/gpu-inference-runtime:0.1.0\n"
+        "FROM docker.io/library/gpu-inference-runtime:0.2.0\n"
         'COPY --chown=10001:0 ["models/", "/var/azureml-app/"]\n'
         'COPY --chown=10001:0 ["source/", "/var/azureml-app/"]\n'
         'ENV AML_APP_ROOT="/var/azureml-app"\n'

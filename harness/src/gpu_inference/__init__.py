@@ -5,4 +5,4 @@ The names are those of Azure Machine Learning's SDK v1, so that people who used 
 `gpu_inference.cluster` has the clusters to do it on, `gpu_inference.cli` is the same as a command.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

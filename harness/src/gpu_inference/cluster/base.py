@@ -10,7 +10,7 @@ class LocalImage(Protocol):
 
     @property
     def reference(self) -> str:
-        """Its full name, registry and tag included, e.g. `docker.io/library/gpu-inference-runtime:0.1.0`."""
+        """Its full name, registry and tag included, e.g. `docker.io/library/gpu-inference-runtime:0.2.0`."""
 
     @property
     def image_id(self) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gpu_inference.resources import chart_directory
 from gpu_inference.values.documents import defaults_text, values_table, values_yaml, with_table
+from gpu_inference.values.questions import questions_text
 from gpu_inference.values.schema import schema_text, values_schema
 
 
@@ -18,6 +19,7 @@ def generated_files(chart: Path) -> dict[Path, str]:
         chart / "values.schema.json": schema_text(schema),
         chart / "values.yaml": values_yaml(schema),
         chart / "files" / "defaults.json": defaults_text(schema),
+        chart / "questions.yaml": questions_text(schema),
         readme: with_table(readme.read_text(encoding="utf-8"), values_table(schema)),
     }
 

@@ -13,6 +13,7 @@ from gpu_inference.values.image import Image, ImagePullSecret
 from gpu_inference.values.keys import Keys
 from gpu_inference.values.rules import problems
 from gpu_inference.values.service import Service, ServiceAccount
+from gpu_inference.values.shared_memory import SharedMemory
 
 
 class ChartValues(KubernetesSection):
@@ -59,7 +60,14 @@ class ChartValues(KubernetesSection):
     )
     tolerations: list[FreeForm] = Field(
         default=[],
-        description="Tolerations of the pods, beside one for cluster.gpu_resource; none unless given.",
+        description="Tolerations of the pods, beside that of cluster.gpu_toleration; none unless given.",
+    )
+    runtime_class_name: Text = Field(
+        default="",
+        description="RuntimeClass of the scoring pods, for clusters that need one for GPUs; none unless given.",
+    )
+    shared_memory: SharedMemory = Field(
+        default_factory=SharedMemory, description="Memory that the processes of a pod share."
     )
     extra_env: list[EnvVar] = Field(
         default=[],

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from gpu_inference.values.in_kubernetes import IN_KUBERNETES
+
 Schema = dict[str, Any]
 
 TABLE_BEGIN = "<!-- values: written by `make generate` -->"
@@ -38,12 +40,27 @@ def values_yaml(schema: Schema) -> str:
 
 def values_table(schema: Schema) -> str:
     """Return the README's table of all values, with the marks around it."""
-    rows = ["| value | default | meaning |", "| --- | --- | --- |"]
-    rows += [
-        f"| `{path}` | {_cell(described)} | {described['description']} |"
-        for path, described in leaves(schema)
-    ]
-    return "\n".join([TABLE_BEGIN, *rows, TABLE_END])
+    parameters, others = [], []
+    for path, described in leaves(schema):
+        section, _, name = path.partition(".")
+        row = f"| `{path}` | {_cell(described)} | {described['description']} |"
+        if section == "deployment":
+            parameters.append(f"{row} {IN_KUBERNETES[name]} |")
+        else:
+            others.append(row)
+    return "\n".join(
+        [
+            TABLE_BEGIN,
+            "| parameter | default | meaning | in Kubernetes |",
+            "| --- | --- | --- | --- |",
+            *parameters,
+            "",
+            "| value | default | meaning |",
+            "| --- | --- | --- |",
+            *others,
+            TABLE_END,
+        ]
+    )
 
 
 def with_table(readme: str, table: str) -> str:

@@ -1,0 +1,160 @@
+"""What catalogs and chart-testing read of the chart: each statement agrees with the chart itself."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yamale
+import yaml
+from tests.chart.rendering import CHART, render, run_helm
+from yamllint import linter
+from yamllint.config import YamlLintConfig
+
+from gpu_inference import __version__
+from gpu_inference.values.deployment import Deployment
+from gpu_inference.values.documents import leaves
+from gpu_inference.values.in_kubernetes import IN_KUBERNETES
+from gpu_inference_runtime import __version__ as runtime_version
+
+ROOT = Path(__file__).parents[2]
+CHART_TESTING = Path(__file__).with_name("chart-testing")
+METADATA: dict[str, Any] = yaml.safe_load((CHART / "Chart.yaml").read_text())
+ANNOTATIONS: dict[str, str] = METADATA["annotations"]
+QUESTIONS: dict[str, Any] = yaml.safe_load((CHART / "questions.yaml").read_text())
+VALUES = dict(leaves(json.loads((CHART / "values.schema.json").read_text())))
+RANCHERS_TYPES = {"boolean": "boolean", "int": "integer", "float": "number", "string": "string"}
+each_question = pytest.mark.parametrize(
+    "question", QUESTIONS["questions"], ids=[question["variable"] for question in QUESTIONS["questions"]]
+)
+
+
+@each_question
+def test_a_question_sets_a_value_that_exists_and_says_of_it_what_the_schema_says(
+    question: dict[str, Any],
+) -> None:
+    described = VALUES[question["variable"]]
+    assert question["description"] == described["description"]
+    assert question.get("default") == described.get("default")
+    if question["type"] == "enum":
+        assert question["options"] == described["enum"]
+    else:
+        kind = RANCHERS_TYPES.get(question["type"], "string")
+        assert kind in described["type"]
+    if question["type"] == "int":
+        assert question["min"] == described["minimum"]
+
+
+@each_question
+def test_a_question_is_shown_only_after_one_that_is_asked(question: dict[str, Any]) -> None:
+    if condition := question.get("show_if"):
+        variable, _, answer = condition.partition("=")
+        asked = {other["variable"]: other["type"] for other in QUESTIONS["questions"]}
+        assert asked[variable] == "boolean"
+        assert answer in ("true", "false")
+
+
+def test_the_form_asks_for_every_simple_parameter_and_hides_what_is_typed_as_a_key() -> None:
+    asked = {question["variable"]: question["type"] for question in QUESTIONS["questions"]}
+    simple = {
+        path
+        for path, described in VALUES.items()
+        if path.startswith("deployment.") and "object" not in described["type"]
+    }
+    assert simple <= asked.keys()
+    assert {path for path, kind in asked.items() if kind == "password"} == {
+        "deployment.primary_key",
+        "deployment.secondary_key",
+    }
+
+
+def test_the_values_of_the_form_install_as_they_are() -> None:
+    values: dict[str, Any] = {}
+    for question in QUESTIONS["questions"]:
+        if "default" in question:
+            node = values
+            *sections, key = question["variable"].split(".")
+            for section in sections:
+                node = node.setdefault(section, {})
+            node[key] = question["default"]
+    assert render(values).objects == render().objects
+
+
+def test_the_readme_says_of_each_parameter_what_it_becomes() -> None:
+    assert IN_KUBERNETES.keys() == Deployment.model_fields.keys()
+    assert len(IN_KUBERNETES) == 31
+    table = (CHART / "README.md").read_text()
+    assert all(f"| {meaning} |" in table for meaning in IN_KUBERNETES.values())
+
+
+def test_chart_runtime_and_harness_carry_one_version() -> None:
+    assert METADATA["version"] == METADATA["appVersion"] == __version__ == runtime_version
+
+
+def test_the_version_is_above_the_last_release_as_chart_testing_demands() -> None:
+    released = [
+        tuple(int(part) for part in path.stem.rpartition("-")[2].split("."))
+        for path in (ROOT / "tests" / "live" / "releases").glob("*.tgz")
+    ]
+    assert tuple(int(part) for part in METADATA["version"].split(".")) > max(released)
+
+
+def test_the_image_that_artifact_hub_scans_is_the_one_that_is_installed() -> None:
+    (image,) = yaml.safe_load(ANNOTATIONS["artifacthub.io/images"])
+    rendered = render()
+    assert rendered.container["image"] == image["image"]
+    assert image["image"].endswith(f":{METADATA['appVersion']}")
+
+
+def test_artifact_hub_knows_each_kind_of_change() -> None:
+    changes = yaml.safe_load(ANNOTATIONS["artifacthub.io/changes"])
+    kinds = {"added", "changed", "deprecated", "removed", "fixed", "security"}
+    assert changes
+    assert all(change["kind"] in kinds and change["description"] for change in changes)
+
+
+def test_artifact_hub_finds_licence_category_links_and_icon() -> None:
+    assert ANNOTATIONS["artifacthub.io/license"] == "Apache-2.0"
+    assert "Apache License" in (ROOT / "LICENSE").read_text()
+    assert ANNOTATIONS["artifacthub.io/category"] == "ai-machine-learning"
+    assert all(
+        link["url"].startswith("https://") for link in yaml.safe_load(ANNOTATIONS["artifacthub.io/links"])
+    )
+    assert METADATA["icon"].startswith("data:image/svg+xml;base64,")
+    assert yaml.safe_load((ROOT / "charts" / "artifacthub-repo.yml").read_text()) == {"owners": []}
+
+
+def test_rancher_and_openshift_find_their_annotations() -> None:
+    assert ANNOTATIONS["catalog.cattle.io/kube-version"] == METADATA["kubeVersion"]
+    assert ANNOTATIONS["catalog.cattle.io/os"] == "linux"
+    assert ANNOTATIONS["charts.openshift.io/name"]
+    assert (CHART / "app-readme.md").read_text().startswith("# ")
+
+
+def test_chart_testing_finds_nothing_wrong_with_the_style_of_its_files() -> None:
+    configuration = YamlLintConfig((CHART_TESTING / "lintconf.yaml").read_text())
+    files = [CHART / "Chart.yaml", CHART / "values.yaml", *(CHART / "ci").glob("*-values.yaml")]
+    found = {
+        path.name: [str(problem) for problem in linter.run(path.read_text(), configuration, str(path))]
+        for path in files
+    }
+    assert {name: problems for name, problems in found.items() if problems} == {}
+
+
+def test_chart_testings_schema_accepts_the_metadata() -> None:
+    schema = yamale.make_schema(CHART_TESTING / "chart_schema.yaml")
+    yamale.validate(schema, yamale.make_data(CHART / "Chart.yaml"))
+
+
+def test_chart_testing_is_told_where_the_chart_lies() -> None:
+    configuration = yaml.safe_load((ROOT / "ct.yaml").read_text())
+    (folder,) = configuration["chart-dirs"]
+    assert (ROOT / folder / METADATA["name"]).samefile(CHART)
+    assert configuration["validate-maintainers"] is False
+    assert "maintainers" not in METADATA
+
+
+def test_the_package_holds_what_catalogs_read(tmp_path: Path) -> None:
+    run_helm(4, "package", str(CHART), "--destination", str(tmp_path))
+    shown = run_helm(4, "show", "all", str(next(tmp_path.glob("*.tgz"))))
+    assert "charts.openshift.io/name" in shown
