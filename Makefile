@@ -10,7 +10,7 @@ CHECKED := harness/src runtime/src tests model-samples charts
 # pytest-xdist workers for the tests that share nothing.
 WORKERS ?= 2
 
-.PHONY: help setup demo down test test-offline test-live lint format generate lock clean
+.PHONY: help setup demo down test test-offline test-live lint format generate package images lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | column -t -s "$$(printf '\t')"
@@ -52,6 +52,13 @@ format: .venv/.installed ## Put the code into the house's format
 generate: .venv/.installed ## Write what is generated from the typed values: the chart's schema and README table
 	$(BIN)/python -m gpu_inference.values write
 
+package: .venv/.installed ## Write the chart's .tgz to dist/, with provenance where SIGN_KEY (and KEYRING) are given
+	$(BIN)/gpu-inference chart package --destination dist \
+	  $(if $(SIGN_KEY),--sign-key "$(SIGN_KEY)") $(if $(KEYRING),--keyring "$(KEYRING)")
+
+images: .venv/.installed ## List every image of the default render: what a cluster without internet must have
+	@$(BIN)/gpu-inference chart images
+
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 lock: .venv/.installed ## Pin all Python dependencies anew after a change of a pyproject.toml or a requirements*.in
@@ -64,4 +71,4 @@ lock: .venv/.installed ## Pin all Python dependencies anew after a change of a p
 	done
 
 clean: ## Remove what was built inside the checkout (not the cache, not a running cluster)
-	rm -rf .venv .artifacts .pytest_cache .mypy_cache .ruff_cache model-samples/*/outputs
+	rm -rf .venv dist .artifacts .pytest_cache .mypy_cache .ruff_cache model-samples/*/outputs

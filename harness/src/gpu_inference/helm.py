@@ -75,6 +75,39 @@ class Helm:
             stdin=yaml.safe_dump(dict(values)),
         )
 
+    def package(
+        self, chart: Path, destination: Path, *, signing_key: str | None = None, keyring: Path | None = None
+    ) -> Path:
+        """Write the chart's package, with provenance beside it where a key is given; return its path.
+
+        Args:
+            chart: the chart's folder.
+            destination: the folder for the package; it is made if need be.
+            signing_key: the name of a PGP key without passphrase.
+            keyring: the file with that key, as `gpg --export-secret-keys` writes it; ~/.gnupg/pubring.gpg
+                unless given.
+
+        Raises:
+            GpuInferenceError: Helm fails, for example because it does not find the key.
+        """
+        signing: list[str | os.PathLike[str]] = []
+        if signing_key:
+            signing = ["--sign", f"--key={signing_key}", *([f"--keyring={keyring}"] if keyring else [])]
+        destination.mkdir(parents=True, exist_ok=True)
+        try:
+            said = self._helm(["package", chart, f"--destination={destination}", *signing])
+        except process.ProgramError as error:
+            if not signing_key:
+                raise
+            raise GpuInferenceError(
+                f"The package cannot be signed with the key {signing_key!r}. {error}",
+                "Helm reads PGP keys from a file of the old format: gpg --export-secret-keys > FILE",
+            ) from error
+        written = re.search(r"saved it to: (.+)$", said, flags=re.MULTILINE)
+        if written is None:
+            raise GpuInferenceError(f"Helm did not say where it put the package: {said}")
+        return Path(written[1].strip())
+
     def upgrade(
         self,
         name: str,

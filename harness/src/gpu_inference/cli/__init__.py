@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from gpu_inference import __version__
-from gpu_inference.cli import cluster, convert, image, service
+from gpu_inference.cli import chart, cluster, convert, image, service
 from gpu_inference.errors import GpuInferenceError
 
 
@@ -17,7 +17,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"gpu-inference {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (cluster, image, convert, service):
+    for module in (cluster, image, convert, chart, service):
         module.add_commands(commands)
     return parser
 

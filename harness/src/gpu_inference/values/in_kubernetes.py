@@ -1,4 +1,4 @@
-"""What each parameter of `AksWebservice.deploy_configuration` becomes in Kubernetes: a column of the README."""
+"""What each parameter of the SDK's `deploy_configuration` becomes in Kubernetes: a column of the README."""
 
 IN_KUBERNETES = {
     "num_replicas": "`replicas` of the Deployment",

@@ -8,7 +8,7 @@ import yaml
 Schema = dict[str, Any]
 
 _HEAD = "# Rancher's form for the chart's values, written by `make generate` from the typed values.\n"
-# Sections whose simple values are asked for, with the heading of their group; all others stay in the YAML view.
+# Sections whose simple values are asked for, with their group's heading; all others stay in the YAML view.
 GROUPS = {
     "deployment": "Deployment",
     "cluster": "GPUs",
