@@ -76,7 +76,7 @@ def test_each_variable_comes_from_the_value_that_the_page_names(tmp_path: Path) 
         "drain.seconds": 9,
         "release name or fullnameOverride": "digits",
         "always azureml": "azureml",
-        "set while deployment.auth_enabled": tmp_path,
+        "set while keys are asked for (deployment.auth_enabled)": tmp_path,
     }
     for variable, source, _, _ in ENVIRONMENT:
         assert SETTINGS[variable](settings) == expected[source], variable

@@ -44,7 +44,7 @@ def test_the_configuration_becomes_values_for_three_replicas_with_a_gpu_each_and
     assert conversion.warnings == ()
     deployment = load(conversion.values).deployment
     assert (deployment.num_replicas, deployment.cpu_cores, deployment.memory_gb) == (3, 2, 4)
-    assert (deployment.gpu_cores, deployment.auth_enabled) == (1, True)
+    assert (deployment.gpu_cores, deployment.keys_in_use) == (1, True)
     assert conversion.values["extraEnv"] == [{"name": "GPU_INFERENCE_TENSORFLOW_V1", "value": "true"}]
 
 

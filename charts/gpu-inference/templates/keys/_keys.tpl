@@ -3,10 +3,18 @@ The service's two keys. A render holds nothing random, so that two renders are e
 key back: the Secret comes without the keys that nobody gave, and a Job fills in what is missing.
 */}}
 
+{{/* "true" where requests must carry a key: said, or because they need no token. As in the SDK, one excludes the other. */}}
+{{- define "gpu-inference.keysInUse" -}}
+{{- $deployment := (include "gpu-inference.values" . | fromJson).deployment -}}
+{{- if hasKey $deployment "auth_enabled" | ternary $deployment.auth_enabled (not $deployment.token_auth_enabled) -}}
+true
+{{- end -}}
+{{- end }}
+
 {{/* The names of the keys that the Job has to make, separated by spaces; nothing where there is no Job. */}}
 {{- define "gpu-inference.keysToMake" -}}
 {{- $values := include "gpu-inference.values" . | fromJson -}}
-{{- if and $values.deployment.auth_enabled (not $values.keys.existingSecret) -}}
+{{- if and (include "gpu-inference.keysInUse" .) (not $values.keys.existingSecret) -}}
   {{- $missing := list -}}
   {{- if not $values.deployment.primary_key }}{{ $missing = append $missing "primaryKey" }}{{ end -}}
   {{- if not $values.deployment.secondary_key }}{{ $missing = append $missing "secondaryKey" }}{{ end -}}
@@ -61,7 +69,7 @@ template:
 {{- end }}
 
 {{- define "gpu-inference.keyEnv" -}}
-{{- if (include "gpu-inference.values" . | fromJson).deployment.auth_enabled }}
+{{- if include "gpu-inference.keysInUse" . }}
 - name: GPU_INFERENCE_KEYS_DIR
   value: /etc/gpu-inference/keys
 {{- end }}
@@ -69,7 +77,7 @@ template:
 
 {{/* A whole folder and no subPath, so that changed keys arrive without a restart. */}}
 {{- define "gpu-inference.keyMounts" -}}
-{{- if (include "gpu-inference.values" . | fromJson).deployment.auth_enabled }}
+{{- if include "gpu-inference.keysInUse" . }}
 - name: keys
   mountPath: /etc/gpu-inference/keys
   readOnly: true
@@ -78,14 +86,15 @@ template:
 
 {{/* The keys are listed one by one, so that no pod starts before both exist. */}}
 {{- define "gpu-inference.keyVolumes" -}}
-{{- if (include "gpu-inference.values" . | fromJson).deployment.auth_enabled }}
+{{- if include "gpu-inference.keysInUse" . }}
+{{- $values := include "gpu-inference.values" . | fromJson }}
 - name: keys
   secret:
     secretName: {{ include "gpu-inference.keysSecretName" . }}
     items:
-      - key: primaryKey
+      - key: {{ $values.keys.primaryKeyName | quote }}
         path: primaryKey
-      - key: secondaryKey
+      - key: {{ $values.keys.secondaryKeyName | quote }}
         path: secondaryKey
 {{- end }}
 {{- end }}

@@ -20,8 +20,28 @@ class Deployment(Section):
     )
     autoscale_enabled: Switch | None = Field(
         default=None,
-        description="Whether an autoscaler sets the number of pods; this version can only deploy false.",
-        examples=[False],
+        description="Whether an autoscaler sets the number of pods; false unless given.",
+        examples=[True],
+    )
+    autoscale_min_replicas: Count | None = Field(
+        default=None,
+        description="Fewest pods with autoscale_enabled, in pods; 1 unless given.",
+        examples=[1],
+    )
+    autoscale_max_replicas: Count | None = Field(
+        default=None,
+        description="Most pods with autoscale_enabled; 10, or fewer if the GPUs end, unless given.",
+        examples=[4],
+    )
+    autoscale_refresh_seconds: Count | None = Field(
+        default=None,
+        description="Time between two looks of KEDA at the load, in seconds; 1 unless given.",
+        examples=[1],
+    )
+    autoscale_target_utilization: Count | None = Field(
+        default=None,
+        description="Share of the pods' request slots to keep busy, in percent; 70 unless given.",
+        examples=[70],
     )
     cpu_cores: Amount = Field(
         default=0.1, description="CPU cores that each pod requests (not a limit), in cores."
@@ -41,12 +61,15 @@ class Deployment(Section):
         examples=[4],
     )
     gpu_cores: CountOrZero = Field(default=1, description="Whole GPUs that each pod gets; 0 runs on CPU.")
-    auth_enabled: Switch = Field(
-        default=True, description="Whether a request must carry one of the service's two keys."
+    auth_enabled: Switch | None = Field(
+        default=None,
+        description="Whether requests must carry one of the service's two keys; true unless"
+        " token_auth_enabled is.",
+        examples=[True],
     )
     token_auth_enabled: Switch = Field(
         default=False,
-        description="Whether requests carry Microsoft Entra tokens; this version can only deploy false.",
+        description="Whether requests must carry a token that tokenAuth accepts, instead of a key.",
     )
     primary_key: Key | None = Field(
         default=None,
@@ -123,6 +146,11 @@ class Deployment(Section):
         default=True,
         description="Whether models are mounted, not copied; without effect on models inside the image.",
     )
+
+    @property
+    def keys_in_use(self) -> bool:
+        """Whether requests must carry a key: said, or because they need no token."""
+        return not self.token_auth_enabled if self.auth_enabled is None else self.auth_enabled
 
     @classmethod
     def accepts_null(cls, key: str) -> bool:
