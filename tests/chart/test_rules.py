@@ -46,9 +46,18 @@ BROKEN: dict[str, dict[str, Any]] = {
             {"name": "BOTH", "value": "x", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
         ]
     },
+    "registries": {
+        "image": {"registry": "a.example.com", "repository": "b.example.com/digits"},
+        "global": {
+            "imageRegistry": "https://a",
+            "cattle": {"systemDefaultRegistry": 1},
+            "imagePullSecrets": [1],
+            "azure": {"images": {"runtime": "x"}},
+        },
+    },
 }
 # How many rules each breaks.
-SENTENCES = dict(zip(BROKEN, (4, 3, 1, 2, 4, 4), strict=True))
+SENTENCES = dict(zip(BROKEN, (4, 3, 1, 2, 4, 4, 5), strict=True))
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -1,14 +1,4 @@
-{{/* Parts of a container: its image, its resources, its security. */}}
-
-{{/* The image's reference. A digest decides alone: with a tag beside it, the tag would only pretend to matter. */}}
-{{- define "gpu-inference.image" -}}
-{{- $image := (include "gpu-inference.values" . | fromJson).image -}}
-{{- if $image.digest -}}
-{{ $image.repository }}@{{ $image.digest }}
-{{- else -}}
-{{ $image.repository }}:{{ $image.tag | default .Chart.AppVersion }}
-{{- end -}}
-{{- end }}
+{{/* Parts of a container: its resources, its security. */}}
 
 {{/* CPU cores as Kubernetes writes them, which counts in thousandths of a core. Takes a number of cores. */}}
 {{- define "gpu-inference.cpuQuantity" -}}
@@ -39,17 +29,22 @@ Takes a number of units of 2^30 bytes.
 {{- $values := include "gpu-inference.values" . | fromJson -}}
 {{- $deployment := $values.deployment -}}
 {{- $requests := dict "cpu" (include "gpu-inference.cpuQuantity" $deployment.cpu_cores) -}}
-{{- $_ := set $requests "memory" (include "gpu-inference.memoryQuantity" $deployment.memory_gb) -}}
+{{- /* What lies in /dev/shm is memory of the pod. */ -}}
+{{- $shared := float64 $values.sharedMemory.sizeGb -}}
+{{- $_ := set $requests "memory" (addf $deployment.memory_gb $shared | include "gpu-inference.memoryQuantity") -}}
 {{- $limits := dict -}}
 {{- with $deployment.cpu_cores_limit }}{{ $_ := set $limits "cpu" (include "gpu-inference.cpuQuantity" .) }}{{ end -}}
-{{- with $deployment.memory_gb_limit }}{{ $_ := set $limits "memory" (include "gpu-inference.memoryQuantity" .) }}{{ end -}}
-{{- if gt (int64 $deployment.gpu_cores) 0 -}}
+{{- with $deployment.memory_gb_limit }}{{ $_ := set $limits "memory" (addf . $shared | include "gpu-inference.memoryQuantity") }}{{ end -}}
+{{- if and (gt (int64 $deployment.gpu_cores) 0) (not $values.cluster.resource_claim.enabled) -}}
   {{- $gpus := $deployment.gpu_cores | int64 | toString -}}
   {{- $_ := set $requests $values.cluster.gpu_resource $gpus -}}
   {{- $_ := set $limits $values.cluster.gpu_resource $gpus -}}
 {{- end -}}
 {{- $resources := dict "requests" $requests -}}
 {{- with $limits }}{{ $_ := set $resources "limits" . }}{{ end -}}
+{{- with include "gpu-inference.resourceClaims" . -}}
+  {{- $_ := set $resources "claims" (list (dict "name" "gpus")) -}}
+{{- end -}}
 {{ toYaml $resources }}
 {{- end }}
 

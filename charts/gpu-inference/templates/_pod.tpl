@@ -21,11 +21,11 @@ YAML list or nothing.
 {{- end }}
 
 {{- define "gpu-inference.volumeMounts" -}}
-{{ include "gpu-inference.joined" (list . "scratchMounts" "keyMounts") }}
+{{ include "gpu-inference.joined" (list . "scratchMounts" "sharedMemoryMounts" "keyMounts") }}
 {{- end }}
 
 {{- define "gpu-inference.volumes" -}}
-{{ include "gpu-inference.joined" (list . "scratchVolumes" "keyVolumes") }}
+{{ include "gpu-inference.joined" (list . "scratchVolumes" "sharedMemoryVolumes" "keyVolumes") }}
 {{- end }}
 
 {{- define "gpu-inference.initContainers" -}}
@@ -71,12 +71,4 @@ YAML list or nothing.
 {{- define "gpu-inference.scratchMounts" -}}
 - name: tmp
   mountPath: /tmp
-{{- end }}
-
-{{/* Credentials for all images of the release. */}}
-{{- define "gpu-inference.imagePullSecrets" -}}
-{{- $values := include "gpu-inference.values" . | fromJson -}}
-{{- with $values.imagePullSecrets }}
-{{- toYaml . }}
-{{- end }}
 {{- end }}

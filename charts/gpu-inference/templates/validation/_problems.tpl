@@ -8,10 +8,10 @@ are the same; a test compares them.
 {{- define "gpu-inference.problems" -}}
 {{- $arguments := . -}}
 {{- $problems := include "gpu-inference.numberProblems" . | fromJsonArray -}}
-{{- $parts := list "nameProblems" "keyProblems" "podProblems" -}}
+{{- $parts := list "nameProblems" "keyProblems" "podProblems" "imageProblems" -}}
 {{- /* Rules between numbers would only repeat, in odd words, that one of them is none. */ -}}
 {{- if not $problems -}}
-  {{- $parts = concat (list "deploymentProblems" "poolProblems") $parts -}}
+  {{- $parts = concat (list "deploymentProblems" "autoscalingProblems" "poolProblems") $parts -}}
 {{- end -}}
 {{- range $parts -}}
   {{- $problems = concat $problems (include (printf "gpu-inference.%s" .) $arguments | fromJsonArray) -}}

@@ -6,18 +6,27 @@ from pydantic import Field, StringConstraints
 
 from gpu_inference.values.base import KubernetesSection, Text
 
+# No scheme, no slash at the end: the image's name is put behind it.
+REGISTRY = r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*"
+DIGEST = r"sha256:[0-9a-f]{64}"
+Registry = Annotated[Text, StringConstraints(pattern=rf"^({REGISTRY})?$")]
+
 
 class Image(KubernetesSection):
     """Which image the pods run; the default one has no model and only echoes what it is sent."""
 
+    registry: Registry = Field(
+        default="",
+        description="Registry of the image, host with port and path; global.imageRegistry goes before it.",
+    )
     repository: Annotated[Text, StringConstraints(min_length=1)] = Field(
         default="gpu-inference-runtime",
-        description="Name of the image, with its registry where it has one.",
+        description="Name of the image; its registry may stand in front.",
     )
     tag: Annotated[Text, StringConstraints(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$")] = Field(
         default="", description="Tag of the image; the chart's appVersion unless given."
     )
-    digest: Annotated[Text, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64})?$")] = Field(
+    digest: Annotated[Text, StringConstraints(pattern=rf"^({DIGEST})?$")] = Field(
         default="",
         description="Digest of the image (sha256:…), which replaces the tag; none unless given.",
     )

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpu_inference.values.rules import deployment, keys, pod, pool
+from gpu_inference.values.rules import autoscaling, deployment, image, keys, pod, pool
 
 if TYPE_CHECKING:
     from gpu_inference.values.chart import ChartValues
 
-_PARTS = (deployment, pool, keys, pod)
+_PARTS = (deployment, autoscaling, pool, keys, pod, image)
 
 
 def problems(values: ChartValues) -> list[str]:

@@ -1,0 +1,38 @@
+{{/* Rules about registries: those that global names for all charts of a parent, and the image's own. */}}
+
+{{- define "gpu-inference.imageProblems" -}}
+{{- $values := index . 1 -}}
+{{- $problems := list -}}
+{{- if and $values.image.registry (regexMatch "^(localhost|[^/]*[.:][^/]*)/" $values.image.repository) -}}
+  {{- $problems = append $problems "image.registry and image.repository both name a registry: leave it out of image.repository." -}}
+{{- end -}}
+{{- $global := $values.global | default dict -}}
+{{- $cattle := include "gpu-inference.mappingAt" (list $global "cattle") | fromJson -}}
+{{- range $path, $registry := dict "global.imageRegistry" $global.imageRegistry "global.cattle.systemDefaultRegistry" $cattle.systemDefaultRegistry -}}
+  {{- if not (or (kindIs "invalid" $registry) (and (kindIs "string" $registry) (regexMatch "^([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*)?$" (toString $registry)))) -}}
+    {{- $problems = append $problems (printf "%s must be a registry's host, with its port and path where it has them, without https:// and without a slash at the end." $path) -}}
+  {{- end -}}
+{{- end -}}
+{{- $secrets := $global.imagePullSecrets -}}
+{{- $wrong := not (or (kindIs "invalid" $secrets) (kindIs "slice" $secrets)) -}}
+{{- range kindIs "slice" $secrets | ternary $secrets list -}}
+  {{- $name := . -}}
+  {{- if kindIs "map" . }}{{ $name = get . "name" }}{{ end -}}
+  {{- if not (and (kindIs "string" $name) $name) }}{{ $wrong = true }}{{ end -}}
+{{- end -}}
+{{- if $wrong -}}
+  {{- $problems = append $problems "global.imagePullSecrets must be a list of names, or of mappings with a name." -}}
+{{- end -}}
+{{- $images := include "gpu-inference.mappingAt" (list $global "azure" "images") | fromJson -}}
+{{- if not (kindIs "invalid" $images.runtime) -}}
+  {{- $runtime := include "gpu-inference.mappingAt" (list $images "runtime") | fromJson -}}
+  {{- $complete := regexMatch "^sha256:[0-9a-f]{64}$" (toString $runtime.digest) -}}
+  {{- range $text := list $runtime.registry $runtime.image -}}
+    {{- $complete = and $complete (kindIs "string" $text) $text -}}
+  {{- end -}}
+  {{- if not $complete -}}
+    {{- $problems = append $problems "global.azure.images.runtime must have registry, image and digest (sha256:…)." -}}
+  {{- end -}}
+{{- end -}}
+{{ $problems | toJson }}
+{{- end }}
