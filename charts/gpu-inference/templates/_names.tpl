@@ -25,3 +25,8 @@ checked.
 {{- $unnamed := ternary (include "gpu-inference.serviceName" .) "default" $values.serviceAccount.create -}}
 {{ $values.serviceAccount.name | default $unnamed }}
 {{- end }}
+
+{{/* The headless Service through which the pods' metrics are found. */}}
+{{- define "gpu-inference.metricsServiceName" -}}
+{{ include "gpu-inference.serviceName" . }}-metrics
+{{- end }}

@@ -4,11 +4,6 @@
 {{- $deployment := (index . 1).deployment -}}
 {{- $problems := list -}}
 {{- $notYet := "cannot be deployed by this version of the chart" -}}
-{{- if $deployment.autoscale_enabled -}}
-  {{- $problems = append $problems (printf "deployment.autoscale_enabled: true %s: set deployment.num_replicas instead." $notYet) -}}
-{{- else if and (hasKey $deployment "autoscale_enabled") (not (hasKey $deployment "num_replicas")) -}}
-  {{- $problems = append $problems "Invalid configuration, autoscale disabled but num_replicas not provided." -}}
-{{- end -}}
 {{- if $deployment.token_auth_enabled -}}
   {{- $problems = append $problems (printf "deployment.token_auth_enabled: true %s: use keys (deployment.auth_enabled: true)." $notYet) -}}
 {{- end -}}

@@ -14,7 +14,7 @@
     {{- end -}}
   {{- end -}}
 {{- end -}}
-{{- range $name := list "num_replicas" "scoring_timeout_ms" "replica_max_concurrent_requests" "max_request_wait_time" "initial_delay_seconds" "period_seconds" "timeout_seconds" "success_threshold" "failure_threshold" -}}
+{{- range $name := list "num_replicas" "autoscale_min_replicas" "autoscale_max_replicas" "autoscale_refresh_seconds" "autoscale_target_utilization" "scoring_timeout_ms" "replica_max_concurrent_requests" "max_request_wait_time" "initial_delay_seconds" "period_seconds" "timeout_seconds" "success_threshold" "failure_threshold" -}}
   {{- if hasKey $deployment $name -}}
     {{- $number := get $deployment $name -}}
     {{- if include "gpu-inference.isWhole" $number | ne "true" -}}
@@ -29,12 +29,25 @@
 {{- else if lt $deployment.gpu_cores 0.0 -}}
   {{- $problems = append $problems "Invalid configuration, gpu_cores must be greater than or equal to zero." -}}
 {{- end -}}
-{{- range $path, $number := dict "cluster.gpu_count" $values.cluster.gpu_count "drain.preStopSleepSeconds" $values.drain.preStopSleepSeconds "drain.seconds" $values.drain.seconds -}}
+{{- range $path, $number := dict "autoscaling.scaleDownStabilizationSeconds" $values.autoscaling.scaleDownStabilizationSeconds "cluster.gpu_count" $values.cluster.gpu_count "cluster.quota.gpus" $values.cluster.quota.gpus "drain.preStopSleepSeconds" $values.drain.preStopSleepSeconds "drain.seconds" $values.drain.seconds "rollout.pullSeconds" $values.rollout.pullSeconds -}}
   {{- if include "gpu-inference.isWhole" $number | ne "true" -}}
     {{- $problems = append $problems (printf "%s must be a whole number, at most 2147483647." $path) -}}
   {{- else if lt $number 0.0 -}}
     {{- $problems = append $problems (printf "%s must be greater than or equal to zero." $path) -}}
   {{- end -}}
+{{- end -}}
+{{- range $path, $number := dict "podDisruptionBudget.maxUnavailable" $values.podDisruptionBudget.maxUnavailable -}}
+  {{- if include "gpu-inference.isWhole" $number | ne "true" -}}
+    {{- $problems = append $problems (printf "%s must be a whole number, at most 2147483647." $path) -}}
+  {{- else if lt $number 1.0 -}}
+    {{- $problems = append $problems (printf "%s must be greater than zero." $path) -}}
+  {{- end -}}
+{{- end -}}
+{{- $sizeGb := $values.sharedMemory.sizeGb -}}
+{{- if not (kindIs "float64" $sizeGb) -}}
+  {{- $problems = append $problems "sharedMemory.sizeGb must be a number." -}}
+{{- else if lt $sizeGb 0.0 -}}
+  {{- $problems = append $problems "sharedMemory.sizeGb must be greater than or equal to zero." -}}
 {{- end -}}
 {{ $problems | toJson }}
 {{- end }}

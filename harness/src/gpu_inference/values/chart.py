@@ -4,13 +4,17 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from gpu_inference.values.autoscaling import Autoscaling
 from gpu_inference.values.base import FreeForm, KubernetesSection, Text
 from gpu_inference.values.cluster import Cluster
 from gpu_inference.values.deployment import Deployment
+from gpu_inference.values.disruption import PodDisruptionBudget, Rollout, TopologySpreadConstraint
 from gpu_inference.values.drain import Drain
 from gpu_inference.values.env import EnvVar
+from gpu_inference.values.helm_test import HelmTest
 from gpu_inference.values.image import Image, ImagePullSecret
 from gpu_inference.values.keys import Keys
+from gpu_inference.values.network_policy import NetworkPolicy
 from gpu_inference.values.rules import problems
 from gpu_inference.values.service import Service, ServiceAccount
 from gpu_inference.values.shared_memory import SharedMemory
@@ -25,6 +29,10 @@ class ChartValues(KubernetesSection):
     )
     cluster: Cluster = Field(
         default_factory=Cluster, description="The GPUs that the cluster lends to this service."
+    )
+    autoscaling: Autoscaling = Field(
+        default_factory=Autoscaling,
+        description="The autoscaler behind deployment.autoscale_enabled.",
     )
     image: Image = Field(
         default_factory=Image,
@@ -44,7 +52,15 @@ class ChartValues(KubernetesSection):
     service: Service = Field(
         default_factory=Service, description="The Service in front of the pods, on port 80."
     )
+    network_policy: NetworkPolicy = Field(
+        default_factory=NetworkPolicy, description="Who may reach the pods, and what they may reach."
+    )
     drain: Drain = Field(default_factory=Drain, description="How a pod leaves without failing a request.")
+    rollout: Rollout = Field(default_factory=Rollout, description="When a rollout counts as failed.")
+    pod_disruption_budget: PodDisruptionBudget = Field(
+        default_factory=PodDisruptionBudget,
+        description="How many pods a node's drain may take away at a time.",
+    )
     pod_annotations: dict[Text, Text] = Field(
         default={}, description="Annotations of the scoring pods; none unless given."
     )
@@ -62,6 +78,13 @@ class ChartValues(KubernetesSection):
         default=[],
         description="Tolerations of the pods, beside that of cluster.gpu_toleration; none unless given.",
     )
+    topology_spread_constraints: list[TopologySpreadConstraint] = Field(
+        default=[],
+        description="How the service's pods are spread over nodes or zones; not at all unless given.",
+    )
+    priority_class_name: Text = Field(
+        default="", description="PriorityClass of the scoring pods; the cluster's default unless given."
+    )
     runtime_class_name: Text = Field(
         default="",
         description="RuntimeClass of the scoring pods, for clusters that need one for GPUs; none unless given.",
@@ -73,6 +96,7 @@ class ChartValues(KubernetesSection):
         default=[],
         description="Environment variables of the pods, with value or valueFrom; none unless given.",
     )
+    helm_test: HelmTest = Field(default_factory=HelmTest, description="What helm test asks of the service.")
     # Helm hands this to every chart that is used as a part of another.
     global_: dict[str, Any] | None = Field(default=None, alias="global", exclude=True)
 

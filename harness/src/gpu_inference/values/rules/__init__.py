@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpu_inference.values.rules import autoscaling, deployment, image, keys, pod, pool
+from gpu_inference.values.rules import autoscaling, deployment, guards, image, keys, lifecycle, pod, pool
 
 if TYPE_CHECKING:
     from gpu_inference.values.chart import ChartValues
 
-_PARTS = (deployment, autoscaling, pool, keys, pod, image)
+_PARTS = (deployment, autoscaling, pool, guards, keys, pod, image, lifecycle)
 
 
 def problems(values: ChartValues) -> list[str]:

@@ -26,10 +26,6 @@ def is_service_name(name: str) -> bool:
 def problems(values: ChartValues) -> Iterator[str]:
     """Yield one sentence for each rule that the parameters break."""
     given = values.deployment
-    if given.autoscale_enabled:
-        yield f"deployment.autoscale_enabled: true {NOT_YET}: set deployment.num_replicas instead."
-    if given.autoscale_enabled is False and given.num_replicas is None:
-        yield "Invalid configuration, autoscale disabled but num_replicas not provided."
     if given.token_auth_enabled:
         yield f"deployment.token_auth_enabled: true {NOT_YET}: use keys (deployment.auth_enabled: true)."
     if given.collect_model_data:
