@@ -20,6 +20,7 @@ def test_a_bare_install_makes_exactly_these_objects() -> None:
     assert job.startswith("mnist-keys-")
     assert rendered.names == {
         ("Deployment", "mnist"),
+        ("NetworkPolicy", "mnist"),
         ("Service", "mnist"),
         ("ServiceAccount", "mnist"),
         ("Secret", "mnist-keys"),
@@ -188,7 +189,9 @@ def test_tags_properties_and_description_are_annotations_of_the_deployment_alone
     rendered = render(
         deployment(tags={"b": "<2>", "a": "1"}, properties={"c": "3"}, description="Digits: 0 to 9é")
     )
-    assert rendered.one("Deployment")["metadata"]["annotations"] == {
+    annotations = rendered.one("Deployment")["metadata"]["annotations"]
+    assert annotations.pop("gpu-inference/max-replicas") == "1"
+    assert annotations == {
         "gpu-inference/tags": '{"a":"1","b":"<2>"}',
         "gpu-inference/properties": '{"c":"3"}',
         "gpu-inference/description": "Digits: 0 to 9é",

@@ -114,9 +114,10 @@ def test_nothing_empty_is_rendered(path: Any) -> None:
         ):
             yield from empty(value, f"{where}.{key}")
 
-    # An emptyDir without settings is the one mapping that has to be empty.
+    # A volume without settings, and everything that a selector may find: empty mappings with a meaning.
+    meant = (".emptyDir", ".namespaceSelector", ".podSelector")
     for thing in render_scenario(path).objects:
-        assert [where for where in empty(thing, thing["kind"]) if not where.endswith(".emptyDir")] == []
+        assert [where for where in empty(thing, thing["kind"]) if not where.endswith(meant)] == []
 
 
 def template_text() -> str:

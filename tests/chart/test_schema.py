@@ -17,7 +17,16 @@ from gpu_inference.values.__main__ import generated_files, main
 from gpu_inference.values.documents import leaves, with_table
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
-FREE_FORM = {"global", "affinity", "tolerations[]", "extraEnv[].valueFrom"}
+FREE_FORM = {
+    "global",
+    "affinity",
+    "tolerations[]",
+    "extraEnv[].valueFrom",
+    "networkPolicy.egress[]",
+    "networkPolicy.ingressFrom[]",
+    "networkPolicy.jobEgress[]",
+    "networkPolicy.managementFrom[]",
+}
 # Each part is one mistake; the word is what the error has to name.
 MISTAKES: dict[str, dict[str, Any]] = {
     "num_replica": {"deployment": {"num_replica": 3}},

@@ -16,7 +16,7 @@ _IN_NAME = re.compile(r"(localhost|[^/]*[.:][^/]*)/")
 
 
 def problems(values: ChartValues) -> Iterator[str]:
-    """Yield what is wrong in those keys of `global` that the chart reads, and two registries for one image."""
+    """Yield what is wrong in the keys of `global` that the chart reads, and an image of two registries."""
     if values.image.registry and _IN_NAME.match(values.image.repository):
         yield ("image.registry and image.repository both name a registry: leave it out of image.repository.")
     given = values.global_ or {}
