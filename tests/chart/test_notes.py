@@ -20,6 +20,7 @@ def test_they_tell_how_to_wait_read_a_key_and_score() -> None:
     assert "get secret mnist-keys --output jsonpath='{.data.primaryKey}'" in text
     assert "http://mnist.default/api/v1/service/mnist/score" in text
     assert '--header "Authorization: Bearer $KEY"' in text
+    assert "helm test mnist --namespace default --logs" in text
 
 
 def test_a_service_without_surprises_only_hears_about_pending_pods() -> None:
@@ -30,7 +31,7 @@ def test_a_service_without_surprises_only_hears_about_pending_pods() -> None:
 def test_a_bare_install_hears_about_all_that_it_lacks() -> None:
     text = notes()
     assert "each upgrade interrupts the service; cluster.gpu_count 2 would prevent that" in text
-    assert "one fixed pod serves; this version has no autoscaler" in text
+    assert "so that the number of pods is fixed: set autoscale_enabled to true" in text
     assert "built-in script only echoes" in text
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.chart.rendering import Rendered, render
+from tests.chart.rendering import render
 
 PRODUCT = {"key": "nvidia.com/gpu.product", "operator": "In", "values": ["A100", "H100"]}
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -22,12 +22,14 @@ def test_a_bare_install_makes_exactly_these_objects() -> None:
         ("Deployment", "mnist"),
         ("NetworkPolicy", "mnist"),
         ("Service", "mnist"),
+        ("PodDisruptionBudget", "mnist"),
         ("ServiceAccount", "mnist"),
         ("Secret", "mnist-keys"),
         ("ServiceAccount", "mnist-keys"),
         ("Role", "mnist-keys"),
         ("RoleBinding", "mnist-keys"),
         ("Job", job),
+        ("Pod", "mnist-test"),
     }
 
 
@@ -121,55 +123,6 @@ def test_gpu_products_are_required_beside_each_alternative_of_the_users_affinity
         },
         "podAntiAffinity": anti,
     }
-
-
-def probes(rendered: Rendered) -> dict[str, dict[str, Any]]:
-    return {kind: rendered.container[f"{kind}Probe"] for kind in ("startup", "liveness", "readiness")}
-
-
-def test_a_pod_may_start_as_long_as_v1_let_it() -> None:
-    rendered = render()
-    assert probes(rendered)["startup"] == {
-        "httpGet": {"path": "/ready", "port": "management"},
-        "periodSeconds": 1,
-        "timeoutSeconds": 2,
-        "failureThreshold": 310 + 10 * 3,
-    }
-    assert rendered.one("Deployment")["spec"]["progressDeadlineSeconds"] == 340 + 600
-
-
-def test_probes_have_the_parameters_of_v1() -> None:
-    rendered = render(
-        deployment(
-            initial_delay_seconds=7,
-            period_seconds=5,
-            timeout_seconds=3,
-            success_threshold=2,
-            failure_threshold=4,
-        )
-    )
-    same = {"periodSeconds": 5, "timeoutSeconds": 3, "failureThreshold": 4}
-    assert probes(rendered) == {
-        "startup": {
-            "httpGet": {"path": "/ready", "port": "management"},
-            "periodSeconds": 1,
-            "timeoutSeconds": 3,
-            "failureThreshold": 27,
-        },
-        "liveness": {"httpGet": {"path": "/live", "port": "management"}, **same},
-        "readiness": {"httpGet": {"path": "/ready", "port": "management"}, **same, "successThreshold": 2},
-    }
-
-
-def test_a_pod_gets_the_time_to_finish_what_it_has() -> None:
-    rendered = render({"drain": {"preStopSleepSeconds": 3, "seconds": 7}})
-    assert rendered.container["lifecycle"] == {"preStop": {"sleep": {"seconds": 3}}}
-    # 60.5 s for one request in the queue and then in run(), rounded up.
-    assert rendered.pod["terminationGracePeriodSeconds"] == 3 + 7 + 61 + 5 + 5
-
-
-def test_a_sleep_of_zero_is_none_because_kubernetes_1_30_refuses_it() -> None:
-    assert "lifecycle" not in render({"drain": {"preStopSleepSeconds": 0}}).container
 
 
 def test_large_numbers_stay_whole() -> None:

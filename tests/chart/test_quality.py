@@ -33,7 +33,9 @@ every_scenario = pytest.mark.parametrize(
 
 def pods(rendered: Rendered) -> Iterator[Object]:
     for thing in rendered.objects:
-        if "template" in thing.get("spec", {}):
+        if thing["kind"] == "Pod":
+            yield thing
+        elif "containers" in thing.get("spec", {}).get("template", {}).get("spec", {}):
             yield thing["spec"]["template"]
 
 
@@ -72,7 +74,7 @@ def test_every_object_is_labelled_and_in_the_namespace_of_the_release(path: Any)
         labels = thing["metadata"]["labels"]
         assert labels["app.kubernetes.io/name"] == "gpu-inference"
         assert labels["app.kubernetes.io/instance"] == "mnist"
-        assert labels["app.kubernetes.io/component"] in ("scoring", "keys")
+        assert labels["app.kubernetes.io/component"] in ("scoring", "keys", "test")
 
 
 def selectors(rendered: Rendered) -> list[dict[str, str]]:

@@ -1,0 +1,72 @@
+{{/*
+What NOTES.txt warns of: one sentence for each thing that a person should know before it surprises them. Each feature
+contributes by a helper of its own, which returns a JSON list of sentences.
+*/}}
+
+{{/* How many pods there are, for a sentence. */}}
+{{- define "gpu-inference.podsInWords" -}}
+{{- $deployment := (include "gpu-inference.values" . | fromJson).deployment -}}
+{{- $most := include "gpu-inference.maxReplicas" . | int64 -}}
+{{- if $deployment.autoscale_enabled -}}
+{{ $deployment.autoscale_min_replicas | default 1 | int64 }} to {{ $most }} pods
+{{- else -}}
+{{ $most }} pod{{ if gt $most 1 }}s{{ end }}
+{{- end -}}
+{{- end }}
+
+{{/* All of them as one JSON list. */}}
+{{- define "gpu-inference.notes" -}}
+{{- $root := . -}}
+{{- $notes := list -}}
+{{- range list "gpuNotes" "replicaNotes" "imageNotes" "deploymentNotes" -}}
+  {{- $notes = concat $notes (include (printf "gpu-inference.%s" .) $root | fromJsonArray) -}}
+{{- end -}}
+{{ $notes | toJson }}
+{{- end }}
+
+{{- define "gpu-inference.gpuNotes" -}}
+{{- $values := include "gpu-inference.values" . | fromJson -}}
+{{- $notes := list -}}
+{{- $gpus := int64 $values.deployment.gpu_cores -}}
+{{- if gt $gpus 0 -}}
+  {{- $notes = append $notes (printf "Pods stay Pending until a node offers %d of %s; set deployment.gpu_cores to 0 to run on CPU." $gpus $values.cluster.gpu_resource) -}}
+{{- end -}}
+{{ $notes | toJson }}
+{{- end }}
+
+{{- define "gpu-inference.replicaNotes" -}}
+{{- $values := include "gpu-inference.values" . | fromJson -}}
+{{- $notes := list -}}
+{{- $gpus := int64 $values.deployment.gpu_cores -}}
+{{- if not (or $values.deployment.num_replicas $values.deployment.autoscale_enabled) -}}
+  {{- $notes = append $notes "Neither deployment.num_replicas nor deployment.autoscale_enabled is given, so that the number of pods is fixed: set autoscale_enabled to true for an autoscaler, as Azure ML had it." -}}
+{{- end -}}
+{{- if and (eq (include "gpu-inference.maxReplicas" . | int64) 1) (contains "maxSurge: 0" (include "gpu-inference.strategy" .)) -}}
+  {{- $notes = append $notes (printf "With one pod, and no GPU to spare for a second, each upgrade interrupts the service; cluster.gpu_count %d would prevent that." (mul 2 $gpus)) -}}
+{{- end -}}
+{{ $notes | toJson }}
+{{- end }}
+
+{{- define "gpu-inference.imageNotes" -}}
+{{- $values := include "gpu-inference.values" . | fromJson -}}
+{{- $notes := list -}}
+{{- if eq $values.image.repository "gpu-inference-runtime" -}}
+  {{- $notes = append $notes "The image is the bare runtime: its built-in script only echoes what it is sent. Set image.repository and image.tag to an image with your entry script and models." -}}
+{{- end -}}
+{{ $notes | toJson }}
+{{- end }}
+
+{{- define "gpu-inference.deploymentNotes" -}}
+{{- $deployment := (include "gpu-inference.values" . | fromJson).deployment -}}
+{{- $notes := list -}}
+{{- if $deployment.primary_key -}}
+  {{- $notes = append $notes "The keys given as deployment.primary_key and secondary_key can be read by whoever can read the release's values." -}}
+{{- end -}}
+{{- if $deployment.compute_target_name -}}
+  {{- $notes = append $notes "deployment.compute_target_name has no effect: the cluster is the one that the release is in." -}}
+{{- end -}}
+{{- if not $deployment.blobfuse_enabled -}}
+  {{- $notes = append $notes "deployment.blobfuse_enabled: false has no effect on models that are inside the image." -}}
+{{- end -}}
+{{ $notes | toJson }}
+{{- end }}
