@@ -12,7 +12,7 @@ from pathlib import Path
 
 SECONDS_BETWEEN_TRIES = 1.0
 # What a service answers while it starts, or while all its slots are taken.
-PASSING = (502, 503, 504)
+UNAVAILABLE = 503
 LONGEST_SHOWN = 500
 
 
@@ -48,7 +48,7 @@ def answer(url: str, body: bytes, key: str | None, timeout: float, deadline: flo
     while True:
         try:
             status, text = post(url, body, key, timeout)
-            if status not in PASSING or time.monotonic() > deadline:
+            if status != UNAVAILABLE or time.monotonic() > deadline:
                 return status, text
             said = f"status {status}"
         except OSError as error:
