@@ -112,12 +112,17 @@ def test_a_bad_setting_ends_the_start_with_one_sentence(start_server: StartServe
     )
 
 
-def test_a_taken_health_port_ends_the_start_with_a_sentence(start_server: StartServer) -> None:
+@pytest.mark.parametrize(
+    ("variable", "name"), [("HEALTH_PORT", "health port"), ("SERVER_PORT", "port for scoring")]
+)
+def test_a_taken_port_ends_the_start_with_a_sentence(
+    start_server: StartServer, variable: str, name: str
+) -> None:
     with socket.create_server(("0.0.0.0", 0)) as taken:
         port = taken.getsockname()[1]
-        server = start_server(HEALTH_PORT=str(port))
+        server = start_server(**{variable: str(port)})
         assert server.wait_for_exit() == 1
-    assert f"The health port {port} cannot be opened: Address already in use." in server.log
+    assert f"The {name} {port} cannot be opened: Address already in use." in server.log
 
 
 def test_sigterm_during_init_ends_the_server_at_once(start_server: StartServer) -> None:

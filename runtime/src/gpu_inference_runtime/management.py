@@ -12,17 +12,8 @@ from gpu_inference_runtime.state import State
 _IDLE_SECONDS = 10
 
 
-def open_management_socket(port: int) -> socket.socket:
-    """Return a listening socket; opened before the worker process exists, so that each worker can inherit it.
-
-    Raises:
-        OSError: the port is taken or not allowed.
-    """
-    return socket.create_server(("0.0.0.0", port), backlog=128)
-
-
 def serve_management(listener: socket.socket, state: State, metrics: Metrics) -> None:
-    """Answer on the socket from now on, in daemon threads."""
+    """Answer on the listening socket from now on, in daemon threads."""
 
     class Handler(BaseHTTPRequestHandler):
         timeout = _IDLE_SECONDS

@@ -16,8 +16,9 @@ from gunicorn.glogging import Logger
 
 from gpu_inference_runtime import __version__, shims
 from gpu_inference_runtime.entry_script import EntryScriptError, load_entry_script
+from gpu_inference_runtime.listening import listen_everywhere
 from gpu_inference_runtime.logs import ACCESS, configure_logging, print_to_log, request_id_of_log_lines
-from gpu_inference_runtime.management import open_management_socket, serve_management
+from gpu_inference_runtime.management import serve_management
 from gpu_inference_runtime.metrics import Metrics
 from gpu_inference_runtime.model_dir import describe_model_dir
 from gpu_inference_runtime.script_thread import ScriptThread
@@ -65,10 +66,13 @@ class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn has no type info
 class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has no type information
     """gunicorn's view of the service. `load` runs in the worker process; the rest in both."""
 
-    def __init__(self, settings: Settings, management: socket.socket) -> None:
+    def __init__(self, settings: Settings, scoring: socket.socket, management: socket.socket) -> None:
         self.settings = settings
         self.state = State()
         self.script: ScriptThread
+        self._traces: Traces
+        # gunicorn takes it over, and keeps it when it is told to read its configuration again.
+        self._scoring = scoring.detach()
         self._management = management
         super().__init__()
 
@@ -76,7 +80,7 @@ class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has
         """Tell gunicorn how to run, from our settings alone."""
         settings = self.settings
         options = {
-            "bind": f"0.0.0.0:{settings.port}",
+            "bind": f"fd://{self._scoring}",
             "workers": settings.worker_count,
             "worker_class": DrainingWorker,
             "threads": settings.max_concurrent_requests + LONGEST_QUEUE + _SPARE_THREADS,
@@ -142,13 +146,14 @@ def serve(settings: Settings) -> int:
     os.environ["AML_APP_ROOT"] = str(settings.app_root)
     if settings.model_dir:
         os.environ["AZUREML_MODEL_DIR"] = settings.model_dir
-    try:
-        management = open_management_socket(settings.health_port)
-    except OSError as error:
-        log.error(
-            "The health port %d cannot be opened: %s.", settings.health_port, os.strerror(error.errno or 0)
-        )
-        return 1
+    # Before the worker process exists, so that it inherits them.
+    sockets = []
+    for name, port in (("port for scoring", settings.port), ("health port", settings.health_port)):
+        try:
+            sockets.append(listen_everywhere(port))
+        except OSError as error:
+            log.error("The %s %d cannot be opened: %s.", name, port, os.strerror(error.errno or 0))
+            return 1
     log.info(
         "gpu-inference-server %s: service %r, script %s, front end %s, ports %d and %d",
         __version__,
@@ -159,7 +164,7 @@ def serve(settings: Settings) -> int:
         settings.health_port,
     )
     try:
-        ScoringApplication(settings, management).run()
+        ScoringApplication(settings, *sockets).run()
     except HaltServer as halt:
         # A worker that failed while gunicorn was already stopping.
         return int(halt.exit_status)
