@@ -3,7 +3,8 @@
 import base64
 from typing import Any
 
-from tests.chart.rendering import Rendered, render
+import pytest
+from tests.chart.rendering import RefusedError, Rendered, render
 
 MAKERS = {"Job", "Role", "RoleBinding"}
 
@@ -93,6 +94,33 @@ def test_a_secret_of_the_users_own_is_only_mounted() -> None:
     rendered = render({"keys": {"existingSecret": "mine"}})
     assert keys_volume(rendered)["secretName"] == "mine"
     assert not kinds(rendered) & (MAKERS | {"Secret"})
+
+
+def test_the_names_in_a_secret_of_the_users_own_lead_to_the_files_that_the_server_reads() -> None:
+    names = {"primaryKeyName": "api.key", "secondaryKeyName": "spare"}
+    rendered = render({"keys": {"existingSecret": "mine", **names}})
+    assert keys_volume(rendered) == {
+        "secretName": "mine",
+        "items": [{"key": "api.key", "path": "primaryKey"}, {"key": "spare", "path": "secondaryKey"}],
+    }
+
+
+def test_a_name_that_no_secret_can_hold_is_refused() -> None:
+    with pytest.raises(RefusedError, match=r"keys[./]primaryKeyName"):
+        render({"keys": {"existingSecret": "mine", "primaryKeyName": "not a name"}})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, None),
+        ({"primary_key": "first"}, "primaryKey"),
+        ({"primary_key": "first", "secondary_key": "second"}, "primaryKey,secondaryKey"),
+    ],
+)
+def test_the_secret_says_which_keys_come_from_the_values(given: dict[str, str], said: str | None) -> None:
+    annotations = render({"deployment": given}).one("Secret")["metadata"].get("annotations")
+    assert annotations == (said and {"gpu-inference/keys-from-values": said})
 
 
 def test_without_authentication_there_are_no_keys() -> None:

@@ -23,6 +23,12 @@ def test_they_tell_how_to_wait_read_a_key_and_score() -> None:
     assert "helm test mnist --namespace default --logs" in text
 
 
+def test_they_read_the_key_from_a_secret_of_the_users_own_by_its_name_there() -> None:
+    text = notes({**READY, "keys": {"existingSecret": "mine", "primaryKeyName": "api.key"}})
+    assert "get secret mine --output jsonpath='{.data.api\\.key}'" in text
+    assert "(api.key or secondaryKey)" in text
+
+
 def test_a_service_without_surprises_only_hears_about_pending_pods() -> None:
     (note,) = (line for line in notes(READY).splitlines() if line.startswith("- "))
     assert note.startswith("- Pods stay Pending until a node offers 1 of nvidia.com/gpu;")

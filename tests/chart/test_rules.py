@@ -27,9 +27,10 @@ BROKEN: dict[str, dict[str, Any]] = {
         }
     },
     "pool": {"deployment": {"num_replicas": 3, "gpu_cores": 2}, "cluster": {"gpu_count": 5}},
-    "pool for one pod, second key alone": {
+    "pool for one pod, second key alone, names in no Secret": {
         "deployment": {"num_replicas": 3, "gpu_cores": 2, "secondary_key": "b"},
         "cluster": {"gpu_count": 1},
+        "keys": {"primaryKeyName": "api.key", "secondaryKeyName": "spare"},
     },
     "keys in two places, service name, selector labels": {
         "deployment": {"primary_key": "a"},
@@ -64,7 +65,7 @@ BROKEN: dict[str, dict[str, Any]] = {
     },
 }
 # How many rules each breaks.
-SENTENCES = dict(zip(BROKEN, (4, 3, 1, 2, 4, 4, 5, 3), strict=True))
+SENTENCES = dict(zip(BROKEN, (4, 3, 1, 4, 4, 4, 5, 3), strict=True))
 
 
 @pytest.mark.parametrize("name", BROKEN)

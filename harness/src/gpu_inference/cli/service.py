@@ -29,6 +29,17 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     actions = keys.add_subparsers(metavar="ACTION", required=True)
     show = _add(actions, "show", "print both keys of a service, as JSON")
     show.set_defaults(handler=_show_keys)
+    regenerate = _add(actions, "regenerate", "change one key of a service while the other works")
+    regenerate.add_argument(
+        "key", type=str.lower, choices=("primary", "secondary"), help="which of the two, in any case"
+    )
+    # Not the key itself: an argument can be read by everyone on this machine.
+    regenerate.add_argument(
+        "--key-file",
+        metavar="FILE|-",
+        help="a file with the new key, or - for standard input (default: made)",
+    )
+    regenerate.set_defaults(handler=_regenerate_key)
 
     uri = _add(commands, "uri", "print the address that a service is called at")
     uri.set_defaults(handler=_uri)
@@ -211,6 +222,22 @@ def _wait(arguments: argparse.Namespace) -> None:
 def _show_keys(arguments: argparse.Namespace) -> None:
     primary, secondary = _open(arguments).get_keys()
     print(json.dumps({"primaryKey": primary, "secondaryKey": secondary}, indent=2))
+
+
+def _regenerate_key(arguments: argparse.Namespace) -> None:
+    given = None if arguments.key_file is None else _read_key(arguments.key_file)
+    progress = Progress()
+    with progress.step(f"Changing the {arguments.key} key of {arguments.name}"):
+        _open(arguments).regen_key(arguments.key, given, progress=progress)
+
+
+def _read_key(file: str) -> str:
+    try:
+        return (sys.stdin.read() if file == "-" else Path(file).read_text()).strip()
+    except OSError as error:
+        raise GpuInferenceError(f"The file {file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise GpuInferenceError(f"{file} does not hold a key, but bytes that are not text.") from error
 
 
 def _uri(arguments: argparse.Namespace) -> None:

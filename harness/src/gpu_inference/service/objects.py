@@ -1,19 +1,25 @@
 """Reads a service's objects from the API server, as the plain JSON that it sends."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kubernetes import client
 
 from gpu_inference.cluster.api import TIMEOUT_SECONDS, connect, sentences
+from gpu_inference.errors import GpuInferenceError
 
 Object = dict[str, Any]
 
 NAME_LABEL = "app.kubernetes.io/name=gpu-inference"
 _INSTANCE_LABEL = "app.kubernetes.io/instance"
 _COMPONENT_LABEL = "app.kubernetes.io/component"
+_MERGE_PATCH = "application/merge-patch+json"
+
+
+class ConflictError(GpuInferenceError):
+    """Somebody else changed the object since it was read."""
 
 
 class Objects:
@@ -81,6 +87,24 @@ class Objects:
         found = self._items(self._core.list_namespaced_secret, field_selector=f"metadata.name={name}")
         return found[0] if found else None
 
+    def patch_secret(self, secret: Object, manager: str, **change: Any) -> None:
+        """Merge a change into a Secret, in the name of a field manager.
+
+        Raises:
+            ConflictError: it is no longer as it was read.
+        """
+        metadata = {**change.pop("metadata", {}), "resourceVersion": secret["metadata"]["resourceVersion"]}
+        self._patch(
+            self._core.patch_namespaced_secret,
+            secret["metadata"]["name"],
+            {"metadata": metadata, **change},
+            field_manager=manager,
+        )
+
+    def annotate_pod(self, pod: str, annotations: Mapping[str, str]) -> None:
+        """Set annotations of a pod, if it is still there."""
+        self._patch(self._core.patch_namespaced_pod, pod, {"metadata": {"annotations": dict(annotations)}})
+
     def node_addresses(self) -> list[str]:
         """Return the nodes' addresses, external ones first."""
         nodes = json.loads(self._read(self._core.list_node))["items"]
@@ -104,6 +128,23 @@ class Objects:
     def _items(self, read: Callable[..., Any], **selectors: str) -> list[Object]:
         items: list[Object] = json.loads(self._read(read, self.namespace, **selectors))["items"]
         return items
+
+    def _patch(self, patch: Callable[..., Any], name: str, change: Object, **options: Any) -> None:
+        with sentences(self._cluster):
+            try:
+                patch(
+                    name,
+                    self.namespace,
+                    change,
+                    _content_type=_MERGE_PATCH,
+                    _request_timeout=TIMEOUT_SECONDS,
+                    **options,
+                )
+            except client.ApiException as error:
+                if error.status == 409:
+                    raise ConflictError(f"{name} was changed by somebody else at the same time.") from error
+                if error.status != 404:
+                    raise
 
     def _read(self, read: Callable[..., Any], *words: str, **options: Any) -> bytes:
         with sentences(self._cluster):

@@ -26,7 +26,7 @@ class PortForward:
     def __init__(
         self, api: client.ApiClient, namespace: str, choose_pod: Callable[[], str], port: int
     ) -> None:
-        self._core = client.CoreV1Api(api)
+        self._configuration = api.configuration
         self._namespace = namespace
         self._choose_pod = choose_pod
         self._port = port
@@ -54,9 +54,13 @@ class PortForward:
     def _carry(self, connection: socket.socket) -> None:
         # Whatever fails ends this connection alone: its client sees it closed, and tries again.
         with connection, contextlib.suppress(GpuInferenceError, client.ApiException, OSError):
+            pod = self._choose_pod()
+            # A client of its own: `portforward` exchanges a method of it while it connects, and calls of
+            # other threads would go the wrong way.
+            core = client.CoreV1Api(client.ApiClient(self._configuration))
             forward = portforward(
-                self._core.connect_get_namespaced_pod_portforward,
-                self._choose_pod(),
+                core.connect_get_namespaced_pod_portforward,
+                pod,
                 self._namespace,
                 ports=str(self._port),
             )

@@ -1,26 +1,25 @@
 """A deployed service, with the names that `AksWebservice` of Azure ML SDK v1 had."""
 
-import base64
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from gpu_inference.cluster.locate import find_kubeconfig
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
+from gpu_inference.progress import Progress, Silent
 from gpu_inference.resources import chart_directory
 from gpu_inference.service.client import ScoringClient
 from gpu_inference.service.endpoint import address_in_cluster, forwarded, reachable_address
+from gpu_inference.service.key_rotation import regenerate
+from gpu_inference.service.keys import Key, keys_place, new_key, read_keys, require_key, which_key
 from gpu_inference.service.objects import Object, Objects
 from gpu_inference.service.port_forward import PortForward
 from gpu_inference.service.state import Observed, ServiceState, State, judge
 from gpu_inference.service.values import merged
 from gpu_inference.service.waiting import wait_until_healthy
 
-Key = Literal["primary", "secondary"]
-
-_KEY_NAMES = ("primaryKey", "secondaryKey")
 _TRACEBACK_LINES = 100
 _GONE_SECONDS = 120
 
@@ -133,23 +132,26 @@ class Service:
         Raises:
             GpuInferenceError: the service asks for no key, or its Secret has none yet.
         """
-        deployment = self._deployment()
-        secret_name = _keys_secret(deployment)
-        if secret_name is None:
-            raise GpuInferenceError(
-                f"The service {self.name} has no keys: deployment.auth_enabled is false for it."
-            )
-        secret = self._objects.secret(secret_name)
-        data = (secret or {}).get("data") or {}
-        missing = [name for name in _KEY_NAMES if not data.get(name)]
-        if missing:
-            raise GpuInferenceError(
-                f"The Secret {secret_name} in namespace {self.namespace} has no {' and no '.join(missing)}.",
-                "A Job of the release fills it soon after the deployment: "
-                f"kubectl get jobs --namespace {self.namespace}",
-            )
-        primary, secondary = (base64.b64decode(data[name]).decode().strip() for name in _KEY_NAMES)
-        return primary, secondary
+        return read_keys(self._objects, self._deployment())
+
+    def regen_key(self, key: str, set_key: str | None = None, *, progress: Progress | None = None) -> None:
+        """Change one key while the other works; return when every ready pod goes by the new one.
+
+        Nothing is restarted. Who may do this: get and patch on the Secret, list and patch on pods, create on
+        pods/portforward.
+
+        Args:
+            key: `primary` or `secondary`, in any case.
+            set_key: the new key; made here unless given.
+            progress: where to say what is waited for.
+
+        Raises:
+            GpuInferenceError: the key comes from the values or from a Secret of the user's own, somebody else
+                changed it at the same time, or some pods did not follow within 120 s; they are named.
+        """
+        which = which_key(key)
+        value = new_key() if set_key is None else require_key(set_key)
+        regenerate(self._objects, self._deployment(), which, value, progress=progress or Silent())
 
     def run(self, input_data: str | bytes, *, key: Key = "primary") -> Any:
         """Score the body of one request (usually JSON text) and return the decoded answer.
@@ -268,7 +270,7 @@ class Service:
         return f"http://{address}/api/v1/service/{self.name}"
 
     def _key(self, which: Key) -> str | None:
-        if _keys_secret(self._deployment()) is None:
+        if keys_place(self._deployment()) is None:
             return None
         primary, secondary = self.get_keys()
         return primary if which == "primary" else secondary
@@ -304,12 +306,3 @@ def services(
 
 def _release(deployment: Object) -> str:
     return str(deployment["metadata"]["labels"]["app.kubernetes.io/instance"])
-
-
-def _keys_secret(deployment: Object) -> str | None:
-    """Return the Secret that the pods read their keys from, or None when they ask for none."""
-    for volume in deployment["spec"]["template"]["spec"].get("volumes", []):
-        items = volume.get("secret", {}).get("items", [])
-        if {item["key"] for item in items} >= set(_KEY_NAMES):
-            return str(volume["secret"]["secretName"])
-    return None

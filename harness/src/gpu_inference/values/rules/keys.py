@@ -20,3 +20,13 @@ def problems(values: ChartValues) -> Iterator[str]:
             "keys.existingSecret and deployment.primary_key or secondary_key are both given: keep the keys in"
             " one place."
         )
+    names = {
+        "primaryKey": values.keys.primary_key_name,
+        "secondaryKey": values.keys.secondary_key_name,
+    }
+    for own, name in names.items():
+        if name != own and not values.keys.existing_secret:
+            yield (
+                f"keys.{own}Name is {name} without keys.existingSecret: the chart's own Secret calls it {own}."
+                f" Give keys.existingSecret too, or leave keys.{own}Name out."
+            )
