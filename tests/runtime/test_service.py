@@ -15,6 +15,7 @@ from gpu_inference_runtime.script_thread import ScriptThread
 from gpu_inference_runtime.service import ScoringService
 from gpu_inference_runtime.settings import Settings
 from gpu_inference_runtime.state import State
+from gpu_inference_runtime.traces import NoTraces
 
 PATIENCE = 60
 SETTINGS = Settings(front_end="azureml", service_name="mnist", max_queue_wait_ms=20)
@@ -27,7 +28,7 @@ class Bench:
         self.state = State()
         self.metrics = Metrics()
         self.script = ScriptThread()
-        self.service = ScoringService(settings, self.script, self.state, self.metrics)
+        self.service = ScoringService(settings, self.script, self.state, self.metrics, NoTraces())
         if run:
             self.service.start(run)
 

@@ -29,6 +29,11 @@ def request_id_of_log_lines(request_id: str) -> Iterator[None]:
         _request_id.reset(token)
 
 
+def current_request_id() -> str:
+    """Return the id of the request that is being worked on here; empty outside of one."""
+    return _request_id.get()
+
+
 class _Formatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname).1s [%(process)d] %(name)s - %(request)s%(message)s")

@@ -23,6 +23,12 @@ class Metrics:
             ["reason"],
             registry=self._registry,
         )
+        self.model_data_rows = Counter(
+            "gpu_inference_model_data_rows",
+            "Rows that the script gave to ModelDataCollector, by what became of them (written, dropped)",
+            ["outcome"],
+            registry=self._registry,
+        )
         self.request_seconds = Histogram(
             "gpu_inference_request_seconds",
             "From a request's headers to its answer",

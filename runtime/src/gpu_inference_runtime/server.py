@@ -26,6 +26,7 @@ from gpu_inference_runtime.service import LONGEST_QUEUE, ScoringService
 from gpu_inference_runtime.settings import Settings
 from gpu_inference_runtime.state import State
 from gpu_inference_runtime.tf1 import TensorFlowMissingError, use_tensorflow_v1
+from gpu_inference_runtime.traces import Traces, traces
 from gpu_inference_runtime.web import create_app
 from gpu_inference_runtime.worker import DrainingWorker
 
@@ -37,6 +38,8 @@ _SPARE_THREADS = 16
 # Longer than most clients and proxies keep an idle connection, so that it is they who close it, seconds.
 _KEEPALIVE_SECONDS = 75
 _MOST_CONNECTIONS = 4096
+# Twice this stays below the seconds to spare that end the graceful time.
+_FLUSH_SECONDS = 2.0
 
 log = logging.getLogger("gpu_inference")
 
@@ -103,10 +106,20 @@ class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has
         print_to_log()
         metrics = Metrics()
         self.script = ScriptThread()
-        service = ScoringService(self.settings, self.script, self.state, metrics)
+        self._traces = traces(self.settings)
+        service = ScoringService(self.settings, self.script, self.state, metrics, self._traces)
         serve_management(self._management, self.state, metrics)
         self.script.submit(lambda: start_script(self.settings, service, metrics))
         return create_app(self.settings, service, self.state)
+
+    def flush(self) -> None:
+        """Hand on what was collected and traced, within the time that the server has to end in."""
+        self._traces.flush(_FLUSH_SECONDS)
+        if self.settings.model_data_directory is not None:
+            from gpu_inference_runtime import model_data
+
+            if rows := model_data.current():
+                rows.flush(_FLUSH_SECONDS)
 
 
 def start_script(settings: Settings, service: ScoringService, metrics: Metrics) -> None:
@@ -114,6 +127,13 @@ def start_script(settings: Settings, service: ScoringService, metrics: Metrics) 
     began = time.perf_counter()
     try:
         shims.offer()
+        if settings.model_data_directory is not None:
+            from gpu_inference_runtime import model_data
+
+            def count(outcome: str, rows: int) -> None:
+                metrics.model_data_rows.labels(outcome=outcome).inc(rows)
+
+            model_data.start(settings, settings.model_data_directory, count)
         if settings.tensorflow_v1:
             use_tensorflow_v1()
         script = load_entry_script(settings.entry_script, settings.app_root, settings.source_directory)

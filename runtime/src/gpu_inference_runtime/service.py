@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from gpu_inference_runtime import scoring
+from gpu_inference_runtime.authorization import Authorization, IssuerUnknownError
 from gpu_inference_runtime.keys import Keys
 from gpu_inference_runtime.logs import request_id_of_log_lines
 from gpu_inference_runtime.messages import (
@@ -26,6 +27,7 @@ from gpu_inference_runtime.script_thread import ScriptThread
 from gpu_inference_runtime.settings import Settings
 from gpu_inference_runtime.slots import OverloadedError, Slots
 from gpu_inference_runtime.state import State
+from gpu_inference_runtime.traces import Trace, Traces
 
 # More than wait in practice within azureml-fe's 500 ms; few enough that each can have its own thread.
 LONGEST_QUEUE = 64
@@ -47,12 +49,15 @@ class _RefusedError(Exception):
 class ScoringService:
     """Answers scoring requests. Safe to call from any number of threads; `run()` itself never overlaps."""
 
-    def __init__(self, settings: Settings, script: ScriptThread, state: State, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, script: ScriptThread, state: State, metrics: Metrics, traces: Traces
+    ) -> None:
         self._settings = settings
+        self._traces = traces
         self._script = script
         self._state = state
         self._metrics = metrics
-        self._keys = Keys(settings.keys_directory) if settings.keys_directory else None
+        self._authorization = _authorization(settings)
         self._slots = Slots(settings.max_concurrent_requests, settings.queue_wait_seconds, LONGEST_QUEUE)
         self._run: Callable[[str], Any] | None = None
         metrics.capacity_slots.set(self._slots.capacity)
@@ -80,22 +85,22 @@ class ScoringService:
         return answer
 
     def _answer_known(self, request: Request, ids: RequestIds) -> Answer:
-        try:
-            answer = self._score(request)
-        except _RefusedError as refused:
-            self._metrics.refusals.labels(reason=refused.reason).inc()
-            answer = refused.answer
-        except Exception:
-            log.exception("The server itself failed")
-            answer = error_answer(500, scoring.INTERNAL_ERROR)
+        with self._traces.request(request, ids.request_id) as trace:
+            try:
+                answer = self._score(request, trace)
+            except _RefusedError as refused:
+                self._metrics.refusals.labels(reason=refused.reason).inc()
+                answer = refused.answer
+            except Exception:
+                log.exception("The server itself failed")
+                answer = error_answer(500, scoring.INTERNAL_ERROR)
+            trace.answered(answer.status)
         return replace(answer, headers=(*answer.headers, *ids.headers()))
 
-    def _score(self, request: Request) -> Answer:
+    def _score(self, request: Request, trace: Trace) -> Answer:
         if request.method not in ("GET", "POST"):
             raise _RefusedError("method", error_answer(405, "Method not allowed"))
-        if self._keys and (why := self._keys.refusal(request.headers.get("authorization"))):
-            challenge = ("WWW-Authenticate", "Bearer")
-            raise _RefusedError("key", error_answer(401, why, challenge))
+        self._authorize(request)
         limit = self._settings.body_limit
         if limit is not None and (request.content_length or 0) > limit:
             raise self._too_large(limit)
@@ -106,14 +111,28 @@ class ScoringService:
             with self._slots.place():
                 text = self._read(request)
                 began = time.perf_counter()
-                self._slots.take()
+                with trace.part("queue"):
+                    self._slots.take()
         except OverloadedError:
             message = f"Too many requests for service {self._settings.service_name} (overloaded)"
             # A new connection may reach another replica; this one would come back here.
             refusal = error_answer(503, message, _RETRY_SOON, close=True)
             raise _RefusedError("overloaded", refusal) from None
         self._metrics.queue_seconds.observe(time.perf_counter() - began)
-        return self._run_in_time(self._run, text)
+        return self._run_in_time(self._run, text, trace)
+
+    def _authorize(self, request: Request) -> None:
+        if self._authorization is None:
+            return
+        try:
+            why = self._authorization.refusal(request.headers.get("authorization"))
+        except IssuerUnknownError:
+            # Not 401: the client's token may be good.
+            refusal = error_answer(503, "No token can be checked yet.", _RETRY_SOON, close=True)
+            raise _RefusedError("issuer", refusal) from None
+        if why:
+            reason = "token" if self._settings.asks_for_token else "key"
+            raise _RefusedError(reason, error_answer(401, why, ("WWW-Authenticate", "Bearer")))
 
     def _read(self, request: Request) -> str:
         try:
@@ -132,11 +151,11 @@ class ScoringService:
         )
         return _RefusedError("size", answer)
 
-    def _run_in_time(self, run: Callable[[str], Any], text: str) -> Answer:
+    def _run_in_time(self, run: Callable[[str], Any], text: str, trace: Trace) -> Answer:
         """Score on the script's thread; the slot taken for it is given back when the call really ends."""
 
         def call() -> Answer:
-            with self._metrics.run_seconds.time():
+            with self._metrics.run_seconds.time(), trace.part("run"):
                 return scoring.score(run, text, self._settings.front_end)
 
         future = self._script.submit(call)
@@ -153,3 +172,13 @@ class ScoringService:
     def _watch_overdue(self, future: "Future[Answer]") -> None:
         self._state.call_overdue()
         future.add_done_callback(lambda _: self._state.overdue_call_ended())
+
+
+def _authorization(settings: Settings) -> Authorization | None:
+    """Return who knows whether a request may score; None where all may."""
+    if settings.asks_for_token:
+        # Only here: cryptography is memory that other services do not need.
+        from gpu_inference_runtime.tokens import tokens
+
+        return tokens(settings)
+    return Keys(settings.keys_directory) if settings.keys_directory else None

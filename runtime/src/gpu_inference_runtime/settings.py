@@ -3,8 +3,9 @@
 import argparse
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,10 +43,43 @@ def _seconds(value: str) -> float:
     return number
 
 
+def _ratio(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise ValueError("must be a number from 0 to 1")
+    return number
+
+
+def _http_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
+        raise ValueError("must be an http:// or https:// URL")
+    return value
+
+
 def _switch(value: str) -> bool:
     if value.lower() not in ("true", "false"):
         raise ValueError("must be true or false")
     return value.lower() == "true"
+
+
+def _https_url(value: str) -> str:
+    # Whoever can change what comes from there can make tokens.
+    if not re.fullmatch(r"https://[^/\s]+(/\S*)?", value):
+        raise ValueError("must be a URL that begins with https://")
+    return value
+
+
+def _texts(value: str) -> tuple[str, ...]:
+    try:
+        texts = json.loads(value)
+    except ValueError:
+        texts = None
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
+        raise ValueError('must be a JSON list of at least one text, as ["one", "two"]')
+    return tuple(texts)
 
 
 def _front_end(value: str) -> FrontEnd:
@@ -72,11 +106,29 @@ class Settings:
     worker_timeout_seconds: int = 300
     front_end: FrontEnd = "none"
     keys_directory: Path | None = None
+    token_issuer: str | None = None
+    token_discovery_url: str | None = None
+    token_audience: str | None = None
+    token_allowed_subjects: tuple[str, ...] = ()
+    token_jwks_file: Path | None = None
+    token_jwks_url: str | None = None
+    token_jwks_ca_file: Path | None = None
+    token_jwks_token_file: Path | None = None
     max_concurrent_requests: int = 1
     max_queue_wait_ms: int = 500
     max_body_bytes: int | None = None
     drain_seconds: float = 0.0
     tensorflow_v1: bool = False
+    model_data_directory: Path | None = None
+    model_data_file_mb: int = 16
+    model_data_total_mb: int = 1024
+    app_insights: bool = False
+    otlp_endpoint: str | None = None
+    # Often somebody's credentials.
+    otlp_headers: str | None = field(default=None, repr=False)
+    telemetry_service_name: str | None = None
+    resource_attributes: str | None = None
+    traces_ratio: float = 1.0
 
     @property
     def body_limit(self) -> int | None:
@@ -84,6 +136,11 @@ class Settings:
         if self.max_body_bytes is None and self.front_end == "azureml":
             return _FRONT_END_BODY_LIMIT
         return self.max_body_bytes
+
+    @property
+    def asks_for_token(self) -> bool:
+        """Whether a request must carry a token."""
+        return self.token_jwks_file is not None or self.token_jwks_url is not None
 
     @property
     def queue_wait_seconds(self) -> float | None:
@@ -139,11 +196,29 @@ SOURCES = (
     Source("worker_timeout_seconds", "WORKER_TIMEOUT", _whole_number(1)),
     Source("front_end", "GPU_INFERENCE_FRONT_END", _front_end),
     Source("keys_directory", "GPU_INFERENCE_KEYS_DIR", Path),
+    Source("token_issuer", "GPU_INFERENCE_TOKEN_ISSUER", str),
+    Source("token_discovery_url", "GPU_INFERENCE_TOKEN_DISCOVERY_URL", _https_url),
+    Source("token_audience", "GPU_INFERENCE_TOKEN_AUDIENCE", str),
+    Source("token_allowed_subjects", "GPU_INFERENCE_TOKEN_ALLOWED_SUBJECTS", _texts),
+    Source("token_jwks_file", "GPU_INFERENCE_TOKEN_JWKS_FILE", Path),
+    Source("token_jwks_url", "GPU_INFERENCE_TOKEN_JWKS_URL", _https_url),
+    Source("token_jwks_ca_file", "GPU_INFERENCE_TOKEN_JWKS_CA_FILE", Path),
+    Source("token_jwks_token_file", "GPU_INFERENCE_TOKEN_JWKS_TOKEN_FILE", Path),
     Source("max_concurrent_requests", "GPU_INFERENCE_MAX_CONCURRENT_REQUESTS", _whole_number(1)),
     Source("max_queue_wait_ms", "GPU_INFERENCE_MAX_QUEUE_WAIT_MS", _whole_number(0)),
     Source("max_body_bytes", "GPU_INFERENCE_MAX_BODY_BYTES", _whole_number(1)),
     Source("drain_seconds", "GPU_INFERENCE_DRAIN_SECONDS", _seconds),
     Source("tensorflow_v1", "GPU_INFERENCE_TENSORFLOW_V1", _switch),
+    Source("model_data_directory", "GPU_INFERENCE_MODEL_DATA_DIR", Path),
+    Source("model_data_file_mb", "GPU_INFERENCE_MODEL_DATA_FILE_MB", _whole_number(1)),
+    Source("model_data_total_mb", "GPU_INFERENCE_MODEL_DATA_TOTAL_MB", _whole_number(1)),
+    Source("app_insights", "AML_APP_INSIGHTS_ENABLED", _switch),
+    # The names that every OpenTelemetry SDK reads.
+    Source("otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", _http_url),
+    Source("otlp_headers", "OTEL_EXPORTER_OTLP_HEADERS", str),
+    Source("telemetry_service_name", "OTEL_SERVICE_NAME", str),
+    Source("resource_attributes", "OTEL_RESOURCE_ATTRIBUTES", str),
+    Source("traces_ratio", "GPU_INFERENCE_TRACES_RATIO", _ratio),
 )
 
 
@@ -233,6 +308,17 @@ def _check_together(settings: Settings) -> None:
         )
     if not settings.app_root.is_dir():
         raise SettingsError(f"AML_APP_ROOT is {os.fspath(settings.app_root)!r}, which is not a folder.")
+    if settings.app_insights and settings.otlp_endpoint is None:
+        raise SettingsError(
+            "AML_APP_INSIGHTS_ENABLED is true but OTEL_EXPORTER_OTLP_ENDPOINT, the URL of the OpenTelemetry"
+            " collector that traces go to, is not set: set it, or AML_APP_INSIGHTS_ENABLED to false."
+        )
+    if settings.model_data_total_mb < 2 * settings.model_data_file_mb:
+        raise SettingsError(
+            f"GPU_INFERENCE_MODEL_DATA_TOTAL_MB is {settings.model_data_total_mb}, but must be at least twice"
+            f" GPU_INFERENCE_MODEL_DATA_FILE_MB, which is {settings.model_data_file_mb}."
+        )
+    _check_tokens(settings)
     if settings.keys_directory is None:
         return
     if settings.front_end == "none":
@@ -244,3 +330,32 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError(
             f"GPU_INFERENCE_KEYS_DIR is {os.fspath(settings.keys_directory)!r}, which is not a folder."
         )
+
+
+def _check_tokens(settings: Settings) -> None:
+    given = [
+        source.variable
+        for source in SOURCES
+        if source.field.startswith("token_") and getattr(settings, source.field)
+    ]
+    if not given:
+        return
+    if settings.front_end == "none":
+        raise SettingsError(
+            f"{given[0]} is set but GPU_INFERENCE_FRONT_END is none, which asks for no token: "
+            "set it to azureml, or unset the former."
+        )
+    if settings.keys_directory is not None:
+        raise SettingsError(f"GPU_INFERENCE_KEYS_DIR and {given[0]} are both set: keep one.")
+    pairs = (
+        ("token_jwks_file", "token_jwks_url", "where the issuer's keys are"),
+        ("token_issuer", "token_discovery_url", "who the issuer is"),
+    )
+    for one, other, purpose in pairs:
+        if (getattr(settings, one) is None) == (getattr(settings, other) is None):
+            names = " and ".join(source.variable for source in SOURCES if source.field in (one, other))
+            raise SettingsError(f"Exactly one of {names} must be set when tokens are asked for: {purpose}.")
+    for field_name in ("token_audience", "token_allowed_subjects"):
+        if not getattr(settings, field_name):
+            (name,) = (source.variable for source in SOURCES if source.field == field_name)
+            raise SettingsError(f"{given[0]} is set but {name} is not: set it too.")

@@ -33,6 +33,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def run(self) -> None:
         """Serve until told to stop and all is answered."""
         super().run()
+        self.app.flush()
         if self.app.script.busy:
             # init(), or a call that timed out: native code on a daemon thread crashes when the interpreter
             # is taken down around it.
