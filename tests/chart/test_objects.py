@@ -5,9 +5,6 @@ from typing import Any
 import pytest
 from tests.chart.rendering import render
 
-PRODUCT = {"key": "nvidia.com/gpu.product", "operator": "In", "values": ["A100", "H100"]}
-REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-
 
 def deployment(**parameters: Any) -> dict[str, Any]:
     """Return values with these parameters and a pool that is large enough for them."""
@@ -86,43 +83,6 @@ def test_a_pod_without_gpus_asks_for_none_and_tolerates_no_gpu_node() -> None:
     assert "limits" not in rendered.container["resources"]
     assert "nvidia.com/gpu" not in rendered.container["resources"]["requests"]
     assert not {"tolerations", "affinity", "nodeSelector"} & rendered.pod.keys()
-
-
-def test_another_gpu_resource_is_requested_and_tolerated() -> None:
-    rendered = render({"cluster": {"gpu_resource": "nvidia.com/mig-1g.5gb"}})
-    assert rendered.container["resources"]["limits"] == {"nvidia.com/mig-1g.5gb": "1"}
-    assert rendered.pod["tolerations"] == [
-        {"key": "nvidia.com/mig-1g.5gb", "operator": "Exists", "effect": "NoSchedule"}
-    ]
-
-
-def test_gpu_products_are_required_of_a_node() -> None:
-    rendered = render({"cluster": {"gpu_products": ["A100", "H100"]}})
-    assert rendered.pod["affinity"] == {
-        "nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [PRODUCT]}]}}
-    }
-
-
-def test_gpu_products_are_required_beside_each_alternative_of_the_users_affinity() -> None:
-    zone = {"key": "zone", "operator": "In", "values": ["a"]}
-    named = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-1"]}]}
-    anti: dict[str, Any] = {"preferredDuringSchedulingIgnoredDuringExecution": []}
-    affinity = {
-        "nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [zone]}, named]}},
-        "podAntiAffinity": anti,
-    }
-    rendered = render({"cluster": {"gpu_products": ["A100", "H100"]}, "affinity": affinity})
-    assert rendered.pod["affinity"] == {
-        "nodeAffinity": {
-            REQUIRED: {
-                "nodeSelectorTerms": [
-                    {"matchExpressions": [zone, PRODUCT]},
-                    {**named, "matchExpressions": [PRODUCT]},
-                ]
-            }
-        },
-        "podAntiAffinity": anti,
-    }
 
 
 def test_large_numbers_stay_whole() -> None:

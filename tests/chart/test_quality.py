@@ -26,6 +26,7 @@ from gpu_inference.values.documents import leaves
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 TEMPLATES = sorted(path for path in (CHART / "templates").rglob("*") if path.is_file())
+OF_THE_CLUSTER = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 every_scenario = pytest.mark.parametrize(
     "path", SCENARIOS, ids=lambda path: path.name.removesuffix("-values.yaml")
 )
@@ -58,8 +59,9 @@ def test_pods_fulfil_the_restricted_pod_security_standard_with_a_read_only_root(
         spec = pod["spec"]
         assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
-        assert all(volume.keys() & {"emptyDir", "secret"} for volume in spec.get("volumes", []))
-        for container in spec["containers"]:
+        allowed = {"configMap", "emptyDir", "image", "persistentVolumeClaim", "secret"}
+        assert all(volume.keys() & allowed for volume in spec.get("volumes", []))
+        for container in (*spec.get("initContainers", []), *spec["containers"]):
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
@@ -70,7 +72,10 @@ def test_pods_fulfil_the_restricted_pod_security_standard_with_a_read_only_root(
 @every_scenario
 def test_every_object_is_labelled_and_in_the_namespace_of_the_release(path: Any) -> None:
     for thing in render_scenario(path).objects:
-        assert thing["metadata"]["namespace"] == "default"
+        if thing["kind"] in OF_THE_CLUSTER:
+            assert thing["metadata"]["name"].startswith("gpu-inference.default.")
+        else:
+            assert thing["metadata"]["namespace"] == "default"
         labels = thing["metadata"]["labels"]
         assert labels["app.kubernetes.io/name"] == "gpu-inference"
         assert labels["app.kubernetes.io/instance"] == "mnist"
@@ -141,9 +146,11 @@ def test_templates_use_no_value_that_does_not_exist() -> None:
     known = {path for path, _ in leaves(SCHEMA)}
     sections = {path.partition(".")[0] for path in known if "." in path}
     text = template_text()
-    used = {".".join(found) for found in re.findall(rf"[$.]({'|'.join(sections)})\.(\w+)", text)}
+    used = {"".join(found) for found in re.findall(rf"[$.]({'|'.join(sections)})((?:\.\w+)+)", text)}
     used |= set(re.findall(r"\$values\.(\w+)(?![\w.])", text)) - sections
     assert len(used) > 20
+    # A section by itself is known too.
+    known |= {path.rpartition(".")[0] for path in known}
     assert used - known == set()
 
 

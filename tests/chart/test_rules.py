@@ -63,9 +63,30 @@ BROKEN: dict[str, dict[str, Any]] = {
             {"maxSkew": 2, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"},
         ],
     },
+    "pool of an autoscaler": {
+        "deployment": {
+            "autoscale_enabled": True,
+            "autoscale_min_replicas": 3,
+            "autoscale_max_replicas": 4,
+            "gpu_cores": 2,
+        },
+        "cluster": {"gpu_count": 5},
+    },
+    "pool for one pod of an autoscaler": {
+        "deployment": {"autoscale_enabled": True, "autoscale_max_replicas": 4, "gpu_cores": 2},
+        "cluster": {"gpu_count": 1},
+    },
+    "guards": {
+        "cluster": {
+            "gpu_count": 4,
+            "quota": {"gpus": 3},
+            "check_nodes": True,
+            "resource_claim": {"enabled": True},
+        }
+    },
 }
 # How many rules each breaks.
-SENTENCES = dict(zip(BROKEN, (4, 3, 1, 4, 4, 4, 5, 3), strict=True))
+SENTENCES = dict(zip(BROKEN, (4, 3, 1, 4, 4, 4, 5, 3, 2, 1, 2), strict=True))
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -73,7 +94,8 @@ def test_templates_and_types_say_the_same_about_every_broken_rule(name: str) -> 
     with pytest.raises(GpuInferenceError) as by_type:
         load(BROKEN[name])
     with pytest.raises(RefusedError) as by_template:
-        render(BROKEN[name], skip_schema=True)
+        # Whatever is new enough for every option: the types know no cluster.
+        render(BROKEN[name], skip_schema=True, kubernetes="1.37")
     assert sorted(by_template.value.mistakes) == sorted(str(by_type.value).split("\n- ")[1:])
     assert len(by_template.value.mistakes) == SENTENCES[name]
 

@@ -48,18 +48,30 @@ Takes a number of units of 2^30 bytes.
 {{ toYaml $resources }}
 {{- end }}
 
-{{/* Pod Security "restricted", for a pod. The image says which user; a cluster may choose another. */}}
+{{/*
+Pod Security "restricted", for a pod, with what the values add or replace. The image says which user; a cluster may
+choose another.
+*/}}
 {{- define "gpu-inference.podSecurityContext" -}}
-runAsNonRoot: true
-seccompProfile:
-  type: RuntimeDefault
+{{- $restricted := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
+{{- include "gpu-inference.securityContext" (list . $restricted "podSecurityContext") -}}
 {{- end }}
 
-{{/* Pod Security "restricted", for a container. */}}
+{{/* Pod Security "restricted", for a container, likewise. */}}
 {{- define "gpu-inference.containerSecurityContext" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop:
-    - ALL
+{{- $restricted := dict "allowPrivilegeEscalation" false "readOnlyRootFilesystem" true "capabilities" (dict "drop" (list "ALL")) -}}
+{{- include "gpu-inference.securityContext" (list . $restricted "securityContext") -}}
+{{- end }}
+
+{{/*
+Takes a list: the root context, the chart's own mapping, and the value's name. OpenShift gives each namespace its users
+and groups, and refuses pods that name others.
+*/}}
+{{- define "gpu-inference.securityContext" -}}
+{{- $values := include "gpu-inference.values" (index . 0) | fromJson -}}
+{{- $given := get $values (index . 2) -}}
+{{- if $values.openshift -}}
+  {{- $given = omit $given "runAsUser" "runAsGroup" "fsGroup" "supplementalGroups" "seLinuxOptions" -}}
+{{- end -}}
+{{ mergeOverwrite (index . 1) $given | toYaml }}
 {{- end }}

@@ -6,18 +6,50 @@
 {{ $values.deployment.num_replicas | default 1 | int64 }}
 {{- end }}
 
+{{/* The number of pods that the service's GPUs can hold; nothing where pods need none. Takes the values. */}}
+{{- define "gpu-inference.podsInPool" -}}
+{{- if gt (int64 .deployment.gpu_cores) 0 -}}
+{{ div (int64 .cluster.gpu_count) (int64 .deployment.gpu_cores) }}
+{{- end -}}
+{{- end }}
+
+{{/* The largest number of pods that is ever asked for: the autoscaler's maximum where there is one. */}}
+{{- define "gpu-inference.maxReplicas" -}}
+{{- include "gpu-inference.mostReplicas" (include "gpu-inference.values" . | fromJson) -}}
+{{- end }}
+
+{{/* The same, for the rules, which ask before the values are checked. Takes the values. */}}
+{{- define "gpu-inference.mostReplicas" -}}
+{{- if .deployment.autoscale_enabled -}}
+  {{- /* v1's default is 10, which few pools can hold. */ -}}
+  {{- $default := min 10 (include "gpu-inference.podsInPool" . | default "10" | int64) -}}
+  {{ .deployment.autoscale_max_replicas | default $default | int64 }}
+{{- else -}}
+  {{ .deployment.num_replicas | default 1 | int64 }}
+{{- end -}}
+{{- end }}
+
+{{/*
+Pods that a rollout adds before it takes any away: as many as the service's GPUs have room for, 1 at most; none where
+a volume cannot be mounted a second time.
+*/}}
+{{- define "gpu-inference.maxSurge" -}}
+{{- $values := include "gpu-inference.values" . | fromJson -}}
+{{- $withSurge := mul (include "gpu-inference.maxReplicas" . | int64 | add1) (int64 $values.deployment.gpu_cores) -}}
+{{- $fits := or (eq $withSurge 0) (le $withSurge (int64 $values.cluster.gpu_count)) -}}
+{{ ternary 1 0 (and $fits (include "gpu-inference.tiedToOnePlace" $values | eq "false")) }}
+{{- end }}
+
 {{/*
 The rollout's strategy. A surge pod is only asked for where the service's GPUs have room for it: otherwise it would
 wait for a GPU that only the pods it is to replace can free, and the rollout would never end.
 */}}
 {{- define "gpu-inference.strategy" -}}
-{{- $values := include "gpu-inference.values" . | fromJson -}}
-{{- $withSurge := mul (add1 (include "gpu-inference.replicas" .)) (int64 $values.deployment.gpu_cores) -}}
-{{- $fits := le $withSurge (int64 $values.cluster.gpu_count) -}}
+{{- $surge := include "gpu-inference.maxSurge" . | int64 -}}
 type: RollingUpdate
 rollingUpdate:
-  maxSurge: {{ ternary 1 0 (or $fits (eq $withSurge 0)) }}
-  maxUnavailable: {{ ternary 0 1 (or $fits (eq $withSurge 0)) }}
+  maxSurge: {{ $surge }}
+  maxUnavailable: {{ sub 1 $surge }}
 {{- end }}
 
 {{/*
@@ -29,13 +61,24 @@ its image is the same and already lies on those nodes.
 {{- $placement := dict -}}
 {{- with $values.nodeSelector }}{{ $_ := set $placement "nodeSelector" . }}{{ end -}}
 {{- with include "gpu-inference.affinity" $values | fromJson }}{{ $_ := set $placement "affinity" . }}{{ end -}}
-{{- $tolerations := $values.tolerations -}}
-{{- if gt (int64 $values.deployment.gpu_cores) 0 -}}
-  {{- $gpu := dict "key" $values.cluster.gpu_resource "operator" "Exists" "effect" "NoSchedule" -}}
-  {{- $tolerations = append $tolerations $gpu -}}
+{{- with concat $values.tolerations (include "gpu-inference.gpuTolerations" $values | fromJsonArray) -}}
+  {{- $_ := set $placement "tolerations" (uniq .) -}}
 {{- end -}}
-{{- with $tolerations }}{{ $_ := set $placement "tolerations" . }}{{ end -}}
 {{- with $placement }}{{ toYaml . }}{{ end -}}
+{{- end }}
+
+{{/* Tolerations for the taints that keep other pods from GPU nodes, as a JSON list. Takes the values. */}}
+{{- define "gpu-inference.gpuTolerations" -}}
+{{- $tolerations := list -}}
+{{- if and .cluster.gpu_toleration (gt (int64 .deployment.gpu_cores) 0) -}}
+  {{- $keys := list .cluster.gpu_resource -}}
+  {{- /* A node's taint does not tell how its GPUs are cut. */ -}}
+  {{- if hasPrefix "nvidia.com/mig-" .cluster.gpu_resource }}{{ $keys = append $keys "nvidia.com/gpu" }}{{ end -}}
+  {{- range $keys -}}
+    {{- $tolerations = append $tolerations (dict "key" . "operator" "Exists" "effect" "NoSchedule") -}}
+  {{- end -}}
+{{- end -}}
+{{ $tolerations | toJson }}
 {{- end }}
 
 {{/*
@@ -45,7 +88,7 @@ need only fulfil one of them. Takes the values.
 {{- define "gpu-inference.affinity" -}}
 {{- $affinity := deepCopy .affinity -}}
 {{- if and .cluster.gpu_products (gt (int64 .deployment.gpu_cores) 0) -}}
-  {{- $product := dict "key" "nvidia.com/gpu.product" "operator" "In" "values" .cluster.gpu_products -}}
+  {{- $product := dict "key" .cluster.gpu_product_label "operator" "In" "values" .cluster.gpu_products -}}
   {{- $nodeAffinity := get $affinity "nodeAffinity" | default dict -}}
   {{- $required := get $nodeAffinity "requiredDuringSchedulingIgnoredDuringExecution" | default dict -}}
   {{- $terms := list -}}

@@ -17,18 +17,20 @@ YAML list or nothing.
 
 {{/* Environment variables of the scoring container. No name may come twice: server-side apply refuses that. */}}
 {{- define "gpu-inference.env" -}}
-{{ include "gpu-inference.joined" (list . "serverEnv" "keyEnv" "extraEnv") }}
+{{ include "gpu-inference.joined" (list . "serverEnv" "keyEnv" "modelEnv" "extraEnv") }}
 {{- end }}
 
 {{- define "gpu-inference.volumeMounts" -}}
-{{ include "gpu-inference.joined" (list . "scratchMounts" "sharedMemoryMounts" "keyMounts") }}
+{{ include "gpu-inference.joined" (list . "scratchMounts" "sharedMemoryMounts" "keyMounts" "modelMounts" "extraVolumeMounts") }}
 {{- end }}
 
 {{- define "gpu-inference.volumes" -}}
-{{ include "gpu-inference.joined" (list . "scratchVolumes" "sharedMemoryVolumes" "keyVolumes") }}
+{{ include "gpu-inference.joined" (list . "scratchVolumes" "sharedMemoryVolumes" "keyVolumes" "modelVolumes" "extraVolumes") }}
 {{- end }}
 
+{{/* The user's run first: among them may be a sidecar that the chart's own need to reach anything. */}}
 {{- define "gpu-inference.initContainers" -}}
+{{ include "gpu-inference.joined" (list . "extraInitContainers" "modelInitContainers") }}
 {{- end }}
 
 {{/* The settings of the server that are there whatever else is asked for. */}}

@@ -7,11 +7,11 @@ are the same; a test compares them.
 {{/* A JSON list with one sentence for each mistake. Takes a list, as all parts do: the root context and the values. */}}
 {{- define "gpu-inference.problems" -}}
 {{- $arguments := . -}}
-{{- $problems := include "gpu-inference.numberProblems" . | fromJsonArray -}}
-{{- $parts := list "nameProblems" "keyProblems" "podProblems" "imageProblems" -}}
+{{- $problems := concat (include "gpu-inference.numberProblems" . | fromJsonArray) (include "gpu-inference.modelShapeProblems" . | fromJsonArray) -}}
+{{- $parts := list "nameProblems" "keyProblems" "podProblems" "extraProblems" "labelProblems" "imageProblems" "networkProblems" -}}
 {{- /* Rules between numbers would only repeat, in odd words, that one of them is none. */ -}}
 {{- if not $problems -}}
-  {{- $parts = concat (list "deploymentProblems" "lifecycleProblems" "autoscalingProblems" "poolProblems" "guardProblems") $parts -}}
+  {{- $parts = concat (list "deploymentProblems" "modelProblems" "lifecycleProblems" "autoscalingProblems" "poolProblems" "guardProblems") $parts -}}
 {{- end -}}
 {{- range $parts -}}
   {{- $problems = concat $problems (include (printf "gpu-inference.%s" .) $arguments | fromJsonArray) -}}

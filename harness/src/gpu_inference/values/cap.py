@@ -1,8 +1,8 @@
 """The cap `num_replicas * gpu_cores <= gpu_count` as JSON Schema, which cannot compare two fields.
 
 So it is written out: for each number of GPUs per pod, the pool sizes fall into bands that hold the same
-number of pods, and each band bounds num_replicas. The bands are disjoint, so that a violation yields one
-error, which names the field to change and its limit. Pools above `MAX_GPU_COUNT` and pods above
+number of pods, and each band bounds the fields that ask for pods. The bands are disjoint, so that a field
+that asks for too many is one error, which names it and its limit. Pools above `MAX_GPU_COUNT` and pods above
 `MAX_GPU_CORES` are left to the template, which is exact at any size.
 """
 
@@ -13,7 +13,7 @@ Clause = dict[str, Any]
 MAX_GPU_COUNT = 64
 MAX_GPU_CORES = 8
 # Fields that ask for pods; all have the same limit.
-_PODS = ("num_replicas",)
+_PODS = ("num_replicas", "autoscale_min_replicas", "autoscale_max_replicas")
 
 
 def cap_clauses() -> list[Clause]:

@@ -5,15 +5,21 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from gpu_inference.values.autoscaling import Autoscaling
-from gpu_inference.values.base import FreeForm, KubernetesSection, Text
+from gpu_inference.values.base import FreeForm, KubernetesSection, Switch, Text
 from gpu_inference.values.cluster import Cluster
 from gpu_inference.values.deployment import Deployment
 from gpu_inference.values.disruption import PodDisruptionBudget, Rollout, TopologySpreadConstraint
 from gpu_inference.values.drain import Drain
 from gpu_inference.values.env import EnvVar
+from gpu_inference.values.extras import ExtraContainer, ExtraVolume, ExtraVolumeMount
 from gpu_inference.values.helm_test import HelmTest
+from gpu_inference.values.http_route import HttpRoute
 from gpu_inference.values.image import Image, ImagePullSecret
+from gpu_inference.values.inference import Inference
+from gpu_inference.values.ingress import Ingress
 from gpu_inference.values.keys import Keys
+from gpu_inference.values.metrics import Metrics
+from gpu_inference.values.models import ModelVersion
 from gpu_inference.values.network_policy import NetworkPolicy
 from gpu_inference.values.rules import problems
 from gpu_inference.values.service import Service, ServiceAccount
@@ -41,6 +47,13 @@ class ChartValues(KubernetesSection):
     image_pull_secrets: list[ImagePullSecret] = Field(
         default=[], description="Secrets with the credentials of the image's registry; none unless given."
     )
+    inference: Inference = Field(
+        default_factory=Inference, description="The entry script and its folder, as in InferenceConfig."
+    )
+    models: list[ModelVersion] = Field(
+        default=[],
+        description="Models, by name and version, each from one source; those of the image unless given.",
+    )
     fullname_override: Text = Field(
         default="",
         description="Name of the service, 3 to 32 characters long; the release's name unless given.",
@@ -49,17 +62,33 @@ class ChartValues(KubernetesSection):
     service_account: ServiceAccount = Field(
         default_factory=ServiceAccount, description="The ServiceAccount of the scoring pods."
     )
-    service: Service = Field(
-        default_factory=Service, description="The Service in front of the pods, on port 80."
+    service: Service = Field(default_factory=Service, description="The Service in front of the pods.")
+    ingress: Ingress = Field(
+        default_factory=Ingress, description="An Ingress to the service, and to nothing else of the pods."
+    )
+    http_route: HttpRoute = Field(
+        default_factory=HttpRoute, description="A route of the Gateway API to the service."
     )
     network_policy: NetworkPolicy = Field(
         default_factory=NetworkPolicy, description="Who may reach the pods, and what they may reach."
+    )
+    metrics: Metrics = Field(
+        default_factory=Metrics, description="What Prometheus and Grafana get to know of the service."
     )
     drain: Drain = Field(default_factory=Drain, description="How a pod leaves without failing a request.")
     rollout: Rollout = Field(default_factory=Rollout, description="When a rollout counts as failed.")
     pod_disruption_budget: PodDisruptionBudget = Field(
         default_factory=PodDisruptionBudget,
         description="How many pods a node's drain may take away at a time.",
+    )
+    common_labels: dict[Text, Text] = Field(
+        default={}, description="Further labels of all objects and pods; none unless given."
+    )
+    common_annotations: dict[Text, Text] = Field(
+        default={}, description="Annotations of all objects, not of their pods; none unless given."
+    )
+    deployment_annotations: dict[Text, Text] = Field(
+        default={}, description="Annotations of the Deployment; none unless given."
     )
     pod_annotations: dict[Text, Text] = Field(
         default={}, description="Annotations of the scoring pods; none unless given."
@@ -95,6 +124,35 @@ class ChartValues(KubernetesSection):
     extra_env: list[EnvVar] = Field(
         default=[],
         description="Environment variables of the pods, with value or valueFrom; none unless given.",
+    )
+    extra_volumes: list[ExtraVolume] = Field(
+        default=[], description="Volumes of the pods, as in Kubernetes; none unless given."
+    )
+    extra_volume_mounts: list[ExtraVolumeMount] = Field(
+        default=[], description="Mounts of the scoring container, as in Kubernetes; none unless given."
+    )
+    init_containers: list[ExtraContainer] = Field(
+        default=[],
+        description="Init containers and sidecars (restartPolicy: Always), run first; none unless given.",
+    )
+    extra_containers: list[ExtraContainer] = Field(
+        default=[], description="Containers beside the scoring container; none unless given."
+    )
+    extra_objects: list[Any] = Field(
+        default=[],
+        description="Objects of the release, mappings or texts, with template actions; none unless given.",
+    )
+    pod_security_context: FreeForm = Field(
+        default={},
+        description="What to add to the pods' restricted securityContext, or replace; nothing by default.",
+    )
+    security_context: FreeForm = Field(
+        default={},
+        description="What to add to the containers' restricted securityContext, or replace; nothing by default.",
+    )
+    openshift: Switch = Field(
+        default=False,
+        description="Whether this is OpenShift: no users and groups from values, its DNS port let through.",
     )
     helm_test: HelmTest = Field(default_factory=HelmTest, description="What helm test asks of the service.")
     # Helm hands this to every chart that is used as a part of another.

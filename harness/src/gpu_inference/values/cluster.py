@@ -53,7 +53,7 @@ class Cluster(Section):
     )
     gpu_resource: ResourceName = Field(
         default="nvidia.com/gpu",
-        description="Kubernetes resource that one GPU is: a MIG profile, amd.com/gpu, gpu.intel.com/i915, …",
+        description="Kubernetes resource that one GPU is: a MIG profile, amd.com/gpu, gpu.intel.com/i915.",
     )
     gpu_products: list[Text] = Field(
         default=[],

@@ -7,12 +7,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpu_inference.values.rules import autoscaling, deployment, guards, image, keys, lifecycle, pod, pool
+from gpu_inference.values.rules import (
+    autoscaling,
+    deployment,
+    extras,
+    guards,
+    image,
+    keys,
+    labels,
+    lifecycle,
+    models,
+    network,
+    pod,
+    pool,
+)
 
 if TYPE_CHECKING:
     from gpu_inference.values.chart import ChartValues
 
-_PARTS = (deployment, autoscaling, pool, guards, keys, pod, image, lifecycle)
+_PARTS = (deployment, autoscaling, pool, guards, keys, pod, extras, labels, image, network, models, lifecycle)
 
 
 def problems(values: ChartValues) -> list[str]:
