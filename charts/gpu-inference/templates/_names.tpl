@@ -3,9 +3,13 @@ The names of the release's objects. They hold no unset values, so that they can 
 checked.
 */}}
 
-{{/* The service's name, as v1 had it: Deployment, Service and SERVICE_NAME carry exactly this. */}}
+{{/*
+The service's name, as v1 had it: Deployment, Service and SERVICE_NAME carry exactly this. A parent chart that has this
+one several times tells them apart by alias.
+*/}}
 {{- define "gpu-inference.serviceName" -}}
-{{ .Values.fullnameOverride | default .Release.Name }}
+{{- $aliased := and (not .Chart.IsRoot) (ne .Chart.Name "gpu-inference") -}}
+{{ .Values.fullnameOverride | default (ternary (printf "%s-%s" .Release.Name .Chart.Name) .Release.Name $aliased) }}
 {{- end }}
 
 {{/* The Secret that the pods read their keys from: the user's own or the chart's. */}}

@@ -22,15 +22,28 @@ replica_max_concurrent_requests of them. Kubernetes counts in thousandths, which
 {{ div $hundredths 100 }}{{ if $fraction }}.{{ printf "%02d" $fraction | trimSuffix "0" }}{{ end }}
 {{- end }}
 
-{{/* "true" where something reads metrics through a Service: KEDA finds the pods behind one. */}}
+{{/* "true" where something reads metrics through a Service: KEDA and a ServiceMonitor find the pods behind one. */}}
 {{- define "gpu-inference.needsMetricsService" -}}
-{{- if eq "keda" (include "gpu-inference.autoscalingEngine" .) }}true{{ end -}}
+{{- $monitored := (include "gpu-inference.values" . | fromJson).metrics.serviceMonitor.enabled -}}
+{{- if or $monitored (eq "keda" (include "gpu-inference.autoscalingEngine" .)) }}true{{ end -}}
 {{- end }}
 
 {{/* How the HorizontalPodAutoscaler, KEDA's or ours, goes down. */}}
 {{- define "gpu-inference.autoscalerBehavior" -}}
 scaleDown:
   stabilizationWindowSeconds: {{ (include "gpu-inference.values" . | fromJson).autoscaling.scaleDownStabilizationSeconds | int64 }}
+{{- end }}
+
+{{- define "gpu-inference.autoscalingNotes" -}}
+{{- $notes := list -}}
+{{- $engine := include "gpu-inference.autoscalingEngine" . -}}
+{{- if eq $engine "keda" -}}
+  {{- $notes = append $notes "The autoscaler needs KEDA 2.20 or newer in the cluster, and the cluster's pods must have IPv4 addresses." -}}
+{{- end -}}
+{{- if $engine -}}
+  {{- $notes = append $notes "To turn the autoscaler off again, Helm 4 has to be told that the values count: helm upgrade --force-conflicts. Helm 3 needs no word." -}}
+{{- end -}}
+{{ $notes | toJson }}
 {{- end }}
 
 {{/*

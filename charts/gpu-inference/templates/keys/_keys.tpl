@@ -29,7 +29,7 @@ backoffLimit: 3
 template:
   metadata:
     labels:
-      {{- include "gpu-inference.selectorLabels" (list . "keys") | nindent 6 }}
+      {{- include "gpu-inference.podLabels" (list . "keys") | nindent 6 }}
   spec:
     # A new pod for each try, so that the log of a failed one can still be read.
     restartPolicy: Never

@@ -11,7 +11,7 @@ are the same; a test compares them.
 {{- $parts := list "nameProblems" "keyProblems" "podProblems" "extraProblems" "labelProblems" "imageProblems" "networkProblems" -}}
 {{- /* Rules between numbers would only repeat, in odd words, that one of them is none. */ -}}
 {{- if not $problems -}}
-  {{- $parts = concat (list "deploymentProblems" "modelProblems" "lifecycleProblems" "autoscalingProblems" "poolProblems" "guardProblems") $parts -}}
+  {{- $parts = concat (list "deploymentProblems" "modelProblems" "lifecycleProblems" "telemetryProblems" "autoscalingProblems" "poolProblems" "guardProblems") $parts -}}
 {{- end -}}
 {{- range $parts -}}
   {{- $problems = concat $problems (include (printf "gpu-inference.%s" .) $arguments | fromJsonArray) -}}

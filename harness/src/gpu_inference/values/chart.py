@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from gpu_inference.values.autoscaling import Autoscaling
 from gpu_inference.values.base import FreeForm, KubernetesSection, Switch, Text
 from gpu_inference.values.cluster import Cluster
+from gpu_inference.values.data_collection import DataCollection
 from gpu_inference.values.deployment import Deployment
 from gpu_inference.values.disruption import PodDisruptionBudget, Rollout, TopologySpreadConstraint
 from gpu_inference.values.drain import Drain
@@ -24,6 +25,7 @@ from gpu_inference.values.network_policy import NetworkPolicy
 from gpu_inference.values.rules import problems
 from gpu_inference.values.service import Service, ServiceAccount
 from gpu_inference.values.shared_memory import SharedMemory
+from gpu_inference.values.telemetry import Telemetry
 
 
 class ChartValues(KubernetesSection):
@@ -75,6 +77,14 @@ class ChartValues(KubernetesSection):
     metrics: Metrics = Field(
         default_factory=Metrics, description="What Prometheus and Grafana get to know of the service."
     )
+    data_collection: DataCollection = Field(
+        default_factory=DataCollection,
+        description="Where collected rows go while deployment.collect_model_data is true.",
+    )
+    telemetry: Telemetry = Field(
+        default_factory=Telemetry,
+        description="Where traces go while deployment.enable_app_insights is true.",
+    )
     drain: Drain = Field(default_factory=Drain, description="How a pod leaves without failing a request.")
     rollout: Rollout = Field(default_factory=Rollout, description="When a rollout counts as failed.")
     pod_disruption_budget: PodDisruptionBudget = Field(
@@ -116,7 +126,7 @@ class ChartValues(KubernetesSection):
     )
     runtime_class_name: Text = Field(
         default="",
-        description="RuntimeClass of the scoring pods, for clusters that need one for GPUs; none unless given.",
+        description="RuntimeClass of the scoring pods, where GPUs need one; none unless given.",
     )
     shared_memory: SharedMemory = Field(
         default_factory=SharedMemory, description="Memory that the processes of a pod share."

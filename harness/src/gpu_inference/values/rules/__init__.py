@@ -20,12 +20,27 @@ from gpu_inference.values.rules import (
     network,
     pod,
     pool,
+    telemetry,
 )
 
 if TYPE_CHECKING:
     from gpu_inference.values.chart import ChartValues
 
-_PARTS = (deployment, autoscaling, pool, guards, keys, pod, extras, labels, image, network, models, lifecycle)
+_PARTS = (
+    deployment,
+    autoscaling,
+    pool,
+    guards,
+    keys,
+    pod,
+    extras,
+    labels,
+    image,
+    network,
+    models,
+    lifecycle,
+    telemetry,
+)
 
 
 def problems(values: ChartValues) -> list[str]:
