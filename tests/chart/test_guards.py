@@ -1,4 +1,4 @@
-"""What guards the GPUs in the cluster: quota and admission policy as rendered; the cluster shows what they do."""
+"""What guards the GPUs in the cluster, as rendered; the live tests show what it does."""
 
 from typing import Any
 

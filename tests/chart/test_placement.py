@@ -1,4 +1,4 @@
-"""Where pods go and what they find there: GPUs of any kind, their nodes, shared memory, claims of a DRA driver."""
+"""Where pods go and what they find there: GPUs of any kind, their nodes, shared memory, DRA claims."""
 
 from typing import Any
 

@@ -75,11 +75,11 @@ class Cluster(Section):
     )
     admission_policy: Switch = Field(
         default=False,
-        description="Whether the API server refuses pods beyond gpu_count (kubectl scale too); cluster admins.",
+        description="Whether the API server refuses pods beyond gpu_count (kubectl scale too); for admins.",
     )
     check_nodes: Switch = Field(
         default=False,
-        description="Whether Helm looks first if the nodes have these GPUs; it must be allowed to list nodes.",
+        description="Whether Helm looks first if nodes have these GPUs; it must be allowed to list nodes.",
     )
 
     @classmethod

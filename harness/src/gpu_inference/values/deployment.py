@@ -137,10 +137,10 @@ class Deployment(Section):
     )
     collect_model_data: Switch = Field(
         default=False,
-        description="Whether inputs and outputs are collected; this version can only deploy false.",
+        description="Whether what scripts give to ModelDataCollector is written to dataCollection.volume.",
     )
     enable_app_insights: Switch = Field(
-        default=False, description="Whether telemetry is sent; this version can only deploy false."
+        default=False, description="Whether each request's trace is sent to telemetry.otlpEndpoint."
     )
     blobfuse_enabled: Switch = Field(
         default=True,

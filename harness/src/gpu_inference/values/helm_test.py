@@ -30,6 +30,4 @@ class HelmTest(KubernetesSection):
         default='{"data": [1, 2, 3]}',
         description="Body of the request that helm test scores, as JSON text that your script takes.",
     )
-    image: HelmTestImage = Field(
-        default_factory=HelmTestImage, description="The image of the pod that asks."
-    )
+    image: HelmTestImage = Field(default_factory=HelmTestImage, description="The image of the pod that asks.")

@@ -10,14 +10,6 @@ from pydantic_core import ErrorDetails
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.values.chart import ChartValues
 from gpu_inference.values.deployment import Deployment
-from gpu_inference.values.rules.deployment import NOT_YET
-
-_AUTOSCALER = (
-    "autoscale_min_replicas",
-    "autoscale_max_replicas",
-    "autoscale_refresh_seconds",
-    "autoscale_target_utilization",
-)
 
 
 def load(values: Mapping[str, Any], where: str = "The values") -> ChartValues:
@@ -44,8 +36,6 @@ def _sentences(error: ErrorDetails) -> Iterator[str]:
     match error["type"]:
         case "value_error":
             yield from str(error["ctx"]["error"]).splitlines()
-        case "extra_forbidden" if in_deployment and name in _AUTOSCALER:
-            yield f"{path} {NOT_YET}: set deployment.num_replicas instead."
         case "extra_forbidden":
             yield f"{path} is not a value of this chart{_hint(name, in_deployment)}."
         case "greater_than" | "greater_than_equal" if in_deployment:

@@ -1,4 +1,4 @@
-"""How many pods the service's GPUs can hold, and how many it ever asks for: the templates' _gpu.tpl in Python."""
+"""How many pods the service's GPUs can hold, and how many it ever asks for: _gpu.tpl in Python."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pods_in_pool(values: ChartValues) -> int | None:
 
 
 def max_replicas(values: ChartValues) -> int:
-    """Return the largest number of pods that is ever asked for: the autoscaler's maximum where there is one."""
+    """Return the largest number of pods that is ever asked for: an autoscaler's maximum, if there is one."""
     given = values.deployment
     if not given.autoscale_enabled:
         return given.num_replicas or 1

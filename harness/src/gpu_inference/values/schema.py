@@ -53,6 +53,9 @@ def _simplified(node: Any, definitions: dict[str, Schema]) -> Any:
         (kind,) = (choice for choice in choices if choice.get("type") != "null")
         # A default of None is the absence of one.
         node = {**kind, **{key: value for key, value in node.items() if (key, value) != ("default", None)}}
+    if (bound := node.pop("le", None)) is not None:
+        # A bound laid over that of Count, which pydantic leaves beside it in its own word.
+        node["maximum"] = bound
     if node.get("additionalProperties") is True:
         del node["additionalProperties"]
     return {key: _simplified(value, definitions) for key, value in node.items()}

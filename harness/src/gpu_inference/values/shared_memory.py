@@ -14,5 +14,5 @@ class SharedMemory(KubernetesSection):
 
     size_gb: AmountOrZero = Field(
         default=0,
-        description="Size of /dev/shm in units of 2^30 bytes, counted into the pods' memory; 0 leaves 64 MiB.",
+        description="Size of /dev/shm in units of 2^30 bytes, counted into pods' memory; 0 leaves 64 MiB.",
     )

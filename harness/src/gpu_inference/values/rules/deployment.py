@@ -28,10 +28,6 @@ def problems(values: ChartValues) -> Iterator[str]:
     given = values.deployment
     if given.token_auth_enabled:
         yield f"deployment.token_auth_enabled: true {NOT_YET}: use keys (deployment.auth_enabled: true)."
-    if given.collect_model_data:
-        yield f"deployment.collect_model_data: true {NOT_YET}: leave it out."
-    if given.enable_app_insights:
-        yield f"deployment.enable_app_insights: true {NOT_YET}: leave it out."
     if given.cpu_cores_limit is not None and given.cpu_cores_limit < given.cpu_cores:
         yield "Invalid configuration, cpu_cores_limit must be greater than or equal to cpu_cores."
     if given.memory_gb_limit is not None and given.memory_gb_limit < given.memory_gb:

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gpu_inference.values.base import LARGEST
+from gpu_inference.values.contents import fetch_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,4 +42,5 @@ def progress_deadline_seconds(values: ChartValues) -> int:
     startup = given.initial_delay_seconds + given.period_seconds * given.failure_threshold
     request = math.ceil((given.max_request_wait_time + given.scoring_timeout_ms) / 1000)
     leave = drain.pre_stop_sleep_seconds + drain.seconds + request + 10
-    return leave + values.rollout.pull_seconds + startup + given.period_seconds * given.success_threshold
+    bring = values.rollout.pull_seconds + fetch_seconds(values)
+    return leave + bring + startup + given.period_seconds * given.success_threshold
