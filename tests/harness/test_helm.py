@@ -97,6 +97,24 @@ def test_the_schema_can_be_left_out(helm_4: Recorder) -> None:
     assert "--skip-schema-validation" in helm_4.last_call()[0]
 
 
+@pytest.mark.parametrize(
+    ("fields", "forced"),
+    [
+        ('1 conflict: conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas', True),
+        ('1 conflict: conflict with "kubectl-edit" using apps/v1: .spec.paused', False),
+        ('2 conflicts: conflict with "kubectl-edit" using apps/v1:\n- .spec.paused\n- .spec.replicas', False),
+    ],
+    ids=["the number of pods", "another field", "more than that"],
+)
+def test_only_about_the_number_of_pods_do_values_win_over_whoever_changed_it(
+    helm_4: Recorder, fields: str, forced: bool
+) -> None:
+    helm_4.answer("upgrade", f"Error: UPGRADE FAILED: conflict: Apply failed with {fields}")
+    with pytest.raises(GpuInferenceError, match="Apply failed"):
+        Helm(helm_4.program).upgrade("abc", CHART, {})
+    assert ("--force-conflicts" in helm_4.last_call()[0]) is forced
+
+
 def test_the_cluster_and_context_are_named_in_every_call(helm_4: Recorder, tmp_path: Path) -> None:
     Helm(helm_4.program, kubeconfig=tmp_path / "config", context="mine").uninstall("abc", namespace="n")
     words, _ = helm_4.last_call()

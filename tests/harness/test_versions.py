@@ -26,6 +26,7 @@ def _required(program: str) -> dict[str, str]:
         ("kubernetes", "go.etcd.io/etcd/server/v3", versions.ETCD),
         ("containerd", "github.com/containerd/containerd/v2", versions.CONTAINERD),
         ("coredns", "github.com/coredns/coredns", versions.COREDNS),
+        ("keda", "github.com/kedacore/keda/v2", versions.KEDA),
         # The same as Kubernetes' own, so that what both are made of is fetched and compiled once.
         ("coredns", "k8s.io/client-go", "0" + versions.KUBERNETES.removeprefix("1")),
     ],
@@ -54,7 +55,7 @@ def test_the_go_that_preflight_asks_for_is_the_one_that_the_modules_need() -> No
 
 
 def test_every_go_module_is_one_that_gets_built() -> None:
-    built = [programs.PAUSE, programs.CONTAINERD, programs.COREDNS, programs.KUBERNETES]
+    built = [programs.PAUSE, programs.CONTAINERD, programs.COREDNS, programs.KEDA, programs.KUBERNETES]
     assert sorted(program.sources for program in built) == _GO_MODULES
 
 

@@ -18,7 +18,7 @@ contributes by a helper of its own, which returns a JSON list of sentences.
 {{- define "gpu-inference.notes" -}}
 {{- $root := . -}}
 {{- $notes := list -}}
-{{- range list "gpuNotes" "replicaNotes" "imageNotes" "deploymentNotes" -}}
+{{- range list "gpuNotes" "replicaNotes" "autoscalingNotes" "imageNotes" "deploymentNotes" -}}
   {{- $notes = concat $notes (include (printf "gpu-inference.%s" .) $root | fromJsonArray) -}}
 {{- end -}}
 {{ $notes | toJson }}

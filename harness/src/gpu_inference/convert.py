@@ -14,6 +14,7 @@ import yaml
 
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.values import load
+from gpu_inference.values.rules.autoscaling import DEFAULT_MAX_REPLICAS, OPTIONS
 
 Document = Mapping[str, Any]
 
@@ -47,12 +48,6 @@ _PARAMETERS = {
     "dataCollection.storageEnabled": "collect_model_data",
     "appInsightsEnabled": "enable_app_insights",
 }
-_AUTOSCALER = (
-    "autoscale_min_replicas",
-    "autoscale_max_replicas",
-    "autoscale_refresh_seconds",
-    "autoscale_target_utilization",
-)
 # Keys that people write although Azure ML never read them there.
 _NEVER_READ = {
     "containerResourceRequirements.gpu": "GPUs are given as gpuCores, at the top level",
@@ -98,7 +93,7 @@ def convert(
         _not_carried_over(name, key) for key in flat if key not in _PARAMETERS and key != "computeType"
     ]
     deployment = {_PARAMETERS[key]: value for key, value in flat.items() if key in _PARAMETERS}
-    _take_out_the_autoscaler(name, deployment)
+    warnings += _scaled_as_by_v1(name, deployment)
     if "secondary_key" in deployment and not deployment.get("primary_key"):
         del deployment["secondary_key"]
         warnings.append(
@@ -192,31 +187,29 @@ def _not_carried_over(name: str, key: str) -> str:
     return f"{name}: {key} is left out: Azure ML did not read it" + (f"; {why}." if why else ".")
 
 
-def _take_out_the_autoscaler(name: str, deployment: dict[str, Any]) -> None:
-    """Refuse an autoscaler, in the SDK's words where it would have refused it too."""
-    options = [option for option in _AUTOSCALER if deployment.pop(option, None)]
+def _scaled_as_by_v1(name: str, deployment: dict[str, Any]) -> Iterator[str]:
+    """Turn the autoscaler on where v1 did so by itself; yield what a person should know about it."""
     enabled = deployment.get("autoscale_enabled")
+    if not enabled:
+        # The SDK took 0 for not given.
+        for option in OPTIONS:
+            if not deployment.get(option):
+                deployment.pop(option, None)
+    if enabled is None and deployment.keys().isdisjoint(("num_replicas", *OPTIONS)):
+        enabled = deployment["autoscale_enabled"] = True
+        yield f"{name} has no numReplicas, for which v1 used an autoscaler: so does the chart."
     if enabled:
-        raise _no_autoscaler(f"{name} asks for an autoscaler")
-    if options:
-        sentences = (
-            f"Invalid configuration, {option} provided without enabling autoscaling." for option in options
+        yield (
+            "The autoscaler needs KEDA in the cluster, or a metric of yours:"
+            " see autoscaling.engine in the chart's README."
         )
-        raise GpuInferenceError(f"{name}: {' '.join(sentences)}", "Take them out of the autoScaler section.")
-    if enabled is None and "num_replicas" not in deployment:
-        raise _no_autoscaler(f"{name} has no numReplicas, for which v1 used an autoscaler")
-
-
-def _no_autoscaler(why: str) -> GpuInferenceError:
-    return GpuInferenceError(
-        f"{why}, which this version of the chart cannot do.",
-        "Set numReplicas to the number of pods you want, and autoScaler.autoscaleEnabled to false.",
-    )
 
 
 def _gpus_needed(deployment: Document) -> int | None:
     """Return the GPUs of all replicas; None where that is not a number (the values' check then says why)."""
     replicas, each = deployment.get("num_replicas"), deployment.get("gpu_cores", 1)
+    if deployment.get("autoscale_enabled"):
+        replicas = deployment.get("autoscale_max_replicas", DEFAULT_MAX_REPLICAS)
     if not (isinstance(replicas, int) and isinstance(each, int)):
         return None
     return replicas * each if replicas > 0 and each > 0 else None

@@ -143,11 +143,21 @@ class Helm:
             flags.append("--wait")
         if skip_schema_validation:
             flags.append("--skip-schema-validation")
-        self._helm(
-            ["upgrade", name, chart, *flags],
-            stdin=yaml.safe_dump(dict(values)),
-            timeout=timeout_seconds + _SLACK_SECONDS,
-        )
+
+        def upgrade(*more: str) -> None:
+            self._helm(
+                ["upgrade", name, chart, *flags, *more],
+                stdin=yaml.safe_dump(dict(values)),
+                timeout=timeout_seconds + _SLACK_SECONDS,
+            )
+
+        try:
+            upgrade()
+        except process.ProgramError as error:
+            if not _only_the_number_of_pods_conflicts(error.said):
+                raise
+            # An autoscaler, or `kubectl scale`, has set the number that these values fix: the values count.
+            upgrade("--force-conflicts")
 
     def uninstall(self, name: str, *, namespace: str = "default") -> bool:
         """Remove the release and return at once; return False when there is none.
@@ -219,6 +229,12 @@ def sentence(said: str) -> str:
             break
         kept.append(line)
     return "Helm: " + "\n".join(kept).strip()
+
+
+def _only_the_number_of_pods_conflicts(said: str) -> bool:
+    """Tell whether a server-side apply failed at spec.replicas and nothing else."""
+    one = r"failed with 1 conflict: conflict with .*: \.spec\.replicas$"
+    return re.search(one, said, re.MULTILINE) is not None
 
 
 def _says_not_found(error: process.ProgramError) -> bool:

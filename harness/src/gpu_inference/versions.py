@@ -20,6 +20,9 @@ CONTAINERD: Final = "2.4.2"
 
 COREDNS: Final = "1.15.0"
 
+KEDA: Final = "2.21.0"
+"""The autoscaler that tests install. The chart wants 2.20 or newer: 2.19 asks the pods of all Services."""
+
 GO: Final = "1.26.8"
 """What we tell people to install who have no Go, or one that is too old."""
 

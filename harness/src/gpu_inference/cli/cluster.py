@@ -43,6 +43,8 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     load = _action(actions, "load-image", _load_image, "bring an image into the cluster, unless it is there")
     load.add_argument("archive", type=Path, metavar="FILE", help="an archive as `docker save` writes it")
 
+    _action(actions, "install-keda", _install_keda, "install KEDA, for services with an autoscaler")
+
     setup = actions.add_parser("setup", help="install and build what the embedded cluster needs (as root)")
     setup.set_defaults(handler=_setup)
 
@@ -156,6 +158,12 @@ def _load_image(arguments: argparse.Namespace) -> None:
     image = ArchivedImage(arguments.archive)
     loaded = _open(arguments).load_image(image)
     print(f"{image.reference}: {'loaded' if loaded else 'was there already'}")
+
+
+def _install_keda(arguments: argparse.Namespace) -> None:
+    from gpu_inference.cluster import keda
+
+    keda.install(_open(arguments), Progress())
 
 
 def _setup(arguments: argparse.Namespace) -> None:  # noqa: ARG001  (every handler takes them)

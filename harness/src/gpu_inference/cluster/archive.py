@@ -1,13 +1,18 @@
-"""An image in a file, as `docker save` writes it, to be loaded into a cluster."""
+"""Images in files, as `docker save` writes them: read to be loaded into a cluster, or made of programs."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from gpu_inference.errors import GpuInferenceError
+from gpu_inference.toolchain.go_command import architecture
 
 
 class ArchivedImage:
@@ -42,6 +47,56 @@ class ArchivedImage:
             os.link(self._archive.resolve(), archive)
         except OSError:
             shutil.copyfile(self._archive, archive)
+
+
+def write_archive(
+    archive: Path, reference: str, programs: Mapping[str, Path], *, entrypoint: Sequence[str] = (), user: str
+) -> None:
+    """Write an image that holds these programs in its root and nothing else; equal programs, equal bytes.
+
+    Args:
+        archive: where to.
+        reference: the image's name and tag.
+        programs: linked statically, by their names in the image.
+        entrypoint: the image's own.
+        user: who runs it, as in `65535:65535`.
+    """
+    with tempfile.TemporaryFile(dir=archive.parent) as layer:
+        with tarfile.open(fileobj=layer, mode="w") as tar:
+            for name, program in programs.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = program.stat().st_size
+                entry.mode = 0o755
+                with program.open("rb") as content:
+                    tar.addfile(entry, content)
+        layer.seek(0)
+        diff_id = hashlib.file_digest(layer, "sha256").hexdigest()
+        configuration = json.dumps(
+            {
+                # Images call them as Go does.
+                "architecture": architecture(),
+                "os": "linux",
+                "config": {"Entrypoint": list(entrypoint), "User": user},
+                "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}"]},
+            }
+        ).encode()
+        configuration_name = f"{hashlib.sha256(configuration).hexdigest()}.json"
+        layer_name = f"{diff_id}/layer.tar"
+        manifest = json.dumps(
+            [{"Config": configuration_name, "RepoTags": [reference], "Layers": [layer_name]}]
+        ).encode()
+        layer_size = layer.tell()
+        layer.seek(0)
+        with tarfile.open(archive, "w") as tar:
+            members: list[tuple[str, int, IO[bytes]]] = [
+                (configuration_name, len(configuration), io.BytesIO(configuration)),
+                (layer_name, layer_size, layer),
+                ("manifest.json", len(manifest), io.BytesIO(manifest)),
+            ]
+            for name, size, data in members:
+                entry = tarfile.TarInfo(name)
+                entry.size = size
+                tar.addfile(entry, data)
 
 
 def full_name(reference: str) -> str:

@@ -1,5 +1,6 @@
 """The Go that is installed here: where, which version, and what makes its builds repeatable."""
 
+import json
 import os
 import platform
 import re
@@ -51,6 +52,16 @@ def cache_folders(go: Go) -> tuple[Path, Path]:
     """Return where this Go keeps what it compiled, and the modules that it fetched."""
     compiled, modules = run([go.program, "env", "GOCACHE", "GOMODCACHE"]).split()
     return Path(compiled), Path(modules)
+
+
+def module_folder(go: Go, sources: Path, module: str) -> Path:
+    """Return the folder with all of a module's files, at the version that the go.mod in `sources` requires.
+
+    Raises:
+        GpuInferenceError: it is not on this machine and cannot be fetched.
+    """
+    said = run([go.program, "mod", "download", "-json", module], env=build_environment(), cwd=sources)
+    return Path(json.loads(said)["Dir"])
 
 
 def version_key(version: str) -> tuple[int, ...]:

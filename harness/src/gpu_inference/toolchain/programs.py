@@ -135,12 +135,26 @@ def _containerd() -> GoProgram:
     )
 
 
+def _keda() -> GoProgram:
+    module = "github.com/kedacore/keda/v2"
+    return GoProgram(
+        name="keda",
+        sources=_SOURCES / "keda",
+        version=versions.KEDA,
+        packages=tuple(f"{module}/cmd/{name}" for name in ("operator", "adapter")),
+        tags=("notest", "grpcnotrace"),
+        variables=((f"{module}/version.Version", versions.KEDA),),
+    )
+
+
 PAUSE = GoProgram(name="pause", sources=_SOURCES / "pause")
 CONTAINERD = _containerd()
 COREDNS = GoProgram(
     name="coredns", sources=_SOURCES / "coredns", version=versions.COREDNS, tags=("notest", "grpcnotrace")
 )
 KUBERNETES = _kubernetes()
+# Not one of those below: only tests of autoscaling want it, and it takes as long to build as all of them.
+KEDA = _keda()
 
 # From small to large: the large one's modules arrive while the others are compiled.
 _ALL = (PAUSE, CONTAINERD, COREDNS, KUBERNETES)

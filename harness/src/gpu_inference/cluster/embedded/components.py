@@ -119,6 +119,8 @@ def _controller_manager() -> list[str]:
         "--leader-elect=false",
         "--allocate-node-cidrs=false",
         "--controllers=*,-node-ipam-controller",
+        # Autoscalers look every 15 s by default: tests would wait for nothing else.
+        "--horizontal-pod-autoscaler-sync-period=2s",
         "--profiling=false",
         "--kube-api-qps=100",
         "--kube-api-burst=200",

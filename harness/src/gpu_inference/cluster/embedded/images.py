@@ -1,18 +1,14 @@
 """Brings images into the node's containerd; what each was loaded from is kept there, to load only changes."""
 
-import hashlib
-import io
-import json
-import tarfile
 import tempfile
 from pathlib import Path
 
+from gpu_inference.cluster.archive import write_archive
 from gpu_inference.cluster.base import LocalImage
 from gpu_inference.cluster.embedded.configuration import PAUSE_IMAGE
 from gpu_inference.cluster.embedded.layout import CONTAINERD_SOCKET, NODE_CONTAINERD, NODE_STATE
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.process import run
-from gpu_inference.toolchain.go_command import architecture
 
 # containerd may store another manifest, and even configuration, than the archive had; so its own digests
 # cannot be compared with ours.
@@ -80,32 +76,4 @@ class ImageStore:
 
 def write_pause_archive(program: Path, archive: Path) -> None:
     """Write a docker-archive with the one program that holds a pod's namespaces."""
-    layer = io.BytesIO()
-    with tarfile.open(fileobj=layer, mode="w") as tar:
-        entry = tarfile.TarInfo("pause")
-        entry.size = program.stat().st_size
-        entry.mode = 0o755
-        with program.open("rb") as content:
-            tar.addfile(entry, content)
-    diff_id = hashlib.sha256(layer.getvalue()).hexdigest()
-    configuration = json.dumps(
-        {
-            # Images call them as Go does.
-            "architecture": architecture(),
-            "os": "linux",
-            "config": {"Entrypoint": ["/pause"], "User": _NOBODY},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}"]},
-        }
-    ).encode()
-    configuration_name = f"{hashlib.sha256(configuration).hexdigest()}.json"
-    layer_name = f"{diff_id}/layer.tar"
-    manifest = [{"Config": configuration_name, "RepoTags": [PAUSE_IMAGE], "Layers": [layer_name]}]
-    with tarfile.open(archive, "w") as tar:
-        for name, data in (
-            (configuration_name, configuration),
-            (layer_name, layer.getvalue()),
-            ("manifest.json", json.dumps(manifest).encode()),
-        ):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            tar.addfile(entry, io.BytesIO(data))
+    write_archive(archive, PAUSE_IMAGE, {"pause": program}, entrypoint=["/pause"], user=_NOBODY)
