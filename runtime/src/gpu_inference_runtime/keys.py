@@ -5,6 +5,8 @@ import logging
 import threading
 from pathlib import Path
 
+from gpu_inference_runtime.authorization import NO_HEADER, bearer
+
 KEY_FILES = ("primaryKey", "secondaryKey")
 
 log = logging.getLogger("gpu_inference")
@@ -24,11 +26,10 @@ class Keys:
     def refusal(self, authorization: str | None) -> str | None:
         """Return why a request with this `Authorization` header is refused, or None when its key is right."""
         if not authorization:
-            return "Unauthorized, no Auth Header"
-        scheme, _, given = authorization.partition(" ")
+            return NO_HEADER
         # HTTP headers are bytes that WSGI shows as Latin-1.
-        key = given.strip().encode("latin-1", errors="replace")
-        if scheme.lower() != "bearer" or not key:
+        key = bearer(authorization).encode("latin-1", errors="replace")
+        if not key:
             return "Unauthorized, the Authorization header must be 'Bearer KEY'"
         # Every key is compared, whichever matches, so that the time does not tell which one did.
         matches = [hmac.compare_digest(key, known) for known in self._current()]
