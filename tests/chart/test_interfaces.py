@@ -28,15 +28,40 @@ SETTINGS = {
     "GPU_INFERENCE_MAX_CONCURRENT_REQUESTS": lambda settings: settings.max_concurrent_requests,
     "GPU_INFERENCE_MAX_QUEUE_WAIT_MS": lambda settings: settings.max_queue_wait_ms,
     "GPU_INFERENCE_DRAIN_SECONDS": lambda settings: settings.drain_seconds,
+    "AML_APP_ROOT": lambda settings: settings.app_root,
+    "AZUREML_MODEL_DIR": lambda settings: settings.model_dir,
+    "AZUREML_SOURCE_DIRECTORY": lambda settings: settings.source_directory,
+    "AZUREML_ENTRY_SCRIPT": lambda settings: settings.entry_script,
+    "GPU_INFERENCE_MODEL_DATA_DIR": lambda settings: settings.model_data_directory,
+    "GPU_INFERENCE_MODEL_DATA_FILE_MB": lambda settings: settings.model_data_file_mb,
+    "GPU_INFERENCE_MODEL_DATA_TOTAL_MB": lambda settings: settings.model_data_total_mb,
+    "AML_APP_INSIGHTS_ENABLED": lambda settings: settings.app_insights,
+    "OTEL_EXPORTER_OTLP_ENDPOINT": lambda settings: settings.otlp_endpoint,
+    "OTEL_EXPORTER_OTLP_HEADERS": lambda settings: settings.otlp_headers,
+    "OTEL_SERVICE_NAME": lambda settings: settings.telemetry_service_name,
+    "OTEL_RESOURCE_ATTRIBUTES": lambda settings: settings.resource_attributes,
+    "GPU_INFERENCE_TRACES_RATIO": lambda settings: settings.traces_ratio,
 }
 VALUES = {
     "deployment": {
         "scoring_timeout_ms": 12_345,
         "replica_max_concurrent_requests": 3,
         "max_request_wait_time": 678,
+        "collect_model_data": True,
+        "enable_app_insights": True,
+    },
+    "dataCollection": {"volume": {"emptyDir": {}}, "maxFileSizeMb": 5, "maxTotalSizeMb": 70},
+    "telemetry": {
+        "otlpEndpoint": "http://collector:4318",
+        "headersSecret": {"name": "collector"},
+        "serviceName": "vision",
+        "samplingRatio": 0.5,
+        "resourceAttributes": {"team": "a, b"},
     },
     "drain": {"seconds": 9},
     "fullnameOverride": "digits",
+    "models": [{"name": "net", "version": 2}],
+    "inference": {"sourceDirectory": "code", "entryScript": "score.py"},
 }
 
 
@@ -53,7 +78,7 @@ PORTS = table("Chart → runtime: ports and paths")
 
 
 def test_the_page_has_the_tables() -> None:
-    assert [len(rows) for rows in (ENVIRONMENT, FILES, PORTS)] == [7, 3, 6]
+    assert [len(rows) for rows in (ENVIRONMENT, FILES, PORTS)] == [20, 4, 6]
 
 
 def test_the_chart_sets_exactly_the_variables_of_the_page() -> None:
@@ -63,8 +88,16 @@ def test_the_chart_sets_exactly_the_variables_of_the_page() -> None:
 
 
 def settings_in_the_pod(rendered: Rendered, keys: Path) -> Settings:
-    """Return what the runtime makes of the container's variables, with its keys in a folder of the test."""
-    return load_settings([], {**rendered.env, "GPU_INFERENCE_KEYS_DIR": str(keys)})
+    """Return what the runtime makes of the container's variables, with its keys and app root in a folder of the test."""
+    folders = {"GPU_INFERENCE_KEYS_DIR": str(keys)}
+    if "AML_APP_ROOT" in rendered.env:
+        assert rendered.env["AML_APP_ROOT"] == "/var/azureml-app"
+        folders["AML_APP_ROOT"] = str(keys)
+    variables = {
+        name: value if isinstance(value, str) else "from the Secret {name}/{key}".format(**value["secretKeyRef"])
+        for name, value in rendered.env.items()
+    }
+    return load_settings([], {**variables, **folders})
 
 
 def test_each_variable_comes_from_the_value_that_the_page_names(tmp_path: Path) -> None:
@@ -77,6 +110,21 @@ def test_each_variable_comes_from_the_value_that_the_page_names(tmp_path: Path) 
         "release name or fullnameOverride": "digits",
         "always azureml": "azureml",
         "set while keys are asked for (deployment.auth_enabled)": tmp_path,
+        "set while models or inference.entryScript are given": tmp_path,
+        "set while models are given": "/var/azureml-app/azureml-models/net/2",
+        "inference.sourceDirectory, while inference.entryScript is given": "code",
+        "inference.sourceDirectory/inference.entryScript": "code/score.py",
+        "set while deployment.collect_model_data": Path("/var/lib/gpu-inference/model-data"),
+        "dataCollection.maxFileSizeMb": 5,
+        "dataCollection.maxTotalSizeMb": 70,
+        "set while deployment.enable_app_insights": True,
+        "telemetry.otlpEndpoint": "http://collector:4318",
+        "from the Secret telemetry.headersSecret": "from the Secret collector/headers",
+        "telemetry.serviceName, else the service's": "vision",
+        "namespace, Deployment and telemetry.resourceAttributes": (
+            "k8s.deployment.name=digits,k8s.namespace.name=default,team=a%2C%20b"
+        ),
+        "telemetry.samplingRatio": 0.5,
     }
     for variable, source, _, _ in ENVIRONMENT:
         assert SETTINGS[variable](settings) == expected[source], variable
@@ -87,6 +135,8 @@ def test_the_runtime_has_the_defaults_of_the_page() -> None:
     for variable, _, _, default in ENVIRONMENT:
         found = SETTINGS[variable](settings)
         shown = "unset" if found is None else str(int(found) if isinstance(found, float) else found)
+        if found == Path.cwd():
+            shown = "the working directory"
         assert shown == default, variable
 
 
@@ -96,12 +146,13 @@ def test_without_authentication_the_runtime_asks_for_no_key() -> None:
 
 
 def test_the_chart_mounts_what_the_page_says_and_the_keys_whole() -> None:
-    rendered = render()
+    rendered = render({name: VALUES[name] for name in ("deployment", "dataCollection", "telemetry")})
     mounts = {mount["mountPath"]: mount for mount in rendered.container["volumeMounts"]}
+    model_data = rendered.env["GPU_INFERENCE_MODEL_DATA_DIR"]
     (volume,) = (volume["secret"] for volume in rendered.pod["volumes"] if volume["name"] == "keys")
     files = [f"/etc/gpu-inference/keys/{item['path']}" for item in volume["items"]]
-    assert [row[0] for row in FILES] == [*files, "/tmp"]
-    assert set(mounts) == {rendered.env["GPU_INFERENCE_KEYS_DIR"], "/tmp"}
+    assert [row[0] for row in FILES] == [*files, model_data, "/tmp"]
+    assert set(mounts) == {rendered.env["GPU_INFERENCE_KEYS_DIR"], model_data, "/tmp"}
     assert "subPath" not in mounts["/etc/gpu-inference/keys"]
 
 

@@ -138,7 +138,13 @@ def test_every_value_is_used_by_a_template() -> None:
     for path, _ in leaves(SCHEMA):
         key = path.rpartition(".")[2]
         # As a field of its section, or by its name where a helper has only the section.
-        ways = (rf"[$.]{re.escape(path)}\b", rf"\$(deployment|image)\.{key}\b", f'"{key}"', rf"[ (]\.{key}\b")
+        ways = (
+            rf"[$.]{re.escape(path)}\b",
+            rf"\$(deployment|image)\.{key}\b",
+            rf"[$.]source\.{key}\b",
+            f'"{key}"',
+            rf"[ (]\.{key}\b",
+        )
         assert any(re.search(way, text) for way in ways), path
 
 

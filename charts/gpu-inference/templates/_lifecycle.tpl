@@ -24,9 +24,9 @@ Sleep, then what the server may take after SIGTERM (drain, the longest queue wai
 
 {{/*
 The longest time in which a healthy rollout shows no progress: where there is no GPU to spare the new pod first waits
-for the old one to leave; then it pulls its image, starts, and is ready after its checks in a row.
+for the old one to leave; then it pulls its image, fetches its models, starts, and is ready after its checks in a row.
 */}}
 {{- define "gpu-inference.rolloutSeconds" -}}
 {{- $ready := mul (int64 .deployment.period_seconds) (int64 .deployment.success_threshold) -}}
-{{ add (include "gpu-inference.terminationGracePeriodSeconds" .) (int64 .rollout.pullSeconds) (include "gpu-inference.startupSeconds" .) $ready }}
+{{ add (include "gpu-inference.terminationGracePeriodSeconds" .) (int64 .rollout.pullSeconds) (include "gpu-inference.fetchSeconds" .) (include "gpu-inference.startupSeconds" .) $ready }}
 {{- end }}

@@ -22,7 +22,12 @@ files/defaults.json holds (generated from the same source as values.yaml).
 
 {{/* All values as JSON, unchecked. */}}
 {{- define "gpu-inference.valuesWithDefaults" -}}
-{{- include "gpu-inference.overlaid" (list (.Files.Get "files/defaults.json" | fromJson) .Values) -}}
+{{- $defaults := .Files.Get "files/defaults.json" -}}
+{{- $values := include "gpu-inference.overlaid" (list ($defaults | fromJson) .Values) | fromJson -}}
+{{- if kindIs "slice" $values.models -}}
+  {{- $_ := set $values "models" (include "gpu-inference.modelsWithDefaults" (list ($defaults | fromJson) $values.models) | fromJsonArray) -}}
+{{- end -}}
+{{ $values | toJson }}
 {{- end }}
 
 {{/*

@@ -1,0 +1,221 @@
+{{/*
+Models and code that are not in the image. Wherever they come from, the pods see v1's layout: each model as the one
+file or folder in azureml-models/NAME/VERSION, the code in its source folder. A volume is mounted by subPath, so that
+neither what else lies in it (lost+found) nor Kubernetes' own links (..data) are seen.
+*/}}
+
+{{- define "gpu-inference.appRoot" -}}
+/var/azureml-app
+{{- end }}
+
+{{/*
+The models with their defaults, as JSON: items of a list have none in the values file. Takes a list: the defaults of
+all values, and the models. What is no mapping is left for the rules to name.
+*/}}
+{{- define "gpu-inference.modelsWithDefaults" -}}
+{{- $defaults := dict "version" 1 "entry" "" -}}
+{{- range include "gpu-inference.sourceKinds" . | fromJsonArray -}}
+  {{- $_ := set $defaults . (get (first $).inference .) -}}
+{{- end -}}
+{{- $models := list -}}
+{{- range last . -}}
+  {{- $model := . -}}
+  {{- if kindIs "map" . }}{{ $model = include "gpu-inference.overlaid" (list (deepCopy $defaults) .) | fromJson }}{{ end -}}
+  {{- $models = append $models $model -}}
+{{- end -}}
+{{ $models | toJson }}
+{{- end }}
+
+{{- define "gpu-inference.sourceKinds" -}}
+{{ list "image" "persistentVolumeClaim" "download" "configMap" | toJson }}
+{{- end }}
+
+{{/* The kinds of sources that are given, as a JSON list. Takes a model, or the section inference. */}}
+{{- define "gpu-inference.sourcesGiven" -}}
+{{- $given := list -}}
+{{- if (get . "image").reference }}{{ $given = append $given "image" }}{{ end -}}
+{{- if .persistentVolumeClaim.claimName }}{{ $given = append $given "persistentVolumeClaim" }}{{ end -}}
+{{- if or .download.url .download.existingSecret }}{{ $given = append $given "download" }}{{ end -}}
+{{- if .configMap.name }}{{ $given = append $given "configMap" }}{{ end -}}
+{{- if .files }}{{ $given = append $given "files" }}{{ end -}}
+{{ $given | toJson }}
+{{- end }}
+
+{{/*
+All that has to be brought to the pods, as a JSON list. Each content has an id (of its volume), what it is called, its
+kind of source (copy: a volume that is copied), the source, the folder it is put into, and the entry in that folder,
+which is empty where only the unpacked archive tells it. Takes the values.
+*/}}
+{{- define "gpu-inference.contents" -}}
+{{- $blobfuse := .deployment.blobfuse_enabled -}}
+{{- $contents := list -}}
+{{- range $index, $model := .models -}}
+  {{- $given := include "gpu-inference.sourcesGiven" $model | fromJsonArray -}}
+  {{- if $given -}}
+    {{- $kind := first $given -}}
+    {{- $source := get $model $kind -}}
+    {{- $own := dict "configMap" (first ($source.keys | default (list ""))) "download" (include "gpu-inference.fileName" ($source.url | default "")) -}}
+    {{- $entry := $model.entry | default (get $own $kind) -}}
+    {{- if $source.archive }}{{ $entry = $model.entry }}{{ end -}}
+    {{- if $source.subPath }}{{ $entry = $model.entry | default (base $source.subPath) }}{{ end -}}
+    {{- if and (eq $kind "persistentVolumeClaim") (not $blobfuse) }}{{ $kind = "copy" }}{{ end -}}
+    {{- $folder := printf "%s/azureml-models/%s/%d" (include "gpu-inference.appRoot" $) $model.name (int64 $model.version) -}}
+    {{- $contents = append $contents (dict "id" (printf "model-%d" $index) "what" (printf "Model %s, version %d," $model.name (int64 $model.version)) "kind" $kind "source" $source "folder" $folder "entry" $entry) -}}
+  {{- end -}}
+{{- end -}}
+{{- $given := include "gpu-inference.sourcesGiven" .inference | fromJsonArray -}}
+{{- if $given -}}
+  {{- $kind := first $given -}}
+  {{- $contents = append $contents (dict "id" "code" "what" "The code" "kind" $kind "source" (get .inference $kind) "folder" (include "gpu-inference.appRoot" $) "entry" .inference.sourceDirectory) -}}
+{{- end -}}
+{{ $contents | toJson }}
+{{- end }}
+
+{{/* The name that a URL gives its file; nothing where it is not plain. */}}
+{{- define "gpu-inference.fileName" -}}
+{{- $path := regexReplaceAll "[?#].*$" . "" -}}
+{{- $name := regexFind "[^/]*$" (regexReplaceAll "^[a-z]+://[^/]*" $path "") -}}
+{{- if regexMatch "^[A-Za-z0-9_-][A-Za-z0-9_.-]*$" $name }}{{ $name }}{{ end -}}
+{{- end }}
+
+{{- define "gpu-inference.modelEnv" -}}
+{{- $values := include "gpu-inference.values" . | fromJson -}}
+{{- $root := include "gpu-inference.appRoot" . -}}
+{{- if or $values.models $values.inference.entryScript }}
+- name: AML_APP_ROOT
+  value: {{ $root }}
+{{- end }}
+{{- if eq (len $values.models) 1 }}
+- name: AZUREML_MODEL_DIR
+  {{- with first $values.models }}
+  value: {{ printf "%s/azureml-models/%s/%d" $root .name (int64 .version) | quote }}
+  {{- end }}
+{{- else if $values.models }}
+- name: AZUREML_MODEL_DIR
+  value: {{ $root }}/azureml-models
+{{- end }}
+{{- with $values.inference.entryScript }}
+- name: AZUREML_SOURCE_DIRECTORY
+  value: {{ $values.inference.sourceDirectory | quote }}
+- name: AZUREML_ENTRY_SCRIPT
+  value: {{ printf "%s/%s" $values.inference.sourceDirectory . | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "gpu-inference.modelMounts" -}}
+{{- range include "gpu-inference.contents" (include "gpu-inference.values" . | fromJson) | fromJsonArray }}
+  {{- $content := . -}}
+  {{- $path := printf "%s/%s" .folder .entry -}}
+  {{- if eq .kind "image" }}
+- name: {{ .id }}
+  mountPath: {{ $path | quote }}
+  {{- with .source.subPath }}
+  subPath: {{ quote . }}
+  {{- end }}
+  readOnly: true
+  {{- else if eq .kind "persistentVolumeClaim" }}
+- name: {{ include "gpu-inference.claimVolumeName" .source }}
+  mountPath: {{ $path | quote }}
+  subPath: {{ .source.subPath | quote }}
+  readOnly: true
+  {{- else if eq .kind "configMap" }}
+    {{- $several := or (eq .id "code") (gt (len .source.keys) 1) }}
+    {{- range $key := .source.keys }}
+- name: {{ $content.id }}
+  mountPath: {{ ternary (printf "%s/%s" $path $key) $path $several | quote }}
+  subPath: {{ $key | quote }}
+  readOnly: true
+    {{- end }}
+  {{- else if eq .kind "files" }}
+    {{- range $file, $text := .source }}
+- name: code
+  mountPath: {{ printf "%s/%s" $path $file | quote }}
+  subPath: {{ include "gpu-inference.fileKey" $file | quote }}
+  readOnly: true
+    {{- end }}
+  {{- else if eq .id "code" }}
+- name: code
+  mountPath: {{ $path | quote }}
+  subPath: {{ printf "content/%s" .entry | quote }}
+  readOnly: true
+  {{- else }}
+- name: {{ .id }}
+  mountPath: {{ .folder | quote }}
+  subPath: content
+  readOnly: true
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* A claim is one volume of the pod, however many models lie in it. */}}
+{{- define "gpu-inference.claimVolumeName" -}}
+claim-{{ .claimName | sha256sum | trunc 8 }}
+{{- end }}
+
+{{/* What changes with the source files of the values, so that the pods are replaced. */}}
+{{- define "gpu-inference.modelAnnotations" -}}
+{{- with (include "gpu-inference.values" . | fromJson).inference.files }}
+checksum/code: {{ toJson . | sha256sum }}
+{{- end }}
+{{- end }}
+
+{{/* The key that a file of the values has in the ConfigMap, where a slash is not allowed. */}}
+{{- define "gpu-inference.fileKey" -}}
+{{ . | replace "/" ".." }}
+{{- end }}
+
+{{- define "gpu-inference.modelVolumes" -}}
+{{- $root := . -}}
+{{- $claims := list -}}
+{{- range include "gpu-inference.contents" (include "gpu-inference.values" . | fromJson) | fromJsonArray }}
+  {{- if has .kind (list "persistentVolumeClaim" "copy") }}
+    {{- if not (has .source.claimName $claims) }}
+      {{- $claims = append $claims .source.claimName }}
+- name: {{ include "gpu-inference.claimVolumeName" .source }}
+  persistentVolumeClaim:
+    claimName: {{ .source.claimName | quote }}
+    readOnly: true
+    {{- end }}
+  {{- end }}
+  {{- if eq .kind "image" }}
+- name: {{ .id }}
+  image:
+    reference: {{ include "gpu-inference.imageReference" (list $root .source) | quote }}
+    pullPolicy: {{ .source.pullPolicy }}
+  {{- else if eq .kind "configMap" }}
+- name: {{ .id }}
+  configMap:
+    name: {{ .source.name | quote }}
+    items:
+      {{- range .source.keys }}
+      - key: {{ quote . }}
+        path: {{ quote . }}
+      {{- end }}
+  {{- else if eq .kind "files" }}
+- name: {{ .id }}
+  configMap:
+    name: {{ include "gpu-inference.serviceName" $root }}-code
+  {{- else if eq .kind "copy" }}
+- name: {{ .id }}
+  emptyDir: {}
+  {{- else if eq .kind "download" }}
+- name: {{ .id }}
+  emptyDir:
+    {{- /* An archive lies there beside what is unpacked from it. */}}
+    sizeLimit: {{ mulf .source.sizeLimitGi (empty .source.archive | ternary 1.0 2.0) | include "gpu-inference.memoryQuantity" }}
+    {{- if .source.caConfigMap }}
+- name: {{ .id }}-ca
+  configMap:
+    name: {{ .source.caConfigMap | quote }}
+    items:
+      - key: ca.crt
+        path: ca.crt
+    {{- end }}
+  {{- end }}
+{{- end }}
+{{- if include "gpu-inference.bringsContents" . }}
+- name: model-scripts
+  configMap:
+    name: {{ include "gpu-inference.serviceName" . }}-model-scripts
+{{- end }}
+{{- end }}
