@@ -105,6 +105,12 @@ class Objects:
         """Set annotations of a pod, if it is still there."""
         self._patch(self._core.patch_namespaced_pod, pod, {"metadata": {"annotations": dict(annotations)}})
 
+    def delete_test_pods(self, release: str) -> None:
+        """Delete the pods that `helm test` left: Helm keeps them, so that their logs can be read."""
+        self._read(
+            self._core.delete_collection_namespaced_pod, self.namespace, label_selector=_of(release, "test")
+        )
+
     def node_addresses(self) -> list[str]:
         """Return the nodes' addresses, external ones first."""
         nodes = json.loads(self._read(self._core.list_node))["items"]

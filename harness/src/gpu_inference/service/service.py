@@ -216,6 +216,7 @@ class Service:
                 f"The service {self.name} is no release of Helm's, so it is not removed here.",
                 "Remove it with what deployed it: kubectl delete -f, Argo CD, …",
             )
+        self._objects.delete_test_pods(release)
         grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] if deployment else 0
         deadline = time.monotonic() + grace + _GONE_SECONDS
         while left := self._objects.workloads(release):
