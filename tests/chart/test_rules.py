@@ -10,12 +10,26 @@ from gpu_inference.errors import GpuInferenceError
 from gpu_inference.values import load
 
 BROKEN: dict[str, dict[str, Any]] = {
-    "what this version cannot do": {
+    "autoscaler and replicas, fewest above most, engine without metric": {
         "deployment": {
             "autoscale_enabled": True,
-            "token_auth_enabled": True,
-            "collect_model_data": True,
-            "enable_app_insights": True,
+            "num_replicas": 1,
+            "autoscale_min_replicas": 3,
+            "autoscale_max_replicas": 2,
+        },
+        "cluster": {"gpu_count": 4},
+        "autoscaling": {"engine": "hpa"},
+    },
+    "fewest above the most that nobody gave": {
+        "deployment": {"autoscale_enabled": True, "autoscale_min_replicas": 11, "gpu_cores": 0},
+    },
+    "parameters of an autoscaler that is off": {
+        "deployment": {
+            "autoscale_enabled": False,
+            "autoscale_min_replicas": 1,
+            "autoscale_max_replicas": 1,
+            "autoscale_refresh_seconds": 1,
+            "autoscale_target_utilization": 70,
         }
     },
     "no replicas without autoscaler, limits below requests": {
@@ -84,9 +98,17 @@ BROKEN: dict[str, dict[str, Any]] = {
             "resource_claim": {"enabled": True},
         }
     },
+    "collection and telemetry without a place": {
+        "deployment": {"collect_model_data": True, "enable_app_insights": True},
+        "dataCollection": {"maxFileSizeMb": 9, "maxTotalSizeMb": 17},
+    },
+    "collection on the node's disk, telemetry to no URL": {
+        "dataCollection": {"volume": {"hostPath": {"path": "/data"}, "emptyDir": {}}},
+        "telemetry": {"otlpEndpoint": "http://me:secret@collector:4318"},
+    },
 }
 # How many rules each breaks.
-SENTENCES = dict(zip(BROKEN, (4, 3, 1, 4, 4, 4, 5, 3, 2, 1, 2), strict=True))
+SENTENCES = dict(zip(BROKEN, (3, 1, 5, 3, 1, 4, 4, 4, 5, 3, 2, 1, 2, 3, 2), strict=True))
 
 
 @pytest.mark.parametrize("name", BROKEN)

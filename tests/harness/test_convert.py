@@ -109,6 +109,45 @@ def test_a_given_pool_is_taken_and_the_cap_holds() -> None:
         convert(config(numReplicas=3), gpu_count=2)
 
 
+def test_an_autoscaler_keeps_all_its_parameters_and_gets_gpus_for_its_most_replicas() -> None:
+    scaler = {
+        "autoscaleEnabled": True,
+        "minReplicas": 2,
+        "maxReplicas": 6,
+        "refreshPeriodInSeconds": 10,
+        "targetUtilization": 50,
+    }
+    conversion = convert({"computeType": "aks", "autoScaler": scaler, "gpuCores": 2})
+    assert conversion.values == {
+        "deployment": {
+            "autoscale_enabled": True,
+            "autoscale_min_replicas": 2,
+            "autoscale_max_replicas": 6,
+            "autoscale_refresh_seconds": 10,
+            "autoscale_target_utilization": 50,
+            "gpu_cores": 2,
+        },
+        "cluster": {"gpu_count": 12},
+    }
+    assert any("needs KEDA" in warning for warning in conversion.warnings)
+
+
+def test_without_a_number_of_replicas_there_is_an_autoscaler_as_v1_had_it() -> None:
+    conversion = convert({"computeType": "aks"})
+    assert conversion.values["deployment"] == {"autoscale_enabled": True}
+    # v1's maximum, each with the one GPU that it gave.
+    assert conversion.values["cluster"] == {"gpu_count": 10}
+    assert any("has no numReplicas" in warning for warning in conversion.warnings)
+
+
+def test_an_autoscalers_zeros_are_not_given_as_they_were_to_azure_ml() -> None:
+    scaler = {"autoscaleEnabled": False, "minReplicas": 0, "maxReplicas": 0}
+    assert convert(config(autoScaler=scaler)).values["deployment"] == {
+        "autoscale_enabled": False,
+        "num_replicas": 1,
+    }
+
+
 def test_a_service_on_cpu_says_nothing_about_the_pool() -> None:
     assert "cluster" not in convert(config(gpuCores=0, numReplicas=4)).values
 
@@ -146,8 +185,14 @@ def test_a_second_key_without_a_first_is_left_out_as_azure_ml_did() -> None:
         ({"computeType": None}, "Need to specify computeType in --deploy-config-file"),
         ({"computeType": "batch"}, "unknown deployment type: batch"),
         ({"computeType": "ACI"}, "only aks can be converted"),
-        ({"autoScaler": {"autoscaleEnabled": True}}, "asks for an autoscaler, which this version"),
-        ({"numReplicas": None}, "has no numReplicas, for which v1 used an autoscaler"),
+        ({"autoScaler": {"autoscaleEnabled": True}}, "autoscale enabled and num_replicas provided."),
+        (
+            {
+                "numReplicas": None,
+                "autoScaler": {"autoscaleEnabled": True, "minReplicas": 5, "maxReplicas": 3},
+            },
+            "autoscale_min_replicas cannot be greater than autoscale_max_replicas.",
+        ),
         ({"autoScaler": {"maxReplicas": 3}}, "autoscale_max_replicas provided without enabling autoscaling."),
         (
             {"numReplicas": None, "autoScaler": {"autoscaleEnabled": False}},

@@ -14,7 +14,8 @@ import yaml
 
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.values import load
-from gpu_inference.values.rules.autoscaling import DEFAULT_MAX_REPLICAS, OPTIONS
+from gpu_inference.values.pool import DEFAULT_AUTOSCALER_MAXIMUM
+from gpu_inference.values.rules.autoscaling import OPTIONS
 
 Document = Mapping[str, Any]
 
@@ -209,7 +210,7 @@ def _gpus_needed(deployment: Document) -> int | None:
     """Return the GPUs of all replicas; None where that is not a number (the values' check then says why)."""
     replicas, each = deployment.get("num_replicas"), deployment.get("gpu_cores", 1)
     if deployment.get("autoscale_enabled"):
-        replicas = deployment.get("autoscale_max_replicas", DEFAULT_MAX_REPLICAS)
+        replicas = deployment.get("autoscale_max_replicas", DEFAULT_AUTOSCALER_MAXIMUM)
     if not (isinstance(replicas, int) and isinstance(each, int)):
         return None
     return replicas * each if replicas > 0 and each > 0 else None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gpu_inference.values.chart import ChartValues
 
 # v1's, which few pools can hold.
-_DEFAULT_AUTOSCALER_MAXIMUM = 10
+DEFAULT_AUTOSCALER_MAXIMUM = 10
 
 
 def pods_in_pool(values: ChartValues) -> int | None:
@@ -27,7 +27,7 @@ def max_replicas(values: ChartValues) -> int:
     if given.autoscale_max_replicas:
         return given.autoscale_max_replicas
     room = pods_in_pool(values)
-    return _DEFAULT_AUTOSCALER_MAXIMUM if room is None else min(_DEFAULT_AUTOSCALER_MAXIMUM, room)
+    return DEFAULT_AUTOSCALER_MAXIMUM if room is None else min(DEFAULT_AUTOSCALER_MAXIMUM, room)
 
 
 def max_surge(values: ChartValues) -> int:

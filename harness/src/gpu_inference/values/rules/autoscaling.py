@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpu_inference.values.pool import DEFAULT_AUTOSCALER_MAXIMUM
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -15,7 +17,6 @@ OPTIONS = (
     "autoscale_refresh_seconds",
     "autoscale_target_utilization",
 )
-DEFAULT_MAX_REPLICAS = 10
 
 
 def problems(values: ChartValues) -> Iterator[str]:
@@ -36,8 +37,8 @@ def _problems_of_an_autoscaler(values: ChartValues) -> Iterator[str]:
     if given.num_replicas is not None:
         yield "Invalid configuration, autoscale enabled and num_replicas provided."
     fewest, most = given.autoscale_min_replicas or 1, given.autoscale_max_replicas
-    if fewest > (most or DEFAULT_MAX_REPLICAS):
-        default = "" if most else f" (It is {DEFAULT_MAX_REPLICAS} unless given.)"
+    if fewest > (most or DEFAULT_AUTOSCALER_MAXIMUM):
+        default = "" if most else f" (It is {DEFAULT_AUTOSCALER_MAXIMUM} unless given.)"
         yield (
             "Invalid configuration, autoscale_min_replicas cannot be greater than autoscale_max_replicas."
             f"{default}"
