@@ -140,7 +140,7 @@ def test_every_value_is_used_by_a_template() -> None:
         # As a field of its section, or by its name where a helper has only the section.
         ways = (
             rf"[$.]{re.escape(path)}\b",
-            rf"\$(deployment|image)\.{key}\b",
+            rf"\$\w+\.{key}\b",
             rf"[$.]source\.{key}\b",
             f'"{key}"',
             rf"[ (]\.{key}\b",
@@ -152,11 +152,13 @@ def test_templates_use_no_value_that_does_not_exist() -> None:
     known = {path for path, _ in leaves(SCHEMA)}
     sections = {path.partition(".")[0] for path in known if "." in path}
     text = template_text()
-    used = {"".join(found) for found in re.findall(rf"[$.]({'|'.join(sections)})((?:\.\w+)+)", text)}
+    # Of the values, of what a helper returns, or by itself; not a part of another word such as k8s.deployment.
+    found = re.findall(rf"(?:\$values\.|(?<!\w)[$.])({'|'.join(sections)})((?:\.\w+)+)", text)
+    used = {"".join(parts) for parts in found}
     used |= set(re.findall(r"\$values\.(\w+)(?![\w.])", text)) - sections
     assert len(used) > 20
-    # A section by itself is known too.
-    known |= {path.rpartition(".")[0] for path in known}
+    # A section by itself is known too, and what a parent chart says to all its charts.
+    known |= {path.rpartition(".")[0] for path in known} | {"global"}
     assert used - known == set()
 
 

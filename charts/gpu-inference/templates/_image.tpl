@@ -13,7 +13,7 @@ decides alone: with a tag beside it, the tag would only pretend to matter.
 */}}
 {{- define "gpu-inference.imageReference" -}}
 {{- $root := index . 0 -}}
-{{- $image := index . 1 -}}
+{{- $given := index . 1 -}}
 {{- $global := (include "gpu-inference.values" $root | fromJson).global | default dict -}}
 {{- $azure := dict -}}
 {{- if gt (len .) 2 -}}
@@ -21,14 +21,14 @@ decides alone: with a tag beside it, the tag would only pretend to matter.
 {{- end -}}
 {{- if $azure -}}
 {{ $azure.registry }}/{{ $azure.image }}@{{ $azure.digest }}
-{{- else if $image.reference -}}
-{{ include "gpu-inference.inRegistry" (list $global $image.reference "") }}
+{{- else if $given.reference -}}
+{{ include "gpu-inference.inRegistry" (list $global $given.reference "") }}
 {{- else -}}
-{{ include "gpu-inference.inRegistry" (list $global $image.repository ($image.registry | default "")) }}
-  {{- if $image.digest -}}
-@{{ $image.digest }}
+{{ include "gpu-inference.inRegistry" (list $global $given.repository ($given.registry | default "")) }}
+  {{- if $given.digest -}}
+@{{ $given.digest }}
   {{- else -}}
-:{{ $image.tag | default $root.Chart.AppVersion }}
+:{{ $given.tag | default $root.Chart.AppVersion }}
   {{- end -}}
 {{- end -}}
 {{- end }}
