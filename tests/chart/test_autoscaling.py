@@ -1,4 +1,4 @@
-"""The autoscaler: whether there is one, what it aims at, how far it may go; and who sets the number of pods."""
+"""The autoscaler: if there is one, what it aims at, how far it may go, and who sets the number of pods."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ ENGINES = {
 }
 
 
-def autoscaled(engine: str = "keda", gpus: int = 4, **deployment: Any) -> dict[str, Any]:
+def autoscaled(engine: str = "keda", gpus: int = 4, /, **deployment: Any) -> dict[str, Any]:
     return {
         "deployment": {"autoscale_enabled": True, **deployment},
         "cluster": {"gpu_count": gpus},

@@ -3,7 +3,7 @@
 IN_KUBERNETES = {
     "num_replicas": "`replicas` of the Deployment",
     "autoscale_enabled": "a ScaledObject (KEDA) or a HorizontalPodAutoscaler",
-    "autoscale_min_replicas": "the autoscaler's minimum; without an autoscaler, the number of pods",
+    "autoscale_min_replicas": "the autoscaler's minimum",
     "autoscale_max_replicas": "the autoscaler's maximum, never above the GPUs of the pool",
     "autoscale_refresh_seconds": "`pollingInterval` of the ScaledObject",
     "autoscale_target_utilization": "the autoscaler's target: busy slots of a pod on average, in percent",
