@@ -73,6 +73,7 @@ def table(heading: str) -> list[list[str]]:
 
 
 ENVIRONMENT = table("Chart → runtime: environment variables")
+TOKENS = table("Chart → runtime: environment variables for tokens")
 FILES = table("Chart → runtime: mounted files")
 PORTS = table("Chart → runtime: ports and paths")
 
@@ -84,7 +85,7 @@ def test_the_page_has_the_tables() -> None:
 def test_the_chart_sets_exactly_the_variables_of_the_page() -> None:
     names = [row[0] for row in ENVIRONMENT]
     assert sorted(render(VALUES).env) == sorted(names)
-    assert sorted(SET_BY_THE_CHART) == sorted(names)
+    assert sorted(SET_BY_THE_CHART) == sorted([*names, *(row[0] for row in TOKENS)])
 
 
 def settings_in_the_pod(rendered: Rendered, keys: Path) -> Settings:
@@ -94,7 +95,9 @@ def settings_in_the_pod(rendered: Rendered, keys: Path) -> Settings:
         assert rendered.env["AML_APP_ROOT"] == "/var/azureml-app"
         folders["AML_APP_ROOT"] = str(keys)
     variables = {
-        name: value if isinstance(value, str) else "from the Secret {name}/{key}".format(**value["secretKeyRef"])
+        name: value
+        if isinstance(value, str)
+        else "from the Secret {name}/{key}".format(**value["secretKeyRef"])
         for name, value in rendered.env.items()
     }
     return load_settings([], {**variables, **folders})

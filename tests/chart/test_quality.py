@@ -59,7 +59,7 @@ def test_pods_fulfil_the_restricted_pod_security_standard_with_a_read_only_root(
         spec = pod["spec"]
         assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
-        allowed = {"configMap", "emptyDir", "image", "persistentVolumeClaim", "secret"}
+        allowed = {"configMap", "emptyDir", "image", "persistentVolumeClaim", "projected", "secret"}
         assert all(volume.keys() & allowed for volume in spec.get("volumes", []))
         for container in (*spec.get("initContainers", []), *spec["containers"]):
             assert container["securityContext"] == {
@@ -82,11 +82,11 @@ def test_every_object_is_labelled_and_in_the_namespace_of_the_release(path: Any)
         assert labels["app.kubernetes.io/component"] in ("scoring", "keys", "test")
 
 
-def selectors(rendered: Rendered) -> list[dict[str, str]]:
-    return [
-        rendered.one("Deployment")["spec"]["selector"]["matchLabels"],
-        rendered.one("Service")["spec"]["selector"],
-    ]
+def selectors(rendered: Rendered) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the Deployment's, and the one that every Service has."""
+    services = [thing["spec"]["selector"] for thing in rendered.objects if thing["kind"] == "Service"]
+    assert all(selector == services[0] for selector in services)
+    return rendered.one("Deployment")["spec"]["selector"]["matchLabels"], services[0]
 
 
 def test_selectors_do_not_depend_on_values() -> None:
@@ -206,8 +206,12 @@ def test_values_that_are_comments_can_be_uncommented() -> None:
     uncommented = re.sub(rf"^( *)# ((?:{'|'.join(keys)}):.*|  \w+: .*)$", r"\1\2", text, flags=re.MULTILINE)
     values = yaml.safe_load(uncommented)
     assert keys <= values["deployment"].keys()
-    values["deployment"]["num_replicas"] = 1
-    render(values)
+    values["cluster"]["gpu_count"] = 4
+    # There is either a number of pods or an autoscaler.
+    of_an_autoscaler = {key for key in values["deployment"] if key.startswith("autoscale_")}
+    for unwanted in ({"num_replicas"}, of_an_autoscaler):
+        kept = {key: value for key, value in values["deployment"].items() if key not in unwanted}
+        render({**values, "deployment": kept})
 
 
 def test_the_lowest_kubernetes_is_1_30() -> None:

@@ -106,9 +106,50 @@ BROKEN: dict[str, dict[str, Any]] = {
         "dataCollection": {"volume": {"hostPath": {"path": "/data"}, "emptyDir": {}}},
         "telemetry": {"otlpEndpoint": "http://me:secret@collector:4318"},
     },
+    "tokens beside keys, from nobody": {
+        "deployment": {"auth_enabled": True, "token_auth_enabled": True},
+    },
+    "tokens of two issuers, of everybody": {
+        "deployment": {"token_auth_enabled": True},
+        "tokenAuth": {
+            "clusterIssuer": True,
+            "jwks": {"configMap": "keys", "caConfigMap": "ca", "tokenSecret": "reader"},
+        },
+    },
+    "tokens' keys without TLS": {"tokenAuth": {"jwks": {"url": "http://issuer.example/keys"}}},
+    "ways to the service": {
+        "service": {
+            "nodePort": 30080,
+            "externalTrafficPolicy": "Local",
+            "loadBalancerClass": "x",
+            "loadBalancerSourceRanges": ["10.0.0.0/8"],
+            "ipFamilies": ["IPv4", "IPv6"],
+        },
+        "httpRoute": {"enabled": True},
+        "metrics": {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}},
+    },
+    "one family twice": {"service": {"ipFamilies": ["IPv4", "IPv4"]}},
+    "things there twice": {
+        "extraVolumes": [{"name": "tmp"}, {"name": "a"}, {"name": "a"}],
+        "extraVolumeMounts": [{"name": "a", "mountPath": "/tmp"}],
+        "initContainers": [{"name": "b", "image": "x"}],
+        "extraContainers": [
+            {"name": "b", "image": "x", "resources": {"limits": {"nvidia.com/gpu": 1}}},
+            {"name": "scoring", "image": "x"},
+        ],
+        "extraObjects": [1],
+    },
+    "labels and annotations of the chart's own": {
+        "commonLabels": {"helm.sh/chart": "x"},
+        "service": {"labels": {"app.kubernetes.io/name": "x"}},
+        "metrics": {"podMonitor": {"labels": {"app.kubernetes.io/version": "x"}}},
+        "commonAnnotations": {"gpu-inference/tags": "x"},
+        "deploymentAnnotations": {"meta.helm.sh/release-name": "x"},
+        "podAnnotations": {"helm.sh/hook": "x"},
+    },
 }
 # How many rules each breaks.
-SENTENCES = dict(zip(BROKEN, (3, 1, 5, 3, 1, 4, 4, 4, 5, 3, 2, 1, 2, 3, 2), strict=True))
+SENTENCES = dict(zip(BROKEN, (3, 1, 5, 3, 1, 4, 4, 4, 5, 3, 2, 1, 2, 3, 2, 4, 3, 1, 7, 1, 7, 6), strict=True))
 
 
 @pytest.mark.parametrize("name", BROKEN)

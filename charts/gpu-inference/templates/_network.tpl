@@ -2,7 +2,7 @@
 
 {{/* Egress rules of the scoring pods. Each feature that reaches out contributes by a helper of its own. */}}
 {{- define "gpu-inference.egress" -}}
-{{ include "gpu-inference.joined" (list . "dnsEgress" "modelEgress" "telemetryEgress" "extraEgress") }}
+{{ include "gpu-inference.joined" (list . "dnsEgress" "modelEgress" "telemetryEgress" "tokenAuthEgress" "extraEgress") }}
 {{- end }}
 
 {{/* To any address, because a cluster's DNS may be pods, a node's cache or a machine outside. */}}

@@ -17,15 +17,15 @@ YAML list or nothing.
 
 {{/* Environment variables of the scoring container. No name may come twice: server-side apply refuses that. */}}
 {{- define "gpu-inference.env" -}}
-{{ include "gpu-inference.joined" (list . "serverEnv" "keyEnv" "modelEnv" "modelDataEnv" "telemetryEnv" "extraEnv") }}
+{{ include "gpu-inference.joined" (list . "serverEnv" "keyEnv" "tokenAuthEnv" "modelEnv" "modelDataEnv" "telemetryEnv" "extraEnv") }}
 {{- end }}
 
 {{- define "gpu-inference.volumeMounts" -}}
-{{ include "gpu-inference.joined" (list . "scratchMounts" "sharedMemoryMounts" "keyMounts" "modelMounts" "modelDataMounts" "extraVolumeMounts") }}
+{{ include "gpu-inference.joined" (list . "scratchMounts" "sharedMemoryMounts" "keyMounts" "tokenAuthMounts" "modelMounts" "modelDataMounts" "extraVolumeMounts") }}
 {{- end }}
 
 {{- define "gpu-inference.volumes" -}}
-{{ include "gpu-inference.joined" (list . "scratchVolumes" "sharedMemoryVolumes" "keyVolumes" "modelVolumes" "modelDataVolumes" "extraVolumes") }}
+{{ include "gpu-inference.joined" (list . "scratchVolumes" "sharedMemoryVolumes" "keyVolumes" "tokenAuthVolumes" "modelVolumes" "modelDataVolumes" "extraVolumes") }}
 {{- end }}
 
 {{/* The user's run first: among them may be a sidecar that the chart's own need to reach anything. */}}

@@ -4,15 +4,6 @@
 {{- $deployment := (index . 1).deployment -}}
 {{- $problems := list -}}
 {{- $notYet := "cannot be deployed by this version of the chart" -}}
-{{- if $deployment.token_auth_enabled -}}
-  {{- $problems = append $problems (printf "deployment.token_auth_enabled: true %s: use keys (deployment.auth_enabled: true)." $notYet) -}}
-{{- end -}}
-{{- if $deployment.collect_model_data -}}
-  {{- $problems = append $problems (printf "deployment.collect_model_data: true %s: leave it out." $notYet) -}}
-{{- end -}}
-{{- if $deployment.enable_app_insights -}}
-  {{- $problems = append $problems (printf "deployment.enable_app_insights: true %s: leave it out." $notYet) -}}
-{{- end -}}
 {{- range $name := list "cpu_cores" "memory_gb" -}}
   {{- $limit := get $deployment (printf "%s_limit" $name) -}}
   {{- if and $limit (lt (float64 $limit) (float64 (get $deployment $name))) -}}

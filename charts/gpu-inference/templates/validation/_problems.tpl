@@ -8,7 +8,7 @@ are the same; a test compares them.
 {{- define "gpu-inference.problems" -}}
 {{- $arguments := . -}}
 {{- $problems := concat (include "gpu-inference.numberProblems" . | fromJsonArray) (include "gpu-inference.modelShapeProblems" . | fromJsonArray) -}}
-{{- $parts := list "nameProblems" "keyProblems" "podProblems" "extraProblems" "labelProblems" "imageProblems" "networkProblems" -}}
+{{- $parts := list "nameProblems" "keyProblems" "tokenAuthProblems" "podProblems" "extraProblems" "labelProblems" "imageProblems" "networkProblems" -}}
 {{- /* Rules between numbers would only repeat, in odd words, that one of them is none. */ -}}
 {{- if not $problems -}}
   {{- $parts = concat (list "deploymentProblems" "modelProblems" "lifecycleProblems" "telemetryProblems" "autoscalingProblems" "poolProblems" "guardProblems") $parts -}}

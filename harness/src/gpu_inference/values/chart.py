@@ -26,6 +26,7 @@ from gpu_inference.values.rules import problems
 from gpu_inference.values.service import Service, ServiceAccount
 from gpu_inference.values.shared_memory import SharedMemory
 from gpu_inference.values.telemetry import Telemetry
+from gpu_inference.values.token_auth import TokenAuth
 
 
 class ChartValues(KubernetesSection):
@@ -61,6 +62,10 @@ class ChartValues(KubernetesSection):
         description="Name of the service, 3 to 32 characters long; the release's name unless given.",
     )
     keys: Keys = Field(default_factory=Keys, description="Where the service's two keys come from.")
+    token_auth: TokenAuth = Field(
+        default_factory=TokenAuth,
+        description="Whose tokens let a request score while deployment.token_auth_enabled is true.",
+    )
     service_account: ServiceAccount = Field(
         default_factory=ServiceAccount, description="The ServiceAccount of the scoring pods."
     )
@@ -165,7 +170,8 @@ class ChartValues(KubernetesSection):
         description="Whether this is OpenShift: no users and groups from values, its DNS port let through.",
     )
     helm_test: HelmTest = Field(default_factory=HelmTest, description="What helm test asks of the service.")
-    # Helm hands this to every chart that is used as a part of another.
+    # Helm hands these to a chart that is used as a part of another: the value of its condition, and global.
+    enabled: Switch | None = Field(default=None, exclude=True)
     global_: dict[str, Any] | None = Field(default=None, alias="global", exclude=True)
 
     @model_validator(mode="after")

@@ -47,7 +47,7 @@ class Service(KubernetesSection):
 
 
 class ServiceAccount(KubernetesSection):
-    """The ServiceAccount of the scoring pods, whose token they never get to see."""
+    """The ServiceAccount of the scoring pods, whose token they see with tokenAuth.clusterIssuer alone."""
 
     create: Switch = Field(default=True, description="Whether the chart makes the ServiceAccount.")
     name: Text = Field(

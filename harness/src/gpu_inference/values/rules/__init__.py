@@ -21,6 +21,7 @@ from gpu_inference.values.rules import (
     pod,
     pool,
     telemetry,
+    token_auth,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _PARTS = (
     models,
     lifecycle,
     telemetry,
+    token_auth,
 )
 
 

@@ -26,8 +26,6 @@ def is_service_name(name: str) -> bool:
 def problems(values: ChartValues) -> Iterator[str]:
     """Yield one sentence for each rule that the parameters break."""
     given = values.deployment
-    if given.token_auth_enabled:
-        yield f"deployment.token_auth_enabled: true {NOT_YET}: use keys (deployment.auth_enabled: true)."
     if given.cpu_cores_limit is not None and given.cpu_cores_limit < given.cpu_cores:
         yield "Invalid configuration, cpu_cores_limit must be greater than or equal to cpu_cores."
     if given.memory_gb_limit is not None and given.memory_gb_limit < given.memory_gb:
