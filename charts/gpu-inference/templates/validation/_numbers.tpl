@@ -36,12 +36,16 @@
     {{- $problems = append $problems (printf "%s must be greater than or equal to zero." $path) -}}
   {{- end -}}
 {{- end -}}
-{{- range $path, $number := dict "podDisruptionBudget.maxUnavailable" $values.podDisruptionBudget.maxUnavailable -}}
+{{- range $path, $number := dict "dataCollection.maxFileSizeMb" $values.dataCollection.maxFileSizeMb "dataCollection.maxTotalSizeMb" $values.dataCollection.maxTotalSizeMb "podDisruptionBudget.maxUnavailable" $values.podDisruptionBudget.maxUnavailable -}}
   {{- if include "gpu-inference.isWhole" $number | ne "true" -}}
     {{- $problems = append $problems (printf "%s must be a whole number, at most 2147483647." $path) -}}
   {{- else if lt $number 1.0 -}}
     {{- $problems = append $problems (printf "%s must be greater than zero." $path) -}}
   {{- end -}}
+{{- end -}}
+{{- $ratio := $values.telemetry.samplingRatio -}}
+{{- if not (and (kindIs "float64" $ratio) (ge (float64 $ratio) 0.0) (le (float64 $ratio) 1.0)) -}}
+  {{- $problems = append $problems "telemetry.samplingRatio must be a number from 0 to 1." -}}
 {{- end -}}
 {{- $sizeGb := $values.sharedMemory.sizeGb -}}
 {{- if not (kindIs "float64" $sizeGb) -}}
