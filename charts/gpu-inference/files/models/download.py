@@ -21,6 +21,7 @@ from report import FetchError, megabytes, say
 CHUNK = 1 << 20
 SECONDS_OF_SILENCE = 30.0
 SECONDS_BETWEEN_LINES = 10.0
+FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 # The server may answer the same request better later.
 PASSING = (408, 425, 429, 500, 502, 503, 504)
@@ -155,14 +156,14 @@ class Download:
         Raises:
             FetchError: it cannot be had, is too large, or did not arrive in time.
         """
-        pause = 1.0
+        pause = FIRST_PAUSE
         while True:
             before = self._part.size
             try:
                 self._receive()
                 return
             except InterruptedDownloadError as error:
-                pause = 1.0 if self._part.size > before else min(pause * 2, LONGEST_PAUSE)
+                pause = FIRST_PAUSE if self._part.size > before else min(pause * 2, LONGEST_PAUSE)
                 if time.monotonic() + pause > self._deadline:
                     raise FetchError(
                         f"{self._address.shown} did not arrive in time ({megabytes(self._part.size)} so far):"
