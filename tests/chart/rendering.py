@@ -77,7 +77,7 @@ class Rendered:
     @property
     def container(self) -> Object:
         """The scoring container."""
-        (container,) = self.pod["containers"]
+        (container,) = (found for found in self.pod["containers"] if found["name"] == "scoring")
         return cast("Object", container)
 
     @property
@@ -94,15 +94,17 @@ def render(
     namespace: str = "default",
     skip_schema: bool = False,
     kubernetes: str = LOWEST,
+    chart: Path = CHART,
 ) -> Rendered:
-    """Return what the chart makes of values for a version of Kubernetes, e.g. 1.37.
+    """Return what the chart, or one that it is a part of, makes of values for a Kubernetes, e.g. 1.37.
 
     Raises:
         RefusedError: Helm refuses them.
         AssertionError: this Kubernetes, or a newer one that is supported, would refuse an object.
     """
     flags = ["--kube-version", kubernetes, *(["--skip-schema-validation"] if skip_schema else [])]
-    text = _helm(helm, ("template", release, "--namespace", namespace, *flags), json.dumps(values or {}))
+    arguments = ("template", release, "--namespace", namespace, *flags)
+    text = _helm(helm, arguments, json.dumps(values or {}), chart)
     objects = tuple(thing for thing in yaml.load_all(text, yaml.CSafeLoader) if thing)
     for thing in objects:
         check_object(thing, [version for version in VERSIONS if _minor(version) >= _minor(kubernetes)])
@@ -132,12 +134,12 @@ def scenario(path: Path) -> dict[str, Any]:
 
 
 @functools.cache
-def _helm(major: HelmMajor, arguments: tuple[str, ...], values: str) -> str:
-    """Run Helm on the chart with a values file, which JSON is as well."""
+def _helm(major: HelmMajor, arguments: tuple[str, ...], values: str, chart: Path = CHART) -> str:
+    """Run Helm on a chart with a values file, which JSON is as well."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(values)
         file.flush()
-        return run_helm(major, *arguments, str(CHART), "--values", file.name)
+        return run_helm(major, *arguments, str(chart), "--values", file.name)
 
 
 def run_helm(major: HelmMajor, *arguments: str) -> str:

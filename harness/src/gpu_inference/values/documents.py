@@ -14,6 +14,8 @@ Schema = dict[str, Any]
 TABLE_BEGIN = "<!-- values: written by `make generate` -->"
 TABLE_END = "<!-- end of values -->"
 _WIDTH = 110
+# What only a chart that this one is a part of gives; not to be found among the values.
+OF_A_PARENT = ("enabled", "global")
 
 
 def defaults(schema: Schema) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def with_table(readme: str, table: str) -> str:
 def leaves(schema: Schema, prefix: str = "") -> Iterator[tuple[str, Schema]]:
     """Yield each value's dotted path and schema; a section is told by its values."""
     for key, described in schema["properties"].items():
-        if key == "global" and not prefix:
+        if key in OF_A_PARENT and not prefix:
             continue
         if "properties" in described:
             yield from leaves(described, f"{prefix}{key}.")
@@ -91,7 +93,7 @@ def _cell(described: Schema) -> str:
 
 def _entries(schema: Schema, indent: str) -> Iterator[str]:
     for key, described in schema["properties"].items():
-        if key == "global" and not indent:
+        if key in OF_A_PARENT and not indent:
             continue
         if not indent:
             yield "\n"

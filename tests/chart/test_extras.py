@@ -1,0 +1,243 @@
+"""What users add: labels, volumes, containers, objects and the like; and the chart as a part of another."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.chart.rendering import (
+    CHART,
+    HELMS,
+    HelmMajor,
+    Object,
+    RefusedError,
+    Rendered,
+    render,
+)
+
+from gpu_inference.values.rules.extras import (
+    CONTAINERS_OF_THE_CHART,
+    MOUNT_PATHS_OF_THE_CHART,
+    VOLUMES_OF_THE_CHART,
+)
+
+EVERYWHERE = {
+    "keys": {"existingSecret": ""},
+    "ingress": {"enabled": True},
+    "httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}]},
+    "metrics": {
+        "serviceMonitor": {"enabled": True},
+        "prometheusRule": {"enabled": True},
+        "grafanaDashboard": {"enabled": True},
+    },
+    "cluster": {"quota": {"gpus": 4}, "admission_policy": True},
+    "networkPolicy": {"jobEgress": [{}]},
+}
+RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+
+def templates(rendered: Rendered) -> list[Object]:
+    """Return the pod templates of all workloads."""
+    return [thing["spec"]["template"] for thing in rendered.objects if "template" in thing.get("spec", {})]
+
+
+def selectors(rendered: Rendered) -> list[Any]:
+    found = [rendered.one("Deployment")["spec"]["selector"], rendered.one("NetworkPolicy", "mnist")["spec"]]
+    services = [thing for thing in rendered.objects if thing["kind"] == "Service"]
+    return [found[0], found[1]["podSelector"], *(thing["spec"]["selector"] for thing in services)]
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_common_labels_and_annotations_are_on_every_object(helm: HelmMajor) -> None:
+    common = {"commonLabels": {"cost-centre": "7"}, "commonAnnotations": {"contact": "me"}}
+    rendered = render(EVERYWHERE | common, helm=helm)
+    assert len(rendered.objects) > 15
+    for thing in rendered.objects:
+        assert thing["metadata"]["labels"]["cost-centre"] == "7", thing["kind"]
+        assert thing["metadata"]["annotations"]["contact"] == "me", thing["kind"]
+    for template in templates(rendered):
+        assert template["metadata"]["labels"]["cost-centre"] == "7"
+        assert "contact" not in template["metadata"].get("annotations", {})
+
+
+def test_labels_of_users_never_become_selectors() -> None:
+    # vLLM production-stack's selectors come from values, so that changing one makes upgrades fail.
+    labels = {"commonLabels": {"a": "b"}, "podLabels": {"c": "d"}, "service": {"labels": {"e": "f"}}}
+    assert selectors(render(EVERYWHERE | labels)) == selectors(render(EVERYWHERE))
+
+
+def test_of_two_labels_of_a_name_the_closer_one_counts() -> None:
+    rendered = render(
+        {"commonLabels": {"a": "far"}, "podLabels": {"a": "near"}, "service": {"labels": {"a": "near"}}}
+    )
+    pod = rendered.one("Deployment")["spec"]["template"]["metadata"]
+    assert pod["labels"]["a"] == "near"
+    assert rendered.one("Service")["metadata"]["labels"]["a"] == "near"
+    assert rendered.one("Deployment")["metadata"]["labels"]["a"] == "far"
+
+
+def test_the_deployments_annotations_are_added_to_the_charts() -> None:
+    values = {"deploymentAnnotations": {"a": "b"}, "deployment": {"description": "Digits"}}
+    annotations = render(values).one("Deployment")["metadata"]["annotations"]
+    assert annotations["a"] == "b"
+    assert annotations["gpu-inference/description"] == "Digits"
+
+
+def test_volumes_and_mounts_are_added() -> None:
+    volume = {"name": "cache", "persistentVolumeClaim": {"claimName": "cache"}}
+    mount = {"name": "cache", "mountPath": "/cache", "readOnly": True}
+    rendered = render({"extraVolumes": [volume], "extraVolumeMounts": [mount]})
+    assert volume in rendered.pod["volumes"]
+    assert mount in rendered.container["volumeMounts"]
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_containers_and_native_sidecars_are_added_under_restricted_pod_security(helm: HelmMajor) -> None:
+    sidecar = {"name": "proxy", "image": "team/proxy:1", "restartPolicy": "Always"}
+    own = {"name": "own", "image": "team/own:1", "securityContext": {"privileged": False}}
+    pod = render({"initContainers": [sidecar], "extraContainers": [own]}, helm=helm).pod
+    assert pod["initContainers"][0] == sidecar | {"securityContext": RESTRICTED}
+    assert [container["name"] for container in pod["containers"]] == ["scoring", "own"]
+    assert pod["containers"][1] == own
+
+
+def test_the_users_containers_come_from_the_global_registry_too() -> None:
+    values = {
+        "global": {"imageRegistry": "mirror.example.com"},
+        "initContainers": [{"name": "a", "image": "ghcr.io/team/a:1"}],
+        "extraContainers": [{"name": "b", "image": "team/b@sha256:" + "0" * 64}],
+    }
+    pod = render(values).pod
+    assert pod["initContainers"][0]["image"] == "mirror.example.com/team/a:1"
+    assert pod["containers"][1]["image"] == "mirror.example.com/team/b@sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_objects_are_added_as_mappings_and_as_text_with_template_actions(helm: HelmMajor) -> None:
+    as_mapping = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "{{ .Release.Name }}-one"},
+        "data": {"service": '{{ include "gpu-inference.serviceName" . }}', "port": "80"},
+    }
+    as_text = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {{ .Release.Name }}-two\n"
+    rendered = render({"extraObjects": [as_mapping, as_text]}, helm=helm)
+    assert rendered.one("ConfigMap", "mnist-one")["data"] == {"service": "mnist", "port": "80"}
+    assert rendered.one("Secret", "mnist-two")["metadata"] == {"name": "mnist-two"}
+
+
+def test_security_contexts_are_completed_and_replaced_in_all_pods() -> None:
+    values = {
+        "podSecurityContext": {"fsGroup": 2000, "runAsUser": 1000},
+        "securityContext": {"capabilities": {"add": ["NET_BIND_SERVICE"]}},
+    }
+    for template in templates(render(values)):
+        assert template["spec"]["securityContext"] == {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+            "fsGroup": 2000,
+            "runAsUser": 1000,
+        }
+        capabilities = template["spec"]["containers"][0]["securityContext"]["capabilities"]
+        assert capabilities == {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
+
+
+def test_pods_name_no_user_or_group_so_that_openshift_can_choose_them() -> None:
+    for values in (
+        {},
+        {
+            "openshift": True,
+            "podSecurityContext": {"fsGroup": 2000, "runAsUser": 1000, "seLinuxOptions": {"level": "s0"}},
+            "securityContext": {"runAsUser": 1000, "runAsGroup": 0},
+        },
+    ):
+        for template in templates(render(values)):
+            spec = template["spec"]
+            assert spec["securityContext"].keys() == {"runAsNonRoot", "seccompProfile"}
+            assert all(container["securityContext"] == RESTRICTED for container in spec["containers"])
+
+
+def test_on_openshift_the_pods_reach_its_dns_pods() -> None:
+    (rule,) = render({"openshift": True}).one("NetworkPolicy")["spec"]["egress"]
+    assert {port["port"] for port in rule["ports"]} == {53, 5353}
+
+
+def test_names_and_paths_of_the_charts_own_are_all_refused_to_users() -> None:
+    pod = render({"sharedMemory": {"sizeGb": 1}}).pod
+    assert {volume["name"] for volume in pod["volumes"]} <= set(VOLUMES_OF_THE_CHART)
+    mounts = pod["containers"][0]["volumeMounts"]
+    assert {mount["mountPath"] for mount in mounts} <= set(MOUNT_PATHS_OF_THE_CHART)
+    assert {container["name"] for container in pod["containers"]} <= set(CONTAINERS_OF_THE_CHART)
+
+
+def parent(folder: Path, aliases: list[str]) -> Path:
+    """Return a chart that has this one as a part, once for each alias; none is its own name."""
+    dependency = {"name": "gpu-inference", "version": ">=0.0.0-0", "repository": ""}
+    dependencies = [dependency | ({"alias": alias} if alias else {}) for alias in aliases]
+    for number, entry in enumerate(dependencies):
+        entry["condition"] = f"{aliases[number] or 'gpu-inference'}.enabled"
+    metadata = {"apiVersion": "v2", "name": "shop", "version": "1.0.0", "dependencies": dependencies}
+    folder.mkdir()
+    (folder / "Chart.yaml").write_text(yaml.safe_dump(metadata))
+    shutil.copytree(CHART, folder / "charts" / "gpu-inference")
+    return folder
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_as_a_part_of_another_chart_it_renders_what_it_does_alone(tmp_path: Path, helm: HelmMajor) -> None:
+    values = {"gpu-inference": {"enabled": True, "deployment": {"gpu_cores": 0}}, "global": {"other": 1}}
+    alone = render({"deployment": {"gpu_cores": 0}}, release="shop", helm=helm)
+    inside = render(values, release="shop", helm=helm, chart=parent(tmp_path / "shop", [""]))
+    assert sorted(inside.names) == sorted(alone.names)
+    assert all(inside.one(*name) == alone.one(*name) for name in alone.names)
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_a_parents_condition_leaves_it_out(tmp_path: Path, helm: HelmMajor) -> None:
+    values = {"gpu-inference": {"enabled": False}}
+    assert render(values, release="shop", helm=helm, chart=parent(tmp_path / "shop", [""])).objects == ()
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_two_of_it_in_one_parent_do_not_touch_each_other(tmp_path: Path, helm: HelmMajor) -> None:
+    values = {"speech": {"fullnameOverride": "spoken"}, "global": {"imageRegistry": "mirror.example.com"}}
+    rendered = render(
+        values, release="shop", helm=helm, chart=parent(tmp_path / "shop", ["digits", "speech"])
+    )
+    assert len(rendered.names) == len(rendered.objects)
+    deployments = {
+        thing["metadata"]["name"]: thing["spec"]
+        for thing in rendered.objects
+        if thing["kind"] == "Deployment"
+    }
+    assert deployments.keys() == {"shop-digits", "spoken"}
+    for thing in rendered.objects:
+        if thing["kind"] not in ("Service", "NetworkPolicy", "PodDisruptionBudget"):
+            continue
+        selector = thing["spec"].get("podSelector") or thing["spec"]["selector"]
+        wanted = selector.get("matchLabels", selector).items()
+        labels = {name: spec["template"]["metadata"]["labels"] for name, spec in deployments.items()}
+        assert [name for name in labels if wanted <= labels[name].items()] == [thing["metadata"]["name"]]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"extraVolumes": [{"name": "tmp", "emptyDir": {}}]}, "extraVolumes must not use the name tmp"),
+        ({"commonLabels": {"helm.sh/chart": "x"}}, "commonLabels must not set helm.sh/chart"),
+        ({"extraObjects": [1]}, "extraObjects must be a list of objects"),
+        ({"extraVolumes": [{"emptyDir": {}}]}, "name"),
+        ({"extraContainers": [{"name": "x"}]}, "image"),
+    ],
+)
+@pytest.mark.parametrize("helm", HELMS)
+def test_a_mistake_is_told_in_one_line(values: dict[str, Any], sentence: str, helm: HelmMajor) -> None:
+    with pytest.raises(RefusedError) as refused:
+        render(values, helm=helm)
+    (mistake,) = refused.value.mistakes
+    assert sentence in mistake
