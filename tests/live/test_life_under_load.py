@@ -1,12 +1,14 @@
 """No request fails, whatever happens to the pods: each test does it to them while clients go on asking.
 
 The service runs on the four GPUs that are not there, so that rollouts have to live within a pool. Its calls
-take 10 ms, of which the load is 30 % of what one replica can do.
+take 10 ms, and the load is 30 % of what one replica can do. A pod takes longer to start than another does to
+leave: whoever takes away too many at a time has none left.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,95 +20,191 @@ from tests.live.kubernetes_objects import api_client, pods_of, read_deployment
 from tests.live.load import PATIENCE_SECONDS, load_without_failures
 
 from gpu_inference.cluster import Cluster
+from gpu_inference.helm import Helm
+from gpu_inference.image import runtime_image, service_image
 from gpu_inference.progress import Progress
-from gpu_inference.service import Service, deploy
+from gpu_inference.service import Service
 
-DRAIN = {"preStopSleepSeconds": 2, "seconds": 3}
-LOAD = {"body": '{"seconds": 0.01}', "keep_alive": 4, "one_shot": 2, "pause_seconds": 0.2}
+DRAIN = {"preStopSleepSeconds": 2, "seconds": 2}
+LOAD: dict[str, Any] = {
+    "body": '{"seconds": 0.01}',
+    "keep_alive": 4,
+    "one_shot": 2,
+    "pause_seconds": 0.2,
+}
+SLOW_START = [{"name": "INIT_SECONDS", "value": "5"}]
+NO_START = [{"name": "INIT_SECONDS", "value": "1000"}]
+
+Install = Callable[[str, Mapping[str, Any]], Service]
 
 
 @pytest.fixture(scope="module")
-def service(cluster: Cluster, namespace: str) -> Iterator[Service]:
-    service = deploy(
-        "busy",
-        source_directory=Path(__file__).parent / "working",
-        entry_script="score.py",
-        values={
-            # A queued request outlives a drain.
-            "deployment": {"num_replicas": 2, "max_request_wait_time": 10_000},
-            "cluster": {"gpu_count": 4},
-            "drain": DRAIN,
-        },
-        namespace=namespace,
-        cluster=cluster,
-        progress=Progress(),
-    )
-    service.wait_for_deployment(timeout_sec=120)
-    yield service
-    service.delete()
-    service.close()
+def install(cluster: Cluster, kubeconfig: Path, namespace: str, chart: Path) -> Iterator[Install]:
+    """Installs a service, or upgrades it, with these values; they are deleted in the end."""
+    base = runtime_image(progress=Progress())
+    image = service_image("working", Path(__file__).parent / "working", "score.py", [], base)
+    cluster.load_image(image)
+    repository, _, tag = image.reference.rpartition(":")
+    services = {}
+
+    def upgrade(name: str, values: Mapping[str, Any]) -> Service:
+        own = {"image": {"repository": repository, "tag": tag}, "drain": DRAIN}
+        Helm(kubeconfig=kubeconfig).upgrade(name, chart, {**own, **values}, namespace=namespace)
+        services[name] = Service(name, namespace=namespace, kubeconfig=kubeconfig)
+        return services[name]
+
+    yield upgrade
+    for service in services.values():
+        service.delete()
+        service.close()
+
+
+class Busy:
+    """The service under load: some replicas on a pool of four GPUs."""
+
+    def __init__(self, install: Install) -> None:
+        self._install = install
+        self.service: Service
+        self.upgrade(2)
+        self.service.wait_for_deployment(timeout_sec=120)
+
+    def upgrade(self, replicas: int, **values: Any) -> None:
+        self.service = self._install(
+            "busy",
+            {
+                # A queued request outlives a drain.
+                "deployment": {"num_replicas": replicas, "max_request_wait_time": 10_000},
+                "cluster": {"gpu_count": 4},
+                "extraEnv": SLOW_START,
+                **values,
+            },
+        )
+
+
+@pytest.fixture(scope="module")
+def busy(install: Install) -> Busy:
+    return Busy(install)
+
+
+@pytest.fixture
+def service(busy: Busy) -> Service:
+    return busy.service
 
 
 def test_a_deleted_pod_fails_no_request(service: Service) -> None:
     (pod, *_) = pods_of(service)
     with load_without_failures(service, **LOAD):
-        core(service).delete_namespaced_pod(pod.metadata.name, service.namespace)
+        delete(service, pod)
         wait_until_replaced(service, [pod])
 
 
-def test_a_request_that_takes_longer_than_the_drain_is_answered_though_its_pod_is_deleted(
-    service: Service,
-) -> None:
+def test_a_request_that_outlasts_the_drain_is_answered_by_the_pod_that_leaves(service: Service) -> None:
     before = pods_of(service)
     with load_without_failures(service, **LOAD) as load, ThreadPoolExecutor(1) as threads:
         long = threads.submit(ask_for, service, sum(DRAIN.values()) + 3)
         time.sleep(1)
-        # Whichever of them works on it.
+        # One of them works on it.
         for pod in before:
-            core(service).delete_namespaced_pod(pod.metadata.name, service.namespace)
-            wait_until_replaced(service, [pod])
+            delete(service, pod)
             load.wait_for_an_answer_to_each()
+            wait_until_replaced(service, [pod])
         assert long.result(PATIENCE_SECONDS).status_code == 200
 
 
-def test_pods_evicted_one_after_another_as_a_node_drain_does_fail_no_request(service: Service) -> None:
+def test_pods_evicted_one_after_another_as_a_node_drain_does_it_fail_no_request(service: Service) -> None:
     before = pods_of(service)
     with load_without_failures(service, **LOAD):
         for pod in before:
-            evict(service, pod)
+            wait_until(partial(evicted, service, pod), f"{pod.metadata.name} may be evicted")
         wait_until_replaced(service, before)
 
 
 def test_a_restart_fails_no_request(service: Service) -> None:
     before = pods_of(service)
     with load_without_failures(service, **LOAD):
-        restarted = {"spec": {"template": {"metadata": {"annotations": {"restarted": str(time.time())}}}}}
-        client.AppsV1Api(api_client(service)).patch_namespaced_deployment(
-            service.name, service.namespace, restarted
-        )
+        # What `kubectl rollout restart` does.
+        annotations = {"kubectl.kubernetes.io/restartedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        restarted = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
+        apps = client.AppsV1Api(api_client(service))
+        apps.patch_namespaced_deployment(service.name, service.namespace, restarted)
         wait_until_replaced(service, before)
 
 
-def test_scaling_up_and_down_fails_no_request(service: Service) -> None:
+def test_scaling_up_and_down_fails_no_request(busy: Busy, service: Service) -> None:
     with load_without_failures(service, **LOAD):
         for replicas in (4, 2):
-            service.update({"deployment": {"num_replicas": replicas}})
-            wait_until_replaced(service, [], replicas)
+            busy.upgrade(replicas)
+            wait_until_replaced(service, [])
 
 
-def test_an_upgrade_on_a_full_pool_fails_no_request(service: Service) -> None:
-    service.update({"deployment": {"num_replicas": 4}})
-    service.wait_for_deployment(timeout_sec=120)
-    before = pods_of(service)
-    assert len(before) == 4
+def test_an_upgrade_on_a_full_pool_fails_no_request(busy: Busy, service: Service) -> None:
+    before = fill_the_pool(busy)
     assert read_deployment(service).spec.strategy.rolling_update.max_surge == 0
     with load_without_failures(service, **LOAD):
-        service.update({"podAnnotations": {"changed": "yes"}})
-        wait_until_replaced(service, before, 4)
+        busy.upgrade(4, podAnnotations={"changed": "yes"})
+        wait_until_replaced(service, before)
+
+
+def test_an_upgrade_that_never_gets_ready_takes_one_pod_of_a_full_pool_and_no_request(
+    busy: Busy, service: Service
+) -> None:
+    before = fill_the_pool(busy)
+    with load_without_failures(service, **LOAD) as load:
+        busy.upgrade(4, extraEnv=NO_START)
+        wait_until(lambda: len(pods_of(service)) == 4 and new_pods(service, before) != [], "a new pod")
+        wait_until(lambda: len(all_pods(service)) == 4, "the old one is gone")
+        (stuck,) = new_pods(service, before)
+        wait_until(lambda: has_started(stuck_pod(service, stuck)), "it runs")
+        load.wait_for_an_answer_to_each()
+        # A node's drain may take the pod that is not ready, and has to leave the others.
+        assert not evicted(service, next(pod for pod in pods_of(service) if is_ready(pod)))
+        assert evicted(service, stuck)
+        # The repair, as anybody would do it.
+        busy.upgrade(4)
+        wait_until_replaced(service, [stuck])
+
+
+def test_the_only_pod_of_a_service_may_be_evicted_at_once(install: Install) -> None:
+    single = install("single", {"deployment": {"gpu_cores": 0}})
+    single.wait_for_deployment(timeout_sec=120)
+    (pod,) = pods_of(single)
+    assert evicted(single, pod)
+    wait_until_replaced(single, [pod])
+
+
+def test_with_room_for_one_more_pod_an_upgrade_that_never_gets_ready_takes_none(install: Install) -> None:
+    single = install("single", {"deployment": {"gpu_cores": 0}})
+    single.wait_for_deployment(timeout_sec=120)
+    (pod,) = pods_of(single)
+    with load_without_failures(single, **LOAD) as load:
+        install("single", {"deployment": {"gpu_cores": 0}, "extraEnv": NO_START})
+        wait_until(lambda: new_pods(single, [pod]) != [], "a new pod")
+        (stuck,) = new_pods(single, [pod])
+        wait_until(lambda: has_started(stuck_pod(single, stuck)), "it runs")
+        load.wait_for_an_answer_to_each()
+        assert pod.metadata.uid in {each.metadata.uid for each in pods_of(single)}
 
 
 def core(service: Service) -> Any:
     return client.CoreV1Api(api_client(service))
+
+
+def delete(service: Service, pod: Any) -> None:
+    core(service).delete_namespaced_pod(pod.metadata.name, service.namespace)
+
+
+def evicted(service: Service, pod: Any) -> bool:
+    """Evict a pod, as `kubectl drain` does, unless the disruption budget says to try again later."""
+    name = client.V1ObjectMeta(name=pod.metadata.name, namespace=service.namespace)
+    try:
+        core(service).create_namespaced_pod_eviction(
+            pod.metadata.name, service.namespace, client.V1Eviction(metadata=name)
+        )
+    except ApiException as error:
+        if error.status != 429:
+            raise
+        return False
+    return True
 
 
 def ask_for(service: Service, seconds: float) -> requests.Response:
@@ -117,39 +215,51 @@ def ask_for(service: Service, seconds: float) -> requests.Response:
     )
 
 
-def evict(service: Service, pod: Any) -> None:
-    """Evict a pod as `kubectl drain` does: again and again until the disruption budget allows it."""
-    eviction = client.V1Eviction(
-        metadata=client.V1ObjectMeta(name=pod.metadata.name, namespace=service.namespace)
-    )
-
-    def evicted() -> bool:
-        try:
-            core(service).create_namespaced_pod_eviction(pod.metadata.name, service.namespace, eviction)
-        except ApiException as error:
-            if error.status != 429:
-                raise
-            return False
-        return True
-
-    wait_until(evicted, f"{pod.metadata.name} may be evicted")
+def fill_the_pool(busy: Busy) -> list[Any]:
+    busy.upgrade(4)
+    wait_until_replaced(busy.service, [])
+    return pods_of(busy.service)
 
 
-def wait_until_replaced(service: Service, before: list[Any], replicas: int = 2) -> None:
-    """Wait until these pods are gone, drained and all, and so many others, no more, are ready."""
+def all_pods(service: Service) -> list[Any]:
+    """Return the scoring pods, those on their way out as well."""
     selector = f"app.kubernetes.io/instance={service.name},app.kubernetes.io/component=scoring"
+    found: list[Any] = core(service).list_namespaced_pod(service.namespace, label_selector=selector).items
+    return found
+
+
+def new_pods(service: Service, before: list[Any]) -> list[Any]:
     old = {pod.metadata.uid for pod in before}
+    return [pod for pod in pods_of(service) if pod.metadata.uid not in old]
 
-    def replaced() -> bool:
-        pods = core(service).list_namespaced_pod(service.namespace, label_selector=selector).items
-        ready = [pod for pod in pods if is_ready(pod)]
-        return len(pods) == len(ready) == replicas and old.isdisjoint(pod.metadata.uid for pod in pods)
 
-    wait_until(replaced, f"{replicas} pods are ready and the others gone")
+def stuck_pod(service: Service, pod: Any) -> Any:
+    return core(service).read_namespaced_pod(pod.metadata.name, service.namespace)
+
+
+def has_started(pod: Any) -> bool:
+    return any(each.state.running for each in pod.status.container_statuses or [])
 
 
 def is_ready(pod: Any) -> bool:
     return any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions or [])
+
+
+def wait_until_replaced(service: Service, before: list[Any]) -> None:
+    """Wait until these pods are gone, drained and all, and as many as there should be are ready."""
+    old = {pod.metadata.uid for pod in before}
+
+    def replaced() -> bool:
+        deployment = read_deployment(service)
+        pods = all_pods(service)
+        return (
+            deployment.status.observed_generation == deployment.metadata.generation
+            and deployment.status.updated_replicas == deployment.spec.replicas == len(pods)
+            and all(map(is_ready, pods))
+            and old.isdisjoint(pod.metadata.uid for pod in pods)
+        )
+
+    wait_until(replaced, f"{service.name} has all its pods and no other")
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

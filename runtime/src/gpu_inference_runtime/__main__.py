@@ -1,6 +1,7 @@
 """The command `gpu-inference-server`."""
 
 import os
+import signal
 import sys
 
 from gpu_inference_runtime.settings import SettingsError, load_settings
@@ -12,6 +13,9 @@ def main() -> int:
     0 after a stop that was asked for, 1 for a setting or port it cannot start with, 3 when the script
     could not be started.
     """
+    # gunicorn handles it from its own start on. Until then the kernel would withhold it from a container's
+    # first process, and the pod would only end when its whole grace period is over.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
         settings = load_settings(sys.argv[1:], os.environ)
     except SettingsError as error:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -42,6 +43,19 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             os._exit(0)
 
     # Stopping
+
+    def init_signals(self) -> None:
+        """Handle signals from now on, and a SIGTERM that came since the fork.
+
+        Until here this process has gunicorn's handlers of its main process, which put a signal into a queue
+        that is only read there.
+        """
+        inherited = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+        super().init_signals()
+        queued = getattr(inherited, "SIG_QUEUE", None)
+        while queued is not None and not queued.empty():
+            if queued.get_nowait() == signal.SIGTERM:
+                self.handle_exit(signal.SIGTERM, None)
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002  (a signal handler's arguments)
         """SIGTERM: begin to drain. Runs as a signal handler, so it takes no lock and logs nothing."""

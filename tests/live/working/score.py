@@ -1,11 +1,13 @@
-"""An entry script whose calls last as long as they are told to, and give back what they are sent."""
+"""An entry script that starts as slowly as it is told to, and works as long as each request says."""
 
 import json
+import os
 import time
 
 
 def init() -> None:
-    """Nothing to load."""
+    """Take the variable's time."""
+    time.sleep(float(os.environ.get("INIT_SECONDS", "0")))
 
 
 def run(raw_data: str) -> object:
