@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from kubernetes import client
-from tests.live.keys_in_cluster import lives, places_of, status_at, statuses
+from tests.live.keys_in_cluster import delete_together, lives, places_of, status_at, statuses
 from tests.live.kubernetes_objects import api_client, pods_of, read_deployment
 from tests.live.load import Load
 
@@ -44,7 +44,7 @@ def _runtime_image_in_the_cluster(cluster: Cluster) -> None:
 def install(
     namespace: str, kubeconfig: Path, chart: Path, _runtime_image_in_the_cluster: None
 ) -> Iterator[Callable[..., Service]]:
-    """Installs a service of this name and values, and waits for it; it goes with the namespace."""
+    """Installs a service of this name and values, and waits for it; all are removed afterwards."""
     installed: list[Service] = []
 
     def install_and_wait(name: str, *, deployment: dict[str, Any] | None = None, **values: Any) -> Service:
@@ -56,8 +56,7 @@ def install(
         return service
 
     yield install_and_wait
-    for service in installed:
-        service.close()
+    delete_together(installed)
 
 
 @pytest.fixture(scope="module", autouse=True)

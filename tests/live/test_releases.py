@@ -1,9 +1,11 @@
 """Keys and upgrades over a release's life, with the lowest and the highest Helm, and from released charts."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.live.keys_in_cluster import statuses
 from tests.live.kubernetes_objects import left_of_release
 
 from gpu_inference import __version__
@@ -44,20 +46,46 @@ def release(namespace: str, kubeconfig: Path) -> Iterator[Service]:
     service.close()
 
 
-def test_keys_survive_upgrades_and_a_rollback(helm: Helm, release: Service, chart: Path) -> None:
+def test_keys_survive_an_upgrade_and_a_rollback_and_a_revoked_one_stays_revoked(
+    helm: Helm, release: Service, chart: Path
+) -> None:
     helm.upgrade("echo", chart, VALUES, namespace=release.namespace)
     release.wait_for_deployment(timeout_sec=120)
-    keys = release.get_keys()
+    revoked, secondary = release.get_keys()
+    release.regen_key("primary")
+    primary, _ = release.get_keys()
 
     helm.upgrade("echo", chart, {**VALUES, "podAnnotations": {"a": "b"}}, namespace=release.namespace)
     release.wait_for_deployment(timeout_sec=120)
-    assert release.get_keys() == keys
+    assert release.get_keys() == (primary, secondary)
 
     namespace = f"--namespace={release.namespace}"
     run([helm.program, "rollback", "echo", "1", namespace, f"--kubeconfig={release.kubeconfig}"])
     release.wait_for_deployment(timeout_sec=120)
-    assert release.get_keys() == keys
+    assert release.get_keys() == (primary, secondary)
+    assert statuses(release, revoked) == {401}
+    assert statuses(release, primary) == {200}
     assert release.run('"still here"') == '"still here"'
+
+
+def test_keys_given_after_a_rotation_replace_those_that_were_made_and_go_when_they_are_taken_back(
+    helm: Helm, release: Service, chart: Path
+) -> None:
+    helm.upgrade("echo", chart, VALUES, namespace=release.namespace)
+    release.wait_for_deployment(timeout_sec=120)
+    release.regen_key("primary")
+    release.regen_key("secondary")
+    made = release.get_keys()
+
+    own = {"primary_key": "first-of-my-own", "secondary_key": "second-of-my-own"}
+    values = {**VALUES, "deployment": {**VALUES["deployment"], **own}}
+    helm.upgrade("echo", chart, values, namespace=release.namespace)
+    assert release.get_keys() == ("first-of-my-own", "second-of-my-own")
+
+    helm.upgrade("echo", chart, VALUES, namespace=release.namespace)
+    release.wait_for_deployment(timeout_sec=120)
+    again = wait_for_keys(release)
+    assert not set(again) & {*made, *own.values()}
 
 
 def test_deleting_leaves_nothing_in_the_namespace(helm: Helm, release: Service, chart: Path) -> None:
@@ -71,11 +99,14 @@ def test_deleting_leaves_nothing_in_the_namespace(helm: Helm, release: Service, 
 def test_a_release_of_helm_3_is_upgraded_by_helm_4(release: Service, chart: Path, kubeconfig: Path) -> None:
     Helm(HELMS["helm3"](), kubeconfig=kubeconfig).upgrade("echo", chart, VALUES, namespace=release.namespace)
     release.wait_for_deployment(timeout_sec=120)
+    release.regen_key("secondary")
     keys = release.get_keys()
     helm4 = Helm(HELMS["helm4"](), kubeconfig=kubeconfig)
     helm4.upgrade("echo", chart, {**VALUES, "podAnnotations": {"a": "b"}}, namespace=release.namespace)
     release.wait_for_deployment(timeout_sec=120)
     assert release.get_keys() == keys
+    release.regen_key("primary")
+    assert release.get_keys()[1] == keys[1]
 
 
 @pytest.mark.parametrize("released", RELEASES, ids=lambda path: path.stem)
@@ -111,3 +142,14 @@ def test_values_over_the_cap_install_nothing(helm: Helm, release: Service, chart
     with pytest.raises(GpuInferenceError, match="num_replicas"):
         helm.upgrade("echo", chart, values, namespace=release.namespace)
     assert left_of_release(release) == []
+
+
+def wait_for_keys(service: Service) -> tuple[str, str]:
+    """Return the keys as soon as the Job has made them."""
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            return service.get_keys()
+        except GpuInferenceError:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
