@@ -152,6 +152,39 @@ def test_a_service_on_cpu_says_nothing_about_the_pool() -> None:
     assert "cluster" not in convert(config(gpuCores=0, numReplicas=4)).values
 
 
+def test_what_needs_a_place_in_the_cluster_is_left_out_with_the_values_that_name_one() -> None:
+    conversion = convert(config(gpuCores=0, dataCollection={"storageEnabled": True}, appInsightsEnabled=True))
+    assert conversion.values["deployment"].keys().isdisjoint(("collect_model_data", "enable_app_insights"))
+    rows, traces = conversion.warnings
+    assert "dataCollection.storageEnabled is left out" in rows
+    assert "set deployment.collect_model_data to true and dataCollection.volume to a volume" in rows
+    assert "appInsightsEnabled is left out" in traces
+    assert "set deployment.enable_app_insights to true and telemetry.otlpEndpoint to" in traces
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [("2g", 2.0), ("512m", 0.5), ("1.5GB", 1.5), ("1073741824", 1.0), (2**31, 2.0), ("1048576 kb", 1.0)],
+)
+def test_dockers_shared_memory_becomes_the_pods_and_its_cost_is_told(given: Any, size: float) -> None:
+    conversion = convert(config(gpuCores=0), {"environment": {"docker": {"shmSize": given}}})
+    assert conversion.values["sharedMemory"] == {"sizeGb": size}
+    [warning] = conversion.warnings
+    assert f"sharedMemory.sizeGb is {size:g}" in warning
+
+
+@pytest.mark.parametrize("docker", [{}, {"shmSize": None}, {"shmSize": "0"}])
+def test_without_a_size_of_shared_memory_nothing_is_said_about_it(docker: dict[str, Any]) -> None:
+    conversion = convert(config(gpuCores=0), {"environment": {"docker": docker}})
+    assert "sharedMemory" not in conversion.values
+    assert conversion.warnings == ()
+
+
+def test_a_size_of_shared_memory_that_docker_could_not_read_is_refused() -> None:
+    given = {"environment": {"docker": {"shmSize": "two"}}}
+    assert "environment.docker.shmSize is 'two', but should be a size" in refusal(config(), given)
+
+
 def test_null_is_the_same_as_not_given() -> None:
     nulls = dict.fromkeys(("autoScaler", "gpuCores", "keys", "sslEnabled"))
     assert (
@@ -202,11 +235,7 @@ def test_a_second_key_without_a_first_is_left_out_as_azure_ml_did() -> None:
         ({"numReplicas": 0}, "Invalid configuration, num_replicas must be greater than zero."),
         ({"numReplicas": "3"}, "deployment.num_replicas: Input should be a valid integer"),
         ({"tokenAuthEnabled": True}, "deployment.token_auth_enabled: true cannot be deployed"),
-        (
-            {"dataCollection": {"storageEnabled": True}},
-            "deployment.collect_model_data: true cannot be deployed",
-        ),
-        ({"appInsightsEnabled": True}, "deployment.enable_app_insights: true cannot be deployed"),
+        ({"dataCollection": {"storageEnabled": "yes"}}, "deployment.collect_model_data: Input should be a"),
     ],
 )
 def test_what_cannot_be_deployed_is_refused_with_a_sentence(changes: dict[str, Any], sentence: str) -> None:

@@ -1,10 +1,12 @@
 """Turns the two files of `az ml model deploy` (Azure ML v1) into values of the chart.
 
 `deploymentconfig.json` becomes `deployment.*`; of `inferenceconfig.json`, the environment variables become
-`extraEnv` (the rest is about the image). Whatever could not be carried over is told, never dropped silently.
+`extraEnv` and Docker's shmSize `sharedMemory` (the rest is about the image). Whatever could not be carried
+over is told, never dropped silently.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +57,19 @@ _NEVER_READ = {
     "sslEnabled": "TLS is a matter of what stands in front of the Service",
     "blobfuseEnabled": "set deployment.blobfuse_enabled yourself",
 }
+# What v1 had a place for in the workspace, the value that names one in a cluster, and an example.
+_NEEDS_A_PLACE = {
+    "dataCollection.storageEnabled": (
+        "dataCollection.volume",
+        "a volume, such as {persistentVolumeClaim: {claimName: NAME}}",
+    ),
+    "appInsightsEnabled": (
+        "telemetry.otlpEndpoint",
+        "an OpenTelemetry collector's URL, such as http://otel-collector.monitoring:4318",
+    ),
+}
+# As Docker reads sizes, in bytes.
+_UNITS = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _OF_THE_IMAGE = (
     *("entryScript", "sourceDirectory", "environment", "runtime", "condaFile"),
     *("extraDockerFileSteps", "extraDockerfileSteps", "schemaFile", "enableGpu", "cudaVersion"),
@@ -101,6 +116,8 @@ def convert(
             f"{name}: keys.secondaryKey is left out: Azure ML ignored it without keys.primaryKey."
         )
 
+    warnings += _without_a_place(name, flat, deployment)
+
     values: dict[str, Any] = {"deployment": deployment}
     if gpu_count is not None:
         values["cluster"] = {"gpu_count": gpu_count}
@@ -116,6 +133,12 @@ def convert(
         warnings += [_not_carried_over(inference_name, key) for key in unknown]
         if variables := list(_variables(inference_name, inference)):
             values["extraEnv"] = variables
+        if size := _shared_memory_gb(inference_name, inference):
+            values["sharedMemory"] = {"sizeGb": size}
+            warnings.append(
+                f"sharedMemory.sizeGb is {size:g}, from environment.docker.shmSize: each pod's memory is as"
+                " much larger. Leave it out if the script's libraries share no memory between processes."
+            )
     load(values, where=name)
     return Conversion(values, tuple(warnings))
 
@@ -206,6 +229,18 @@ def _scaled_as_by_v1(name: str, deployment: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def _without_a_place(name: str, flat: Document, deployment: dict[str, Any]) -> Iterator[str]:
+    """Leave out what v1 sent to places of its own, and yield which value names a place in a cluster."""
+    for key, (place, example) in _NEEDS_A_PLACE.items():
+        parameter = _PARAMETERS[key]
+        if flat.get(key) is True:
+            del deployment[parameter]
+            yield (
+                f"{name}: {key} is left out, because v1's place for that does not exist here: to have it, set"
+                f" deployment.{parameter} to true and {place} to {example}."
+            )
+
+
 def _gpus_needed(deployment: Document) -> int | None:
     """Return the GPUs of all replicas; None where that is not a number (the values' check then says why)."""
     replicas, each = deployment.get("num_replicas"), deployment.get("gpu_cores", 1)
@@ -230,3 +265,18 @@ def _variables(name: str, inference: Document) -> Iterator[dict[str, str]]:
                 "Put its value between quotation marks.",
             )
         yield {"name": str(variable), "value": value}
+
+
+def _shared_memory_gb(name: str, inference: Document) -> float | None:
+    """Return environment.docker.shmSize, which Docker reads as a number of bytes with a unit, in Gi."""
+    environment = inference.get("environment")
+    docker = environment.get("docker") if isinstance(environment, Mapping) else None
+    given = docker.get("shmSize") if isinstance(docker, Mapping) else None
+    if given is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([bkmgt]?)(?:i?b)?", str(given).strip().lower())
+    if found is None:
+        raise GpuInferenceError(
+            f'{name}: environment.docker.shmSize is {given!r}, but should be a size such as "2g" or "512m".'
+        )
+    return float(found[1]) * _UNITS[found[2] or "b"] / _UNITS["g"]
