@@ -32,7 +32,7 @@ LOAD: dict[str, Any] = {
     "one_shot": 2,
     "pause_seconds": 0.2,
 }
-SLOW_START = [{"name": "INIT_SECONDS", "value": "5"}]
+SLOW_START = [{"name": "INIT_SECONDS", "value": "4"}]
 NO_START = [{"name": "INIT_SECONDS", "value": "1000"}]
 
 Install = Callable[[str, Mapping[str, Any]], Service]
@@ -47,13 +47,13 @@ def install(cluster: Cluster, kubeconfig: Path, namespace: str, chart: Path) -> 
     repository, _, tag = image.reference.rpartition(":")
     services = {}
 
-    def upgrade(name: str, values: Mapping[str, Any]) -> Service:
+    def install(name: str, values: Mapping[str, Any]) -> Service:
         own = {"image": {"repository": repository, "tag": tag}, "drain": DRAIN}
         Helm(kubeconfig=kubeconfig).upgrade(name, chart, {**own, **values}, namespace=namespace)
         services[name] = Service(name, namespace=namespace, kubeconfig=kubeconfig)
         return services[name]
 
-    yield upgrade
+    yield install
     for service in services.values():
         service.delete()
         service.close()
@@ -64,21 +64,16 @@ class Busy:
 
     def __init__(self, install: Install) -> None:
         self._install = install
-        self.service: Service
-        self.upgrade(2)
+        self._values: dict[str, Any] = {"cluster": {"gpu_count": 4}, "extraEnv": SLOW_START}
+        self.service = self.upgrade(2)
         self.service.wait_for_deployment(timeout_sec=120)
 
-    def upgrade(self, replicas: int, **values: Any) -> None:
-        self.service = self._install(
-            "busy",
-            {
-                # A queued request outlives a drain.
-                "deployment": {"num_replicas": replicas, "max_request_wait_time": 10_000},
-                "cluster": {"gpu_count": 4},
-                "extraEnv": SLOW_START,
-                **values,
-            },
-        )
+    def upgrade(self, replicas: int, **values: Any) -> Service:
+        """Change these values for good."""
+        # A queued request outlives a drain.
+        deployment = {"num_replicas": replicas, "max_request_wait_time": 10_000}
+        self._values |= {"deployment": deployment, **values}
+        return self._install("busy", self._values)
 
 
 @pytest.fixture(scope="module")
@@ -154,13 +149,12 @@ def test_an_upgrade_that_never_gets_ready_takes_one_pod_of_a_full_pool_and_no_re
         wait_until(lambda: len(pods_of(service)) == 4 and new_pods(service, before) != [], "a new pod")
         wait_until(lambda: len(all_pods(service)) == 4, "the old one is gone")
         (stuck,) = new_pods(service, before)
-        wait_until(lambda: has_started(stuck_pod(service, stuck)), "it runs")
+        wait_until(partial(has_started, service, stuck), "it runs")
         load.wait_for_an_answer_to_each()
         # A node's drain may take the pod that is not ready, and has to leave the others.
         assert not evicted(service, next(pod for pod in pods_of(service) if is_ready(pod)))
         assert evicted(service, stuck)
-        # The repair, as anybody would do it.
-        busy.upgrade(4)
+        busy.upgrade(4, extraEnv=SLOW_START)
         wait_until_replaced(service, [stuck])
 
 
@@ -180,7 +174,7 @@ def test_with_room_for_one_more_pod_an_upgrade_that_never_gets_ready_takes_none(
         install("single", {"deployment": {"gpu_cores": 0}, "extraEnv": NO_START})
         wait_until(lambda: new_pods(single, [pod]) != [], "a new pod")
         (stuck,) = new_pods(single, [pod])
-        wait_until(lambda: has_started(stuck_pod(single, stuck)), "it runs")
+        wait_until(partial(has_started, single, stuck), "it runs")
         load.wait_for_an_answer_to_each()
         assert pod.metadata.uid in {each.metadata.uid for each in pods_of(single)}
 
@@ -233,12 +227,9 @@ def new_pods(service: Service, before: list[Any]) -> list[Any]:
     return [pod for pod in pods_of(service) if pod.metadata.uid not in old]
 
 
-def stuck_pod(service: Service, pod: Any) -> Any:
-    return core(service).read_namespaced_pod(pod.metadata.name, service.namespace)
-
-
-def has_started(pod: Any) -> bool:
-    return any(each.state.running for each in pod.status.container_statuses or [])
+def has_started(service: Service, pod: Any) -> bool:
+    now = core(service).read_namespaced_pod(pod.metadata.name, service.namespace)
+    return any(each.state.running for each in now.status.container_statuses or [])
 
 
 def is_ready(pod: Any) -> bool:
