@@ -5,7 +5,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +162,19 @@ def test_a_key_that_somebody_else_changed_in_between_is_left_alone(service: Serv
     with pytest.raises(GpuInferenceError, match="Somebody else changed the primary key of rotated"):
         rotate_by(Overtaken, service)
     assert service.get_keys()[0] == "theirs"
+
+
+def test_a_key_that_somebody_else_changes_while_the_pods_follow_is_told(service: Service) -> None:
+    class Overwritten(Objects):
+        """Somebody changes the key once more before the pods look at it."""
+
+        def annotate_pod(self, pod: str, annotations: Mapping[str, str]) -> None:
+            set_by_hand(service, "rotated-keys", {"primaryKey": "theirs-again"})
+            super().annotate_pod(pod, annotations)
+
+    with pytest.raises(GpuInferenceError, match="Somebody else changed the primary key of rotated"):
+        rotate_by(Overwritten, service)
+    assert service.get_keys()[0] == "theirs-again"
 
 
 def test_a_rotation_that_was_interrupted_is_repaired_by_the_next(service: Service) -> None:

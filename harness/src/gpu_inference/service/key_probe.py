@@ -37,14 +37,19 @@ class KeyProbe:
             self._forwards[pod] = PortForward(
                 self._objects.api, self._objects.namespace, lambda: pod, SCORING_PORT
             )
-        connection = http.client.HTTPConnection(self._forwards[pod].address, timeout=_ANSWER_SECONDS)
-        try:
-            connection.putrequest("POST", "/score")
-            connection.putheader("Content-Length", str(_TOO_MANY_BYTES))
-            connection.putheader("Authorization", f"Bearer {key}")
-            connection.endheaders()
-            return connection.getresponse().status != _UNAUTHORIZED
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            connection.close()
+        return accepts(self._forwards[pod].address, key)
+
+
+def accepts(address: str, key: str) -> bool | None:
+    """Return whether the scoring server at `host:port` accepts a key; None when it does not answer."""
+    connection = http.client.HTTPConnection(address, timeout=_ANSWER_SECONDS)
+    try:
+        connection.putrequest("POST", "/score")
+        connection.putheader("Content-Length", str(_TOO_MANY_BYTES))
+        connection.putheader("Authorization", f"Bearer {key}")
+        connection.endheaders()
+        return connection.getresponse().status != _UNAUTHORIZED
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
