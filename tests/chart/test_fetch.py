@@ -291,7 +291,7 @@ def test_what_is_here_already_is_not_fetched_again(server: FileServer, tmp_path:
 
 def test_a_wrong_checksum_leaves_nothing_and_names_both(server: FileServer, tmp_path: Path) -> None:
     done = fetch(tmp_path, url=server.url(), sha256="0" * 64)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert f"has the SHA-256 {SHA256}, not {'0' * 64}: it was deleted" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -304,7 +304,7 @@ def test_a_checksum_in_capital_letters_is_the_same(server: FileServer, tmp_path:
 def test_a_file_above_the_limit_is_refused(tells_length: bool, server: FileServer, tmp_path: Path) -> None:
     server.behaviour.tells_length = tells_length
     done = fetch(tmp_path, url=server.url(), most=1_000_000)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "is larger than 1.0 MB: raise download.sizeLimitGi" in done.stderr
     assert not (tmp_path / "content").exists()
 
@@ -323,7 +323,7 @@ def test_a_refusal_ends_it_at_once_and_says_why(
 ) -> None:
     server.behaviour.statuses = [status]
     done = fetch(tmp_path, url=server.url("/net.pkl?x=1"))
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert done.stderr == (
         f"Model net, version 2, was not fetched. {server.url('/net.pkl')} answered {status}: {reason}.\n"
     )
@@ -353,7 +353,7 @@ def test_a_url_from_a_secret_is_not_printed_but_for_its_host(server: FileServer,
     assert server.behaviour.paths[0] == f"/private-container/model.pkl?{SECRET}"
     server.behaviour.statuses = [403]
     refused = fetch(tmp_path / "again", environment={"FETCH_URL": url}) if mkdir(tmp_path / "again") else done
-    assert refused.returncode == 1
+    assert refused.returncode == 3
     for text in (done.stdout, done.stderr, refused.stdout, refused.stderr):
         assert "sig=" not in text
         assert "private-container" not in text
@@ -370,7 +370,7 @@ def mkdir(folder: Path) -> Path:
 )
 def test_a_secret_that_holds_no_url_is_refused_without_being_printed(url: str, tmp_path: Path) -> None:
     done = fetch(tmp_path, environment={"FETCH_URL": url})
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "The key url of the Secret " in done.stderr
     assert "sig=" not in done.stdout + done.stderr
 
@@ -397,7 +397,7 @@ def test_headers_of_the_secret_are_sent_with_each_try(server: FileServer, tmp_pa
 
 def test_headers_that_are_none_are_refused_without_being_printed(tmp_path: Path) -> None:
     done = fetch(tmp_path, url="http://127.0.0.1:9/x", environment={"FETCH_HEADERS": "Bearer abc"})
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "lines of the form NAME: VALUE" in done.stderr
     assert "abc" not in done.stderr
 
@@ -426,7 +426,7 @@ def test_https_is_never_left_for_http(
     secure, ca_file = https_server
     secure.behaviour.redirect_to = server.url("/moved")
     done = fetch(tmp_path, f"--ca-file={ca_file}", url=secure.url(scheme="https"))
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "redirects to http: only https is followed" in done.stderr
     assert server.behaviour.asked == []
 
@@ -436,7 +436,7 @@ def test_an_authority_of_your_own_is_trusted_when_it_is_given(
 ) -> None:
     secure, ca_file = https_server
     unknown = fetch(tmp_path, url=secure.url(scheme="https"))
-    assert unknown.returncode == 1
+    assert unknown.returncode == 3
     assert "is not to be trusted" in unknown.stderr
     assert "download.caConfigMap" in unknown.stderr
     known = fetch(tmp_path, f"--ca-file={ca_file}", url=secure.url(scheme="https"))
@@ -526,7 +526,7 @@ def test_a_file_that_only_its_owner_could_read_when_packed_is_readable(
 
 def test_an_archive_of_several_entries_needs_a_name(server: FileServer, tmp_path: Path) -> None:
     done = fetch_archive(server, tmp_path, tar({"a": b"", "b": b""}), "tar")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "The archive holds 2 entries at its top, not one" in done.stderr
     assert not (tmp_path / "content").exists()
 
@@ -553,7 +553,7 @@ def test_a_dangerous_or_broken_archive_is_refused_and_nothing_of_it_serves(
 ) -> None:
     into = mkdir(tmp_path / "volume")
     done = fetch_archive(server, into, content, kind, most=1_000_000)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert complaint in done.stderr
     assert not (into / "content").exists()
     assert not (tmp_path / "out").exists()

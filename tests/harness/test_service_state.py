@@ -272,3 +272,43 @@ def _overdue(objects: dict[str, Any]) -> None:
     for condition in objects["deployment"]["status"]["conditions"]:
         if condition["type"] == "Progressing":
             condition.update(status="False", reason="ProgressDeadlineExceeded", message="timed out")
+
+
+def with_failing_fetch(ended: dict[str, Any], restarts: int) -> Callable[[dict[str, Any]], None]:
+    """The pod waits for an init container that ended like this."""
+
+    def change(objects: dict[str, Any]) -> None:
+        status = scoring_pod(objects)["status"]
+        waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+        status["initContainerStatuses"] = [
+            {
+                "name": "fetch-model-0",
+                "image": "x",
+                "ready": False,
+                "restartCount": restarts,
+                "state": waiting,
+                "lastState": {"terminated": {"reason": "Error", **ended}},
+            }
+        ]
+        status["containerStatuses"][0].update(
+            {"ready": False, "state": {"waiting": {"reason": "PodInitializing"}}, "lastState": {}}
+        )
+
+    return change
+
+
+def test_a_model_that_cannot_be_fetched_is_a_failure_with_the_last_line_of_the_log() -> None:
+    ended = {"exitCode": 3, "message": "Fetching Model net\nModel net was not fetched. It is another file.\n"}
+    status = judge(observed("init_raises", with_failing_fetch(ended, 1)))
+    assert status.state == "Failed"
+    assert "The init container fetch-model-0 of pod " in str(status.error)
+    assert str(status.error).endswith(
+        "ended with exit code 3. Model net was not fetched. It is another file."
+    )
+
+
+@pytest.mark.parametrize(("restarts", "state"), [(1, "Unhealthy"), (3, "Failed")])
+def test_an_init_container_may_fail_a_few_times(restarts: int, state: str) -> None:
+    status = judge(observed("init_raises", with_failing_fetch({"exitCode": 1}, restarts)))
+    assert status.state == state
+    assert "ended with exit code 1" in str(status.error)

@@ -167,7 +167,8 @@ class Download:
                 if time.monotonic() + pause > self._deadline:
                     raise FetchError(
                         f"{self._address.shown} did not arrive in time ({megabytes(self._part.size)} so far):"
-                        f" {error}. Allow it more seconds (download.timeoutSeconds) if it is only slow."
+                        f" {error}. Allow it more seconds (download.timeoutSeconds) if it is only slow.",
+                        final=False,
                     ) from error
                 say(f"{error}; trying again with {megabytes(self._part.size)} here")
                 time.sleep(pause)

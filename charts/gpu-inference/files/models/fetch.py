@@ -69,7 +69,7 @@ def fetch(arguments: argparse.Namespace, url: str, headers: str) -> None:
 
 
 def main() -> int:
-    """Fetch it; return the exit status."""
+    """Fetch it; return the exit status, which is 3 where trying again cannot help."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--what", required=True, help="what it is, for the log")
     parser.add_argument("--into", type=Path, required=True, help="the volume")
@@ -86,7 +86,7 @@ def main() -> int:
         fetch(arguments, os.environ.get("FETCH_URL", "").strip(), os.environ.get("FETCH_HEADERS", ""))
     except (FetchError, OSError) as error:
         print(f"{arguments.what} was not fetched. {error}", file=sys.stderr)
-        return 1
+        return 3 if isinstance(error, FetchError) and error.final else 1
     return 0
 
 

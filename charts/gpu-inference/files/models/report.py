@@ -2,7 +2,12 @@
 
 
 class FetchError(Exception):
-    """A person has to change something; never contains a URL's query or a header."""
+    """Why it cannot be fetched; never contains a URL's query or a header."""
+
+    def __init__(self, message: str, *, final: bool = True) -> None:
+        super().__init__(message)
+        self.final = final
+        """Whether a person has to change something: trying again cannot help."""
 
 
 def megabytes(size: int) -> str:

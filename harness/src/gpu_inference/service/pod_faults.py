@@ -11,7 +11,7 @@ from gpu_inference.service.objects import Object
 _GRACE_SECONDS = 60
 # Restarts after which a container is taken to end every time.
 _HOPELESS_RESTARTS = 3
-# docs/interfaces.md: init() raised, or the script could not be loaded.
+# docs/interfaces.md: the script or its init() failed, or a model cannot be fetched.
 _INIT_FAILED = 3
 _KEY_NOT_MADE_YET = "references non-existent secret key"
 _TRACEBACK = "Traceback (most recent call last)"
@@ -43,11 +43,13 @@ def pod_fault(
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             return Fault("Unschedulable", f"Pod {name} fits on no node: {_scheduler_says(condition)}")
-    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
-        if container.get("ready"):
-            continue
+    for container in status.get("initContainerStatuses", []):
+        fault = _waiting_fault(pod, container, now) or _init_container_fault(pod, container)
+        if fault is not None and not container.get("ready"):
+            return fault
+    for container in status.get("containerStatuses", []):
         fault = _waiting_fault(pod, container, now) or _ended_fault(pod, container, log_tail, warnings)
-        if fault is not None:
+        if fault is not None and not container.get("ready"):
             return fault
     containers = status.get("containerStatuses", [])
     mount = _newest(warnings, name, "FailedMount")
@@ -91,6 +93,21 @@ def _waiting_fault(pod: Object, container: Object, now: datetime) -> Fault | Non
     if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
         return Fault(_later_failed(pod, now), f"Pod {name} cannot start: {message}")
     return None
+
+
+def _init_container_fault(pod: Object, container: Object) -> Fault | None:
+    ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
+    if not ended or ended.get("reason") == "Completed":
+        return None
+    code, restarts = ended.get("exitCode"), container.get("restartCount", 0)
+    # Kubernetes keeps the end of the log there, for containers that ask for it.
+    said = [line for line in ended.get("message", "").splitlines() if line.strip()]
+    why = f" {said[-1]}" if said else ""
+    return Fault(
+        "Failed" if code == _INIT_FAILED or restarts >= _HOPELESS_RESTARTS else "Unhealthy",
+        f"The init container {container['name']} of pod {pod['metadata']['name']} ended with exit code {code}"
+        f"{f', {restarts} times so far' if restarts > 1 else ''}.{why}",
+    )
 
 
 def _ended_fault(
