@@ -43,7 +43,10 @@ def test_the_ways_in_are_those_of_the_values() -> None:
     scoring, management = policy(render({"networkPolicy": {"ingressFrom": [PEER], "managementFrom": []}}))[
         "ingress"
     ]
-    assert scoring["from"] == [PEER]
+    test_pod = render().one("Pod")["metadata"]["labels"]
+    given, release = scoring["from"]
+    assert given == PEER
+    assert release["podSelector"]["matchLabels"].items() <= test_pod.items()
     assert "from" not in management
 
 
