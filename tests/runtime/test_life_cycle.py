@@ -19,6 +19,29 @@ def init():
 def run(data):
     return data
 """
+# Its process is killed as the kernel kills one for want of memory: so many times in init(), or in run().
+KILLED_IN_INIT = """
+import os, pathlib, signal
+def init():
+    print("init has begun")
+    tries = pathlib.Path("tries")
+    with tries.open("a") as file:
+        file.write("x")
+    if tries.stat().st_size <= {times}:
+        os.kill(os.getpid(), signal.SIGKILL)
+def run(data):
+    if data == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return data
+"""
+SLOW_FROM_NOW_ON = """
+killed_at_first = init
+def init():
+    killed_at_first()
+    print("waiting now")
+    import time
+    time.sleep(1000)
+"""
 HOLDING = """
 import pathlib, time
 def init(): pass
@@ -102,6 +125,36 @@ def test_two_entries_in_a_version_folder_end_the_start_with_what_the_model_folde
     assert server.wait_for_exit() == 3
     assert "azureml-models/net/1 can contain only 1 file or folder. Found [" in server.log
     assert "AZUREML_MODEL_DIR is 'azureml-models/net/1' and holds:\n  a.pkl\n  b.pkl\n" in server.log
+
+
+def test_a_worker_that_is_killed_in_init_again_and_again_ends_the_server_with_3_and_the_reason(
+    start_server: StartServer,
+) -> None:
+    server = start_server(KILLED_IN_INIT.format(times=1000))
+    assert server.wait_for_exit() == 3
+    assert "was sent SIGKILL! Perhaps out of memory?" in server.log
+    assert "has died 3 times before init() had ended" in server.log
+    assert server.log.count("init has begun") == 3
+
+
+def test_a_worker_that_is_killed_in_init_less_often_or_later_is_replaced(start_server: StartServer) -> None:
+    server = start_server(KILLED_IN_INIT.format(times=2))
+    server.wait_for_log("User's init has completed")
+    server.wait_ready()
+    for _ in range(4):
+        with pytest.raises(requests.ConnectionError):
+            server.score("die")
+        server.wait_ready()
+        assert server.score("live").json() == "live"
+    server.process.terminate()
+    assert server.wait_for_exit() == 0
+
+
+def test_sigterm_after_two_deaths_in_init_is_an_orderly_stop(start_server: StartServer) -> None:
+    server = start_server(KILLED_IN_INIT.format(times=2) + SLOW_FROM_NOW_ON)
+    server.wait_for_log("waiting now")
+    server.process.terminate()
+    assert server.wait_for_exit() == 0
 
 
 def test_a_bad_setting_ends_the_start_with_one_sentence(start_server: StartServer) -> None:

@@ -16,6 +16,7 @@ from gunicorn.glogging import Logger
 
 from gpu_inference_runtime import __version__, shims
 from gpu_inference_runtime.entry_script import EntryScriptError, load_entry_script
+from gpu_inference_runtime.init_deaths import InitDeaths
 from gpu_inference_runtime.listening import listen_everywhere
 from gpu_inference_runtime.logs import ACCESS, configure_logging, print_to_log, request_id_of_log_lines
 from gpu_inference_runtime.management import serve_management
@@ -73,6 +74,7 @@ class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has
         self.settings = settings
         self.state = State()
         self.script: ScriptThread
+        self.init_deaths = InitDeaths(BOOT_ERROR)
         self._traces: Traces
         # gunicorn takes it over, and keeps it when it is told to read its configuration again.
         self._scoring = scoring.detach()
@@ -93,6 +95,7 @@ class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has
             "graceful_timeout": math.ceil(settings.graceful_seconds),
             "logger_class": GunicornLogger,
             "control_socket_disable": True,
+            "child_exit": self.init_deaths.worker_ended,
         }
         # The heartbeat file: in memory, so that a busy disk does not make a worker look dead.
         if os.access("/dev/shm", os.W_OK):
@@ -109,7 +112,12 @@ class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has
         self._traces = traces(self.settings)
         service = ScoringService(self.settings, self.script, self.state, metrics, self._traces)
         serve_management(self._management, self.state, metrics)
-        self.script.submit(lambda: start_script(self.settings, service, metrics))
+
+        def start() -> None:
+            start_script(self.settings, service, metrics)
+            self.init_deaths.past_init()
+
+        self.script.submit(start)
         return create_app(self.settings, service, self.state)
 
     def flush(self) -> None:

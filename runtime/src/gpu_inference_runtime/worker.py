@@ -64,10 +64,12 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             seconds = self.app.settings.drain_seconds if self.app.state.ready else 0.0
             self._drain_ends = time.monotonic() + seconds
             self.app.state.draining = True
+            self.app.init_deaths.past_init()
             self.method_queue.defer(lambda: None)
 
     def handle_quit(self, sig: int, frame: Any) -> None:  # noqa: ARG002
         """SIGINT and SIGQUIT: end at once, even while calls of the script go on."""
+        self.app.init_deaths.past_init()
         os._exit(0)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
