@@ -185,6 +185,19 @@ def test_a_size_of_shared_memory_that_docker_could_not_read_is_refused() -> None
     assert "environment.docker.shmSize is 'two', but should be a size" in refusal(config(), given)
 
 
+@pytest.mark.parametrize("auth", [{}, {"authEnabled": False}, {"authEnabled": None}], ids=str)
+def test_tokens_become_those_of_the_cluster_and_who_may_score_has_to_be_said(auth: dict[str, Any]) -> None:
+    conversion = convert(config(gpuCores=0, tokenAuthEnabled=True, **auth))
+    assert conversion.values["deployment"]["token_auth_enabled"] is True
+    assert conversion.values["tokenAuth"] == {
+        "clusterIssuer": True,
+        # Nobody: no namespace may have capital letters.
+        "allowedSubjects": ["system:serviceaccount:NAMESPACE:NAME"],
+    }
+    (warning,) = conversion.warnings
+    assert "nobody may score until tokenAuth.allowedSubjects names who" in warning
+
+
 def test_null_is_the_same_as_not_given() -> None:
     nulls = dict.fromkeys(("autoScaler", "gpuCores", "keys", "sslEnabled"))
     assert (
@@ -234,7 +247,10 @@ def test_a_second_key_without_a_first_is_left_out_as_azure_ml_did() -> None:
         ({"autoScaler": 3}, "autoScaler should be a mapping, not 3."),
         ({"numReplicas": 0}, "Invalid configuration, num_replicas must be greater than zero."),
         ({"numReplicas": "3"}, "deployment.num_replicas: Input should be a valid integer"),
-        ({"tokenAuthEnabled": True}, "deployment.token_auth_enabled: true cannot be deployed"),
+        (
+            {"tokenAuthEnabled": True, "authEnabled": True},
+            "Invalid configuration, auth_enabled and token_auth_enabled cannot both be true.",
+        ),
         ({"dataCollection": {"storageEnabled": "yes"}}, "deployment.collect_model_data: Input should be a"),
     ],
 )

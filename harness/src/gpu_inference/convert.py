@@ -68,6 +68,8 @@ _NEEDS_A_PLACE = {
         "an OpenTelemetry collector's URL, such as http://otel-collector.monitoring:4318",
     ),
 }
+# Shows the form of a subject; no namespace may be called so.
+_NOBODY = "system:serviceaccount:NAMESPACE:NAME"
 # As Docker reads sizes, in bytes.
 _UNITS = {"b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _OF_THE_IMAGE = (
@@ -119,6 +121,12 @@ def convert(
     warnings += _without_a_place(name, flat, deployment)
 
     values: dict[str, Any] = {"deployment": deployment}
+    if deployment.get("token_auth_enabled"):
+        values["tokenAuth"] = {"clusterIssuer": True, "allowedSubjects": [_NOBODY]}
+        warnings.append(
+            f"{name}: tokenAuthEnabled becomes tokens of the cluster's ServiceAccounts instead of Azure ML's:"
+            f" nobody may score until tokenAuth.allowedSubjects names who, in place of {_NOBODY}."
+        )
     if gpu_count is not None:
         values["cluster"] = {"gpu_count": gpu_count}
     elif needed := _gpus_needed(deployment):

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.service.objects import Object, Objects
+from gpu_inference.service.tokens import token_check
 
 Key = Literal["primary", "secondary"]
 
@@ -51,6 +52,8 @@ def require_keys_place(deployment: Object) -> KeysPlace:
     place = keys_place(deployment)
     if place is None:
         name = deployment["metadata"]["name"]
+        if check := token_check(deployment):
+            raise GpuInferenceError(f"The service {name} has no keys: it asks for a token.", check.way)
         raise GpuInferenceError(f"The service {name} has no keys: deployment.auth_enabled is false for it.")
     return place
 

@@ -101,6 +101,18 @@ class Objects:
             field_manager=manager,
         )
 
+    def account_token(self, namespace: str, name: str, audience: str) -> Object:
+        """Have a token of a ServiceAccount made for an audience; return it with the time that it ends at."""
+        wanted = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        answer = self._read(
+            self._core.create_namespaced_service_account_token,
+            name,
+            namespace,
+            body={**wanted, "spec": {"audiences": [audience]}},
+        )
+        status: Object = json.loads(answer)["status"]
+        return status
+
     def annotate_pod(self, pod: str, annotations: Mapping[str, str]) -> None:
         """Set annotations of a pod, if it is still there."""
         self._patch(self._core.patch_namespaced_pod, pod, {"metadata": {"annotations": dict(annotations)}})

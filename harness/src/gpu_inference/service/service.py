@@ -17,6 +17,7 @@ from gpu_inference.service.keys import Key, keys_place, new_key, read_keys, requ
 from gpu_inference.service.objects import Object, Objects
 from gpu_inference.service.port_forward import PortForward
 from gpu_inference.service.state import Observed, ServiceState, State, judge
+from gpu_inference.service.tokens import AccessToken, new_token, token_check
 from gpu_inference.service.values import merged
 from gpu_inference.service.waiting import wait_until_healthy
 
@@ -153,17 +154,27 @@ class Service:
         value = new_key() if set_key is None else require_key(set_key)
         regenerate(self._objects, self._deployment(), which, value, progress=progress or Silent())
 
-    def run(self, input_data: str | bytes, *, key: Key = "primary") -> Any:
+    def get_access_token(self) -> AccessToken:
+        """Have the cluster make a token for the first ServiceAccount that may score, and return it.
+
+        Raises:
+            GpuInferenceError: the service asks for no token, or for one that the cluster cannot make; the
+                message says where to get one.
+        """
+        return new_token(self._objects, self._deployment())
+
+    def run(self, input_data: str | bytes, *, key: Key = "primary", token: str | None = None) -> Any:
         """Score the body of one request (usually JSON text) and return the decoded answer.
 
         Args:
             input_data: the body.
-            key: which of the service's keys to send.
+            key: which of the service's keys to send, if it asks for one.
+            token: the token to send, if it asks for one; one of `get_access_token` unless given.
 
         Raises:
             GpuInferenceError: no replica can be reached, or the answer is not 200.
         """
-        if key not in self._clients:
+        if token is not None or key not in self._clients:
             if self._reachable() is None:
                 status = self.status()
                 raise GpuInferenceError(
@@ -172,7 +183,9 @@ class Service:
                     f"Current State: {status.state}\n"
                     f"Errors: {status.error}"
                 )
-            self._clients[key] = ScoringClient(self.scoring_uri, lambda: self._key(key))
+            if token is not None:
+                return ScoringClient(self.scoring_uri, lambda: token).run(input_data)
+            self._clients[key] = ScoringClient(self.scoring_uri, lambda: self._credential(key))
         return self._clients[key].run(input_data)
 
     def get_logs(self, num_lines: int = 5000, init: bool = False) -> str:
@@ -270,8 +283,11 @@ class Service:
         address = self._reachable() or address_in_cluster(self._service())
         return f"http://{address}/api/v1/service/{self.name}"
 
-    def _key(self, which: Key) -> str | None:
-        if keys_place(self._deployment()) is None:
+    def _credential(self, which: Key) -> str | None:
+        deployment = self._deployment()
+        if token_check(deployment):
+            return new_token(self._objects, deployment).access_token
+        if keys_place(deployment) is None:
             return None
         primary, secondary = self.get_keys()
         return primary if which == "primary" else secondary
