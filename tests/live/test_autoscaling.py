@@ -16,7 +16,8 @@ from tests.live.kubernetes_objects import api_client, pods_of, read_deployment
 from tests.live.load import Load
 from tests.live.test_releases import HELMS
 
-from gpu_inference.cluster import Cluster, keda
+from gpu_inference.cluster import Cluster, keda, open_cluster
+from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
 from gpu_inference.image import runtime_image, service_image
 from gpu_inference.process import run
@@ -58,8 +59,18 @@ KEDA: dict[str, Any] = {"engine": "keda"}
 NO_METRIC: dict[str, Any] = {"engine": "hpa", "externalMetric": {"name": "never-comes"}}
 
 
+@pytest.fixture(scope="module")
+def refusal(kubeconfig: Path) -> str | None:
+    """What is said about a cluster of the user's own without KEDA; None where there is a KEDA already."""
+    try:
+        keda.install(open_cluster("kubeconfig", kubeconfig=kubeconfig))
+    except GpuInferenceError as error:
+        return str(error)
+    return None
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _keda(cluster: Cluster) -> None:
+def _keda(cluster: Cluster, refusal: str | None) -> None:  # noqa: ARG001 (it has to come first)
     keda.install(cluster, Progress())
 
 
@@ -159,6 +170,14 @@ def condition(service: Service, kind: str) -> str | None:
     found = autoscaler(service)
     conditions = (found.status.conditions or []) if found else []
     return next((str(one.reason) for one in conditions if one.type == kind), None)
+
+
+def test_keda_is_not_installed_into_a_cluster_of_the_users_own(refusal: str | None, kubeconfig: Path) -> None:
+    if refusal is None:
+        pytest.skip("the cluster had KEDA before the tests")
+    assert "helm install keda keda --repo" in refusal
+    # There now, it is used.
+    keda.install(open_cluster("kubeconfig", kubeconfig=kubeconfig))
 
 
 def test_pods_come_with_the_load_up_to_the_cap_and_go_with_it_and_no_request_fails(
