@@ -75,6 +75,18 @@ def test_values_reach_helm_through_its_standard_input_alone(helm_4: Recorder) ->
     assert stdin == f"deployment:\n  primary_key: {SECRET}\n"
 
 
+@pytest.mark.parametrize("verb", ["create", "patch"])
+def test_who_may_not_make_namespaces_gets_a_try_in_the_one_that_is_there(helm_3: Recorder, verb: str) -> None:
+    # What Helm 3 and Helm 4 want to do.
+    helm_3.answer(
+        "upgrade", f'Error: forbidden: User "me" cannot {verb} resource "namespaces" in API group ""'
+    )
+    with pytest.raises(GpuInferenceError, match=f"cannot {verb}"):
+        Helm(helm_3.program).upgrade("abc", CHART, {})
+    calls = [json.loads(line)[0] for line in (helm_3.home / "calls").read_text().splitlines()]
+    assert ["--create-namespace" in words for words in calls] == [True, False]
+
+
 def test_an_upgrade_returns_without_waiting_unless_told(helm_4: Recorder) -> None:
     Helm(helm_4.program).upgrade("abc", CHART, {})
     assert not {"--wait", "--rollback-on-failure"} & set(helm_4.last_call()[0])

@@ -135,7 +135,7 @@ class Helm:
         Raises:
             GpuInferenceError: Helm refuses or fails; with its sentence.
         """
-        flags = [f"--namespace={namespace}", "--create-namespace", "--install", "--values=-"]
+        flags = [f"--namespace={namespace}", "--install", "--values=-"]
         flags.append(f"--timeout={timeout_seconds:.0f}s")
         if rollback_on_failure:
             flags.append("--atomic" if self.major == 3 else "--rollback-on-failure")
@@ -151,13 +151,22 @@ class Helm:
                 timeout=timeout_seconds + _SLACK_SECONDS,
             )
 
+        def upgrade_in_namespace(*more: str) -> None:
+            try:
+                upgrade("--create-namespace", *more)
+            except process.ProgramError as error:
+                if not _may_not_make_namespaces(error.said):
+                    raise
+                # Helm writes even one that exists, before all else. This user has one, or Helm says so.
+                upgrade(*more)
+
         try:
-            upgrade()
+            upgrade_in_namespace()
         except process.ProgramError as error:
             if not _only_the_number_of_pods_conflicts(error.said):
                 raise
             # An autoscaler, or `kubectl scale`, has set the number that these values fix: the values count.
-            upgrade("--force-conflicts")
+            upgrade_in_namespace("--force-conflicts")
 
     def uninstall(self, name: str, *, namespace: str = "default") -> bool:
         """Remove the release and return at once; return False when there is none.
@@ -235,6 +244,10 @@ def _only_the_number_of_pods_conflicts(said: str) -> bool:
     """Tell whether a server-side apply failed at spec.replicas and nothing else."""
     one = r"failed with 1 conflict: conflict with .*: \.spec\.replicas$"
     return re.search(one, said, re.MULTILINE) is not None
+
+
+def _may_not_make_namespaces(said: str) -> bool:
+    return re.search('cannot (create|patch) resource "namespaces"', said) is not None
 
 
 def _says_not_found(error: process.ProgramError) -> bool:
