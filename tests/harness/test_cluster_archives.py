@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gpu_inference.cluster.archive import ArchivedImage, full_name
+from gpu_inference.cluster.archive import ArchivedImage, full_name, write_archive
 from gpu_inference.cluster.embedded.images import write_pause_archive
 from gpu_inference.errors import GpuInferenceError
 
@@ -84,3 +84,21 @@ def test_archive_with_two_images_is_refused(pause: Path, tmp_path: Path) -> None
         target.add(tmp_path / "manifest.json", "manifest.json")
     with pytest.raises(GpuInferenceError, match="holds 2 images with 2 names; one of each is needed"):
         ArchivedImage(both)
+
+
+def test_an_image_of_programs_holds_each_of_them_by_its_name_and_can_run_it(tmp_path: Path) -> None:
+    programs = {}
+    for name in ("one", "other"):
+        programs[name] = tmp_path / f"built-{name}"
+        programs[name].write_text(name)
+    archive = tmp_path / "image.tar"
+    write_archive(archive, "localhost/two:1", programs, user="1000:1000")
+    assert ArchivedImage(archive).reference == "localhost/two:1"
+    with tarfile.open(archive) as image:
+        (layer,) = (image.extractfile(name) for name in image.getnames() if name.endswith("/layer.tar"))
+        with tarfile.open(fileobj=layer) as files:
+            assert files.getnames() == ["one", "other"]
+            assert all(file.mode == 0o755 for file in files.getmembers())
+            content = files.extractfile("other")
+            assert content is not None
+            assert content.read() == b"other"
