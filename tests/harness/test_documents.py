@@ -71,3 +71,11 @@ def _make(*words: str) -> str:
     own = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
     done = subprocess.run(["make", *words], cwd=ROOT, env=own, capture_output=True, text=True, check=True)
     return done.stdout
+
+
+def test_every_test_that_the_page_of_features_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "features.md").read_text()))
+    files = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
+    there = {name for text in files for name in re.findall(r"^def (test_\w+)", text, flags=re.MULTILINE)}
+    assert len(named) > 90
+    assert named - there == set()
