@@ -89,7 +89,7 @@ def test_the_chart_sets_exactly_the_variables_of_the_page() -> None:
 
 
 def settings_in_the_pod(rendered: Rendered, keys: Path) -> Settings:
-    """Return what the runtime makes of the container's variables, with its keys and app root in a folder of the test."""
+    """Return what the runtime makes of the container's variables, with its folders in one of the test."""
     folders = {"GPU_INFERENCE_KEYS_DIR": str(keys)}
     if "AML_APP_ROOT" in rendered.env:
         assert rendered.env["AML_APP_ROOT"] == "/var/azureml-app"

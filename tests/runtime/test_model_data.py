@@ -22,7 +22,7 @@ CORRELATIONS = [
     *("$aml_dc_correlation_id", "$aml_dc_scoring_timestamp", "$aml_dc_boundary", "$aml_workspace"),
     *("$aml_service_name", "$aml_model_name", "$aml_model_version", "$aml_request_id"),
 ]
-# As in Azure ML's documentation of the collector.
+# As in Azure ML's documentation of the collector, the second one as it was before 2020.
 SCRIPT = """
 import json
 import numpy as np
@@ -31,7 +31,7 @@ from azureml.monitoring import ModelDataCollector
 def init():
     global inputs, predictions
     inputs = ModelDataCollector("net", designation="inputs", feature_names=["a", "b"])
-    predictions = ModelDataCollector("net", designation="predictions", feature_names=["digit"])
+    predictions = ModelDataCollector("net", identifier="predictions", feature_names=["digit"])
 
 def run(data):
     given = np.array(json.loads(data))

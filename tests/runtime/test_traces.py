@@ -1,4 +1,4 @@
-"""enable_app_insights: a trace of every scoring request at a real OTLP receiver, never at a request's cost."""
+"""enable_app_insights: each request's trace arrives at a real OTLP receiver, and never at a request's cost."""
 
 import threading
 from collections.abc import Iterator
