@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes import client
 from tests.live.keys_in_cluster import delete_together, lives, places_of, status_at, statuses
 from tests.live.kubernetes_objects import api_client, pods_of, read_deployment
@@ -32,6 +33,18 @@ QUICK = {"drain": {"preStopSleepSeconds": 1, "seconds": 1}}
 PATIENCE_SECONDS = 120
 # The kubelet looks at a pod's Secrets every 60 to 90 s unless told; a busy machine adds to it.
 BY_ITSELF_SECONDS = 240
+# What the chart's README says that a rotation takes.
+NEEDED = [
+    {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list"]},
+    {
+        "apiGroups": [""],
+        "resources": ["secrets"],
+        "resourceNames": ["rotated-keys"],
+        "verbs": ["list", "patch"],
+    },
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "patch"]},
+    {"apiGroups": [""], "resources": ["pods/portforward"], "verbs": ["get", "create"]},
+]
 OWN_NAMES = ("api.key", "spare")
 
 
@@ -89,6 +102,7 @@ def test_a_key_is_rotated_while_the_other_works_without_a_restart_or_a_failed_re
     before = dict(zip(("primary", "secondary"), service.get_keys(), strict=True))
     other = "secondary" if which == "primary" else "primary"
     pods = lives(service)
+    generation = read_deployment(service).metadata.generation
     with Load(service.scoring_uri, {"Authorization": f"Bearer {before[other]}"}) as load:
         service.regen_key(which.capitalize())
     load.assert_no_failures()
@@ -99,6 +113,7 @@ def test_a_key_is_rotated_while_the_other_works_without_a_restart_or_a_failed_re
     assert statuses(service, before[which]) == {401}
     assert lives(service) == pods
     assert set(pods.values()) == {0}
+    assert read_deployment(service).metadata.generation == generation
 
 
 def test_clients_of_the_harness_go_on_with_the_new_key_by_themselves(service: Service) -> None:
@@ -217,6 +232,22 @@ def test_a_pod_that_keeps_the_old_key_is_named_when_the_time_is_over(service: Se
     service.regen_key("primary")
 
 
+def test_who_may_not_reach_the_pods_changes_nothing(service: Service, tmp_path: Path) -> None:
+    before = service.get_keys()
+    allowed = [rule for rule in NEEDED if rule["resources"] != ["pods/portforward"]]
+    limited = service_as_a_limited_user(service, "no-forward", allowed, tmp_path)
+    with pytest.raises(GpuInferenceError, match=r"Nothing is changed.* may not get pods/portforward, "):
+        limited.regen_key("primary")
+    assert service.get_keys() == before
+
+
+def test_who_may_do_what_the_readme_names_can_rotate_a_key(service: Service, tmp_path: Path) -> None:
+    before = service.get_keys()
+    service_as_a_limited_user(service, "rotator", NEEDED, tmp_path).regen_key("primary")
+    assert statuses(service, before[0]) == {401}
+    assert statuses(service, service.get_keys()[0]) == {200}
+
+
 def test_a_service_without_pods_gets_its_new_key_when_they_come(service: Service) -> None:
     before = service.get_keys()
     scale(service, 0)
@@ -295,6 +326,29 @@ def rotate_by(
     deployment = objects.deployment(service.name)
     assert deployment
     regenerate(objects, deployment, "primary", value, progress=Silent(), limit_seconds=limit_seconds)
+
+
+def service_as_a_limited_user(
+    service: Service, user: str, rules: list[dict[str, Any]], folder: Path
+) -> Service:
+    """Return the service as somebody sees it who may do no more than these rules allow."""
+    api, where = api_client(service), service.namespace
+    roles = client.RbacAuthorizationV1Api(api)
+    roles.create_namespaced_role(where, {"metadata": {"name": user}, "rules": rules})
+    subject = {"kind": "ServiceAccount", "name": user, "namespace": where}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": user}
+    roles.create_namespaced_role_binding(
+        where, {"metadata": {"name": user}, "roleRef": role, "subjects": [subject]}
+    )
+    core(service).create_namespaced_service_account(where, {"metadata": {"name": user}})
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token = core(service).create_namespaced_service_account_token(user, where, request).status.token
+    kubeconfig = yaml.safe_load(service.kubeconfig.read_text())
+    for each in kubeconfig["users"]:
+        each["user"] = {"token": token}
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(kubeconfig))
+    return Service(service.name, namespace=where, kubeconfig=path)
 
 
 def add_pod_with_keys_of_its_own(service: Service, keys: tuple[str, str]) -> str:

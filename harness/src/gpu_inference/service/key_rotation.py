@@ -48,10 +48,11 @@ def regenerate(
         limit_seconds: longest time to wait for the pods, in seconds.
 
     Raises:
-        GpuInferenceError: the key is not ours to change, somebody else changed it at the same time, or some
-            pods did not follow in time; the message names them.
+        GpuInferenceError: the key is not ours to change, or the cluster does not allow it (nothing is changed
+            then); somebody else changed it at the same time; or some pods, now named, did not follow in time.
     """
     rotation = _Rotation(objects, deployment, key, value)
+    rotation.require_permissions()
     rotation.change_the_secret()
     try:
         rotation.give_up_ownership()
@@ -73,6 +74,27 @@ class _Rotation:
         self._key = key
         self._new = value
         self._old = ""
+
+    def require_permissions(self) -> None:
+        """Refuse to begin what could not be ended."""
+        refused = [
+            f"{verb} {resource}"
+            for verb, resource, name in (
+                ("patch", "secrets", self._place.secret),
+                ("list", "pods", ""),
+                ("patch", "pods", ""),
+                # A port forward is asked for by GET, and newer clusters want both.
+                ("get", "pods/portforward", ""),
+                ("create", "pods/portforward", ""),
+            )
+            if not self._objects.may(verb, resource, name)
+        ]
+        if refused:
+            raise GpuInferenceError(
+                f"Nothing is changed: the kubeconfig's user may not {', '.join(refused)} in namespace "
+                f"{self._objects.namespace}, as changing a key takes.",
+                "The ClusterRole `edit` allows all of it.",
+            )
 
     def change_the_secret(self) -> None:
         """Put the new key where the old one is, unless somebody else does so at the same time."""

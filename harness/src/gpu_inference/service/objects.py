@@ -123,6 +123,14 @@ class Objects:
             self._core.delete_collection_namespaced_pod, self.namespace, label_selector=_of(release, "test")
         )
 
+    def may(self, verb: str, resource: str, name: str = "") -> bool:
+        """Return whether the kubeconfig's user may do this in the namespace, e.g. `get pods/portforward`."""
+        kind, _, subresource = resource.partition("/")
+        asked = {"verb": verb, "resource": kind, "subresource": subresource, "name": name}
+        review = {"spec": {"resourceAttributes": {**asked, "namespace": self.namespace}}}
+        answer = self._read(client.AuthorizationV1Api(self.api).create_self_subject_access_review, review)
+        return bool(json.loads(answer)["status"]["allowed"])
+
     def node_addresses(self) -> list[str]:
         """Return the nodes' addresses, external ones first."""
         nodes = json.loads(self._read(self._core.list_node))["items"]
@@ -164,7 +172,7 @@ class Objects:
                 if error.status != 404:
                     raise
 
-    def _read(self, read: Callable[..., Any], *words: str, **options: Any) -> bytes:
+    def _read(self, read: Callable[..., Any], *words: str | Object, **options: Any) -> bytes:
         with sentences(self._cluster):
             answer = read(*words, _preload_content=False, _request_timeout=TIMEOUT_SECONDS, **options)
         content: bytes = answer.data

@@ -138,8 +138,8 @@ class Service:
     def regen_key(self, key: str, set_key: str | None = None, *, progress: Progress | None = None) -> None:
         """Change one key while the other works; return when every ready pod goes by the new one.
 
-        Nothing is restarted. Who may do this: get and patch on the Secret, list and patch on pods, create on
-        pods/portforward.
+        Nothing is restarted. It takes list on deployments, list and patch on the Secret and on pods, get and
+        create on pods/portforward.
 
         Args:
             key: `primary` or `secondary`, in any case.
