@@ -312,3 +312,13 @@ def test_an_init_container_may_fail_a_few_times(restarts: int, state: str) -> No
     status = judge(observed("init_raises", with_failing_fetch({"exitCode": 1}, restarts)))
     assert status.state == state
     assert "ended with exit code 1" in str(status.error)
+
+
+def test_a_volume_that_failed_at_first_is_forgotten_while_an_init_container_runs() -> None:
+    def change(objects: dict[str, Any]) -> None:
+        scoring_pod(objects)["status"]["initContainerStatuses"] = [
+            {"name": "fetch-model-0", "ready": False, "restartCount": 0, "state": {"running": {}}}
+        ]
+
+    assert judge(observed("no_secret", later=90)).state == "Failed"
+    assert judge(observed("no_secret", change, later=90)).state == "Transitioning"

@@ -65,7 +65,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.headers.get("X-Token") != "for-tests-only":
             return self.send_error(401)
-        with open("/served" + self.path, "rb") as file:
+        with open("/served" + self.path.partition("?")[0], "rb") as file:
             content = file.read()
         start = int(re.sub("[^0-9]", "", self.headers.get("Range", "0")))
         self.send_response(206 if start else 200)

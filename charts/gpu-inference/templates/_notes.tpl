@@ -18,7 +18,7 @@ contributes by a helper of its own, which returns a JSON list of sentences.
 {{- define "gpu-inference.notes" -}}
 {{- $root := . -}}
 {{- $notes := list -}}
-{{- range list "gpuNotes" "replicaNotes" "autoscalingNotes" "imageNotes" "deploymentNotes" -}}
+{{- range list "gpuNotes" "replicaNotes" "autoscalingNotes" "imageNotes" "modelNotes" "deploymentNotes" -}}
   {{- $notes = concat $notes (include (printf "gpu-inference.%s" .) $root | fromJsonArray) -}}
 {{- end -}}
 {{ $notes | toJson }}
@@ -29,7 +29,11 @@ contributes by a helper of its own, which returns a JSON list of sentences.
 {{- $notes := list -}}
 {{- $gpus := int64 $values.deployment.gpu_cores -}}
 {{- if gt $gpus 0 -}}
-  {{- $notes = append $notes (printf "Pods stay Pending until a node offers %d of %s; set deployment.gpu_cores to 0 to run on CPU." $gpus $values.cluster.gpu_resource) -}}
+  {{- $notes = append $notes (printf "Pods stay Pending until a node offers %d of %s; set deployment.gpu_cores to 0 to run on CPU." $gpus (include "gpu-inference.gpuName" $values)) -}}
+  {{- $most := include "gpu-inference.maxReplicas" . | int64 -}}
+  {{- if and (gt $most 1) (eq $most (include "gpu-inference.podsInPool" $values | int64)) -}}
+    {{- $notes = append $notes (printf "%d pods are all that cluster.gpu_count %d allows: upgrades replace one after another, and more pods need a larger gpu_count." $most (int64 $values.cluster.gpu_count)) -}}
+  {{- end -}}
 {{- end -}}
 {{ $notes | toJson }}
 {{- end }}
@@ -41,7 +45,7 @@ contributes by a helper of its own, which returns a JSON list of sentences.
 {{- if not (or $values.deployment.num_replicas $values.deployment.autoscale_enabled) -}}
   {{- $notes = append $notes "Neither deployment.num_replicas nor deployment.autoscale_enabled is given, so that the number of pods is fixed: set autoscale_enabled to true for an autoscaler, as Azure ML had it." -}}
 {{- end -}}
-{{- if and (eq (include "gpu-inference.maxReplicas" . | int64) 1) (contains "maxSurge: 0" (include "gpu-inference.strategy" .)) -}}
+{{- if and (eq (include "gpu-inference.maxReplicas" . | int64) 1) (contains "maxSurge: 0" (include "gpu-inference.strategy" .)) (include "gpu-inference.tiedToOnePlace" $values | eq "false") -}}
   {{- $notes = append $notes (printf "With one pod, and no GPU to spare for a second, each upgrade interrupts the service; cluster.gpu_count %d would prevent that." (mul 2 $gpus)) -}}
 {{- end -}}
 {{ $notes | toJson }}
@@ -50,8 +54,8 @@ contributes by a helper of its own, which returns a JSON list of sentences.
 {{- define "gpu-inference.imageNotes" -}}
 {{- $values := include "gpu-inference.values" . | fromJson -}}
 {{- $notes := list -}}
-{{- if eq $values.image.repository "gpu-inference-runtime" -}}
-  {{- $notes = append $notes "The image is the bare runtime: its built-in script only echoes what it is sent. Set image.repository and image.tag to an image with your entry script and models." -}}
+{{- if and (eq $values.image.repository "gpu-inference-runtime") (not $values.inference.entryScript) -}}
+  {{- $notes = append $notes "The image is the bare runtime: its built-in script only echoes what it is sent. Set image.repository and image.tag to an image with your entry script and models, or inference and models to where these come from." -}}
 {{- end -}}
 {{ $notes | toJson }}
 {{- end }}
@@ -64,9 +68,6 @@ contributes by a helper of its own, which returns a JSON list of sentences.
 {{- end -}}
 {{- if $deployment.compute_target_name -}}
   {{- $notes = append $notes "deployment.compute_target_name has no effect: the cluster is the one that the release is in." -}}
-{{- end -}}
-{{- if not $deployment.blobfuse_enabled -}}
-  {{- $notes = append $notes "deployment.blobfuse_enabled: false has no effect on models that are inside the image." -}}
 {{- end -}}
 {{ $notes | toJson }}
 {{- end }}

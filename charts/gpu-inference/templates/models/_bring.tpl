@@ -171,6 +171,9 @@ values and the content.
 {{- if and (not $values.deployment.blobfuse_enabled) (not (has "copy" $kinds)) -}}
   {{- $notes = append $notes "deployment.blobfuse_enabled: false has no effect: no model comes from a PersistentVolumeClaim, which alone would be copied." -}}
 {{- end -}}
+{{- if include "gpu-inference.tiedToOnePlace" $values | eq "true" -}}
+  {{- $notes = append $notes "Each upgrade interrupts the service: its volume is one that a second pod cannot mount beside the first (accessMode)." -}}
+{{- end -}}
 {{- if or (has "download" $kinds) (has "copy" $kinds) -}}
   {{- $notes = append $notes (printf "Pods fetch models or code before they start: kubectl --namespace %s logs deployment/%s --all-containers tells how far they are." .Release.Namespace (include "gpu-inference.serviceName" .)) -}}
 {{- end -}}

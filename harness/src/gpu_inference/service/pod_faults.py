@@ -53,7 +53,9 @@ def pod_fault(
             return fault
     containers = status.get("containerStatuses", [])
     mount = _newest(warnings, name, "FailedMount")
-    if mount and not any("running" in container["state"] for container in containers):
+    # Every container needs all of its pod's volumes: once one has run, what failed at first has been made good.
+    ran = any(_has_run(container) for container in [*status.get("initContainerStatuses", []), *containers])
+    if mount and not ran:
         state = _later_failed(pod, now)
         # Every new service waits a moment for the Job that makes its keys: nothing to tell people about.
         expected = state == "Transitioning" and _KEY_NOT_MADE_YET in mount
@@ -63,6 +65,10 @@ def pod_fault(
     if unready and not ready and not is_starting(pod, now):
         return Fault("Unhealthy", f"Pod {name} is not ready: {unready}")
     return None
+
+
+def _has_run(container: Object) -> bool:
+    return bool(container.get("restartCount")) or "waiting" not in container.get("state", {"waiting": {}})
 
 
 def is_starting(pod: Object, now: datetime) -> bool:
