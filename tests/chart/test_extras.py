@@ -9,11 +9,14 @@ import yaml
 from tests.chart.rendering import (
     CHART,
     HELMS,
+    SCENARIOS,
     HelmMajor,
     Object,
     RefusedError,
     Rendered,
     render,
+    render_scenario,
+    scenario,
 )
 
 from gpu_inference.values.rules.extras import (
@@ -34,6 +37,7 @@ EVERYWHERE = {
     "cluster": {"quota": {"gpus": 4}, "admission_policy": True},
     "networkPolicy": {"jobEgress": [{}]},
 }
+USERS = ("extraVolumes", "initContainers", "extraContainers")
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -167,12 +171,32 @@ def test_on_openshift_the_pods_reach_its_dns_pods() -> None:
     assert {port["port"] for port in rule["ports"]} == {53, 5353}
 
 
-def test_names_and_paths_of_the_charts_own_are_all_refused_to_users() -> None:
-    pod = render({"sharedMemory": {"sizeGb": 1}}).pod
-    assert {volume["name"] for volume in pod["volumes"]} <= set(VOLUMES_OF_THE_CHART)
-    mounts = pod["containers"][0]["volumeMounts"]
-    assert {mount["mountPath"] for mount in mounts} <= set(MOUNT_PATHS_OF_THE_CHART)
-    assert {container["name"] for container in pod["containers"]} <= set(CONTAINERS_OF_THE_CHART)
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.name.removesuffix("-values.yaml"))
+def test_names_and_paths_of_the_charts_own_are_all_refused_to_users(path: Path) -> None:
+    given = scenario(path)
+    pod = render_scenario(path).pod
+    users = {name for key in USERS for name in (thing["name"] for thing in given.get(key, []))}
+    for volume in pod["volumes"]:
+        assert volume["name"] in users or VOLUMES_OF_THE_CHART.fullmatch(volume["name"])
+    for container in (*pod["containers"], *pod.get("initContainers", [])):
+        assert container["name"] in users or CONTAINERS_OF_THE_CHART.fullmatch(container["name"])
+    for mount in pod["containers"][0]["volumeMounts"]:
+        # Models and code lie where the values say.
+        if mount["name"] not in users and not mount["mountPath"].startswith("/var/azureml-app/"):
+            assert MOUNT_PATHS_OF_THE_CHART.fullmatch(mount["mountPath"])
+
+
+def test_a_mount_where_the_code_lies_is_refused_with_a_sentence() -> None:
+    values = {
+        "inference": {"entryScript": "score.py", "files": {"score.py": "def init(): pass"}},
+        "extraVolumes": [{"name": "a", "emptyDir": {}}],
+        "extraVolumeMounts": [{"name": "a", "mountPath": "/var/azureml-app/src/score.py"}],
+    }
+    with pytest.raises(RefusedError) as refused:
+        render(values)
+    assert refused.value.mistakes == [
+        "extraVolumeMounts must not use the path /var/azureml-app/src/score.py: it is the chart's own."
+    ]
 
 
 def parent(folder: Path, aliases: list[str]) -> Path:

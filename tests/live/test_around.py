@@ -5,6 +5,8 @@ and its network plugin enforces no NetworkPolicy. It can show that the objects a
 run with what users add.
 """
 
+import base64
+import functools
 import importlib
 import json
 import shutil
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 from kubernetes import client
 from tests.live.kubernetes_objects import api_client, left_of_release, pods_of
@@ -26,6 +29,7 @@ from gpu_inference.process import run
 from gpu_inference.progress import Progress
 from gpu_inference.resources import chart_directory
 from gpu_inference.service import Service
+from gpu_inference.service.port_forward import PortForward
 from gpu_inference.toolchain import clients
 
 PATIENCE_SECONDS = 120
@@ -266,20 +270,27 @@ def test_two_of_the_chart_in_one_parent_serve_apart(
     helm = Helm(clients.helm(4, Progress()), kubeconfig=kubeconfig)
     helm.upgrade("shop", parent, dict.fromkeys(names, QUICK), namespace=namespace)
     try:
-        discovery = client.DiscoveryV1Api(api_client(Service("shop", kubeconfig=kubeconfig)))
-        keys = set()
+        api = api_client(Service("shop", kubeconfig=kubeconfig))
+        discovery = client.DiscoveryV1Api(api)
+        pods, keys = [], []
         for name in names:
             kubectl("rollout", "status", f"deployment/shop-{name}", f"--timeout={PATIENCE_SECONDS}s")
             selector = f"kubernetes.io/service-name=shop-{name}"
             slices = discovery.list_namespaced_endpoint_slice(namespace, label_selector=selector).items
-            pods = [point.target_ref.name for piece in slices for point in piece.endpoints]
-            assert len(pods) == 1
-            assert pods[0].startswith(f"shop-{name}-")
-            service = Service(f"shop-{name}", namespace=namespace, kubeconfig=kubeconfig)
-            assert service.run(f'"{name}"') == f'"{name}"'
-            keys |= set(service.get_keys())
-            service.close()
-        assert len(keys) == 4
+            (pod,) = (point.target_ref.name for piece in slices for point in piece.endpoints)
+            assert pod.startswith(f"shop-{name}-")
+            pods.append(pod)
+            key = kubectl("get", "secret", f"shop-{name}-keys", "--output=jsonpath={.data.primaryKey}")
+            keys.append(base64.b64decode(key).decode())
+        for name, pod in zip(names, pods, strict=True):
+            forward = PortForward(api, namespace, functools.partial(str, pod), 5001)
+            uri = f"http://{forward.address}/api/v1/service/shop-{name}/score"
+            codes = [
+                requests.post(uri, "1", headers={"Authorization": f"Bearer {key}"}, timeout=60).status_code
+                for key in keys
+            ]
+            forward.close()
+            assert codes == ([200, 401] if name == names[0] else [401, 200])
     finally:
         helm.uninstall("shop", namespace=namespace)
     deadline = time.monotonic() + PATIENCE_SECONDS

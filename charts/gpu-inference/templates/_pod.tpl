@@ -20,8 +20,17 @@ YAML list or nothing.
 {{ include "gpu-inference.joined" (list . "serverEnv" "keyEnv" "tokenAuthEnv" "modelEnv" "modelDataEnv" "telemetryEnv" "extraEnv") }}
 {{- end }}
 
+{{/* No path may come twice, and where models and code lie only they know: hence the look at the result. */}}
 {{- define "gpu-inference.volumeMounts" -}}
-{{ include "gpu-inference.joined" (list . "scratchMounts" "sharedMemoryMounts" "keyMounts" "tokenAuthMounts" "modelMounts" "modelDataMounts" "extraVolumeMounts") }}
+{{- $mounts := include "gpu-inference.joined" (list . "scratchMounts" "sharedMemoryMounts" "keyMounts" "tokenAuthMounts" "modelMounts" "modelDataMounts" "extraVolumeMounts") -}}
+{{- $paths := list -}}
+{{- range $mounts | fromYamlArray -}}
+  {{- if has .mountPath $paths -}}
+    {{- fail (printf "\n\nThese values cannot be deployed:\n- extraVolumeMounts must not use the path %s: it is the chart's own.\n" .mountPath) -}}
+  {{- end -}}
+  {{- $paths = append $paths .mountPath -}}
+{{- end -}}
+{{ $mounts }}
 {{- end }}
 
 {{- define "gpu-inference.volumes" -}}

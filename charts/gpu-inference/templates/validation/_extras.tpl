@@ -10,11 +10,11 @@
 {{- $containers := concat $values.initContainers $values.extraContainers -}}
 {{- $names := list -}}
 {{- range $containers }}{{ $names = append $names .name }}{{ end -}}
-{{- $reserved := list "keys" "model-data" "shared-memory" "tmp" -}}
+{{- $reserved := "claim-[0-9a-f]{8}|(code|model-[0-9]+)(-ca)?|issuer|keys|model-data|model-scripts|shared-memory|tmp" -}}
 {{- $problems = concat $problems (include "gpu-inference.clashes" (list "extraVolumes" "the name" $volumes $reserved) | fromJsonArray) -}}
-{{- $reserved = list "/dev/shm" "/etc/gpu-inference/keys" "/tmp" "/var/lib/gpu-inference/model-data" -}}
+{{- $reserved = "/dev/shm|/tmp|/(etc|var/lib)/gpu-inference(/.*)?" -}}
 {{- $problems = concat $problems (include "gpu-inference.clashes" (list "extraVolumeMounts" "the path" $paths $reserved) | fromJsonArray) -}}
-{{- $problems = concat $problems (include "gpu-inference.clashes" (list "initContainers and extraContainers" "the name" $names (list "scoring")) | fromJsonArray) -}}
+{{- $problems = concat $problems (include "gpu-inference.clashes" (list "initContainers and extraContainers" "the name" $names "scoring|(copy|fetch)-(code|model-[0-9]+)") | fromJsonArray) -}}
 {{- range $containers -}}
   {{- $resources := .resources | default dict -}}
   {{- $gpu := $values.cluster.gpu_resource -}}
@@ -32,7 +32,7 @@
 {{ $problems | toJson }}
 {{- end }}
 
-{{/* Takes a list: where the names were given, what they are, the names, and those of the chart's own. */}}
+{{/* Takes a list: where the names were given, what they are, the names, and a pattern of the chart's own. */}}
 {{- define "gpu-inference.clashes" -}}
 {{- $where := index . 0 -}}
 {{- $what := index . 1 -}}
@@ -40,7 +40,7 @@
 {{- $own := index . 3 -}}
 {{- $problems := list -}}
 {{- range $name := $given | uniq | sortAlpha -}}
-  {{- if has $name $own -}}
+  {{- if regexMatch (printf "^(%s)$" $own) $name -}}
     {{- $problems = append $problems (printf "%s must not use %s %s: it is the chart's own." $where $what $name) -}}
   {{- end -}}
   {{- $times := 0 -}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,11 @@ if TYPE_CHECKING:
     from gpu_inference.values.chart import ChartValues
 
 # Server-side apply refuses a second volume or container of a name, and a second mount at a path.
-VOLUMES_OF_THE_CHART = ("keys", "model-data", "shared-memory", "tmp")
-MOUNT_PATHS_OF_THE_CHART = (
-    "/dev/shm",
-    "/etc/gpu-inference/keys",
-    "/tmp",
-    "/var/lib/gpu-inference/model-data",
+VOLUMES_OF_THE_CHART = re.compile(
+    r"claim-[0-9a-f]{8}|(code|model-[0-9]+)(-ca)?|issuer|keys|model-data|model-scripts|shared-memory|tmp"
 )
-CONTAINERS_OF_THE_CHART = ("scoring",)
+MOUNT_PATHS_OF_THE_CHART = re.compile(r"/dev/shm|/tmp|/(etc|var/lib)/gpu-inference(/.*)?")
+CONTAINERS_OF_THE_CHART = re.compile(r"scoring|(copy|fetch)-(code|model-[0-9]+)")
 
 
 def problems(values: ChartValues) -> Iterator[str]:
@@ -41,9 +39,9 @@ def problems(values: ChartValues) -> Iterator[str]:
         yield "extraObjects must be a list of objects, as mappings or as text."
 
 
-def _clashes(where: str, what: str, given: Iterable[str], of_the_chart: tuple[str, ...]) -> Iterator[str]:
+def _clashes(where: str, what: str, given: Iterable[str], of_the_chart: re.Pattern[str]) -> Iterator[str]:
     for name, times in sorted(Counter(given).items()):
-        if name in of_the_chart:
+        if of_the_chart.fullmatch(name):
             yield f"{where} must not use {what} {name}: it is the chart's own."
         if times > 1:
             yield f"{where} use {what} {name} {times} times: keep one."
