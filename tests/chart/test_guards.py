@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.chart.rendering import HELMS, HelmMajor, Rendered, render
+from tests.chart.rendering import HELMS, HelmMajor, Rendered, notes, render
 
 
 def guards(rendered: Rendered) -> set[tuple[str, str]]:
@@ -102,6 +102,15 @@ def test_policies_of_the_same_release_name_in_two_namespaces_do_not_touch_each_o
 def test_pods_on_cpu_need_no_admission_policy() -> None:
     values = guarded(admission_policy=True) | {"deployment": {"gpu_cores": 0, "num_replicas": 9}}
     assert guards(render(values)) == set()
+
+
+def test_the_notes_say_when_the_cap_is_reached_and_what_the_gpus_are() -> None:
+    said = notes({"deployment": {"num_replicas": 2, "gpu_cores": 2}, "cluster": {"gpu_count": 5}})
+    assert "2 pods are all that cluster.gpu_count 5 allows" in said
+    assert "each with 2 of nvidia.com/gpu" in said
+    assert "all that cluster.gpu_count" not in notes(guarded() | {"deployment": {"num_replicas": 3}})
+    claimed = notes(guarded(resource_claim={"enabled": True}))
+    assert claimed.count("of the DeviceClass gpu.nvidia.com") == 2
 
 
 @pytest.mark.parametrize("helm", HELMS)

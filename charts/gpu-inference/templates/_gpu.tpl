@@ -6,6 +6,11 @@
 {{ $values.deployment.num_replicas | default 1 | int64 }}
 {{- end }}
 
+{{/* What one GPU is called where a person reads it. Takes the values. */}}
+{{- define "gpu-inference.gpuName" -}}
+{{- if .cluster.resource_claim.enabled }}the DeviceClass {{ .cluster.resource_claim.device_class_name }}{{ else }}{{ .cluster.gpu_resource }}{{ end -}}
+{{- end }}
+
 {{/* The number of pods that the service's GPUs can hold; nothing where pods need none. Takes the values. */}}
 {{- define "gpu-inference.podsInPool" -}}
 {{- if gt (int64 .deployment.gpu_cores) 0 -}}
