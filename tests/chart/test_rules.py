@@ -147,9 +147,49 @@ BROKEN: dict[str, dict[str, Any]] = {
         "deploymentAnnotations": {"meta.helm.sh/release-name": "x"},
         "podAnnotations": {"helm.sh/hook": "x"},
     },
+    "models without what they need": {
+        "deployment": {"num_replicas": 2, "gpu_cores": 0},
+        "models": [
+            {"name": "-a", "image": {"subPath": "x"}, "configMap": {"keys": ["a"]}},
+            {"name": "b", "persistentVolumeClaim": {"claimName": "c", "accessMode": "ReadWriteOncePod"}},
+            {"name": "b", "persistentVolumeClaim": {"subPath": "c"}, "download": {"archive": "tar"}},
+            {"name": "c", "configMap": {"name": "x"}},
+            {"name": "d", "configMap": {"name": "x", "keys": ["a", "b", "a"]}},
+            {
+                "name": "e",
+                "image": {"reference": "x:1"},
+                "persistentVolumeClaim": {
+                    "claimName": "c",
+                    "subPath": "e",
+                    "accessMode": "ReadWriteOnce",
+                },
+            },
+        ],
+    },
+    "downloads that nobody could trust": {
+        "models": [
+            {"name": "a", "download": {"url": "https://example.com/"}},
+            {"name": "b", "download": {"url": "ftp://example.com/x", "sha256": "0" * 64}},
+            {"name": "c", "download": {"url": "https://u:p@example.com/x", "sha256": "0" * 64}},
+            {"name": "d", "download": {"url": "https://example.com/x?Sig=y", "sha256": "0" * 64}},
+            {"name": "e", "download": {"existingSecret": "x", "sha256": "0" * 64}},
+        ],
+    },
+    "code without its script": {
+        "inference": {"sourceDirectory": "azureml-models", "files": {"../a.py": "x" * 600_000}}
+    },
+    "a script that is not in the code": {
+        "inference": {
+            "entryScript": "score.py",
+            "files": {"é.py": "é", "b..c.py": ""},
+            "configMap": {"name": "x", "keys": ["a.py"]},
+        }
+    },
 }
 # How many rules each breaks.
-SENTENCES = dict(zip(BROKEN, (3, 1, 5, 3, 1, 4, 4, 4, 5, 3, 2, 1, 2, 3, 2, 4, 3, 1, 7, 1, 7, 6), strict=True))
+SENTENCES = dict(
+    zip(BROKEN, (3, 1, 5, 3, 1, 4, 4, 4, 5, 3, 2, 1, 2, 3, 2, 4, 3, 1, 7, 1, 7, 6, 14, 6, 4, 5), strict=True)
+)
 
 
 @pytest.mark.parametrize("name", BROKEN)
