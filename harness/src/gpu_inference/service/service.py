@@ -298,7 +298,7 @@ class Service:
         for container in pod["status"].get("initContainerStatuses" if init else "containerStatuses", []):
             state = container.get("state", {})
             # Between two tries a container has no log of its own yet.
-            previous = container["restartCount"] > 0 and (
+            previous = "terminated" in container.get("lastState", {}) and (
                 "waiting" in state or (ended and "running" in state)
             )
             if previous or "waiting" not in state:
