@@ -143,7 +143,7 @@ def test_every_value_is_used_by_a_template() -> None:
             rf"\$\w+\.{key}\b",
             rf"[$.]source\.{key}\b",
             f'"{key}"',
-            rf"[ (]\.{key}\b",
+            rf"[ ()]\.{key}\b",
         )
         assert any(re.search(way, text) for way in ways), path
 
@@ -183,7 +183,7 @@ def values_with_all_set_to_null() -> dict[str, Any]:
 @pytest.mark.parametrize("helm", HELMS)
 def test_null_means_the_default(helm: HelmMajor) -> None:
     nulls = values_with_all_set_to_null()
-    assert len(nulls["deployment"]) == 27
+    assert len(nulls["deployment"]) == 31
     assert render(nulls, helm=helm).objects == render(helm=helm).objects
 
 

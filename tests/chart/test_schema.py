@@ -22,6 +22,8 @@ FREE_FORM = {
     "affinity",
     "tolerations[]",
     "extraEnv[].valueFrom",
+    "dataCollection.volume",
+    "topologySpreadConstraints[].labelSelector",
     "extraVolumes[]",
     "extraVolumeMounts[]",
     "initContainers[]",
