@@ -38,7 +38,20 @@ def test_defaults_are_those_of_the_bare_server(monkeypatch: pytest.MonkeyPatch, 
         "max_body_bytes": None,
         "drain_seconds": 0.0,
         "tensorflow_v1": False,
+        "model_data_directory": None,
+        "model_data_file_mb": 16,
+        "model_data_total_mb": 1024,
+        "app_insights": False,
+        "otlp_endpoint": None,
+        "otlp_headers": None,
+        "telemetry_service_name": None,
+        "resource_attributes": None,
+        "traces_ratio": 1.0,
     }
+
+
+def test_the_collectors_headers_are_not_shown_with_the_settings() -> None:
+    assert "of-mine" not in repr(load_settings([], {"OTEL_EXPORTER_OTLP_HEADERS": "api-key=of-mine"}))
 
 
 def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(tmp_path: Path) -> None:
