@@ -111,10 +111,10 @@ def render(
     return Rendered(objects)
 
 
-def render_scenario(path: Path, *, helm: HelmMajor = 4) -> Rendered:
-    """Return what the chart makes of a scenario, for the Kubernetes that its first line may ask for."""
+def render_scenario(path: Path, more: Mapping[str, Any] | None = None, *, helm: HelmMajor = 4) -> Rendered:
+    """Return what the chart makes of a scenario and more, for the Kubernetes that its first line may want."""
     needed = re.match(r"# Needs Kubernetes ([\d.]+)\.\n", path.read_text())
-    return render(scenario(path), helm=helm, kubernetes=needed[1] if needed else LOWEST)
+    return render(scenario(path) | dict(more or {}), helm=helm, kubernetes=needed[1] if needed else LOWEST)
 
 
 def _minor(version: str) -> int:

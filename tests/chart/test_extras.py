@@ -37,6 +37,9 @@ EVERYWHERE = {
     "cluster": {"quota": {"gpus": 4}, "admission_policy": True},
     "networkPolicy": {"jobEgress": [{}]},
 }
+every_scenario = pytest.mark.parametrize(
+    "path", SCENARIOS, ids=lambda path: path.name.removesuffix("-values.yaml")
+)
 USERS = ("extraVolumes", "initContainers", "extraContainers")
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -56,11 +59,10 @@ def selectors(rendered: Rendered) -> list[Any]:
     return [found[0], found[1]["podSelector"], *(thing["spec"]["selector"] for thing in services)]
 
 
-@pytest.mark.parametrize("helm", HELMS)
-def test_common_labels_and_annotations_are_on_every_object(helm: HelmMajor) -> None:
+@every_scenario
+def test_common_labels_and_annotations_are_on_every_object(path: Path) -> None:
     common = {"commonLabels": {"cost-centre": "7"}, "commonAnnotations": {"contact": "me"}}
-    rendered = render(EVERYWHERE | common, helm=helm)
-    assert len(rendered.objects) > 15
+    rendered = render_scenario(path, common | {"extraObjects": []})
     for thing in rendered.objects:
         assert thing["metadata"]["labels"]["cost-centre"] == "7", thing["kind"]
         assert thing["metadata"]["annotations"]["contact"] == "me", thing["kind"]
@@ -171,7 +173,7 @@ def test_on_openshift_the_pods_reach_its_dns_pods() -> None:
     assert {port["port"] for port in rule["ports"]} == {53, 5353}
 
 
-@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.name.removesuffix("-values.yaml"))
+@every_scenario
 def test_names_and_paths_of_the_charts_own_are_all_refused_to_users(path: Path) -> None:
     given = scenario(path)
     pod = render_scenario(path).pod
