@@ -110,7 +110,9 @@ class CsvFiles:
 
     def _close(self, place: tuple[str, ...], header: bytes) -> None:
         if file := self._open.pop((place, header), None):
-            os.close(file.descriptor)
+            # A file server may tell only now that it is away; the descriptor is gone all the same.
+            with contextlib.suppress(OSError):
+                os.close(file.descriptor)
 
     def close_all(self) -> None:
         """Close all files; the next rows go to new ones."""

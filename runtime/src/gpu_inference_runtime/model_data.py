@@ -163,8 +163,11 @@ def service_name() -> str:
 
 def latest_version(model_name: str) -> str:
     """Return the highest version of a model in the image, which is the one that it serves; else `default`."""
-    folder = _models / model_name
-    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    try:
+        names = [entry.name for entry in (_models / model_name).iterdir()]
+    # Not there, or not even a name of a file.
+    except (OSError, ValueError):
+        names = []
     return max((name for name in names if name.isdecimal()), key=int, default="default")
 
 
