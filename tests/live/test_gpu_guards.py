@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes import client
-from tests.live.kubernetes_objects import api_client, pods_of, read_deployment
+from tests.live.conftest import GPU_PRODUCT
+from tests.live.kubernetes_objects import api_client, left_of_release, pods_of, read_deployment
 
 from gpu_inference.cluster import Cluster
 from gpu_inference.errors import GpuInferenceError
@@ -30,6 +31,11 @@ NOT_STARTED = {
     "networkPolicy": {"enabled": False},
 }
 DRIVER = "gpu.example.com"
+SIZE_OF_SHARED_MEMORY = (
+    "/opt/gpu-inference/bin/python",
+    "-c",
+    "import os; shm = os.statvfs('/dev/shm'); print(shm.f_blocks * shm.f_frsize)",
+)
 SCENARIOS = Path(__file__).parent / "scenarios"
 
 Kubectl = Callable[..., str]
@@ -116,15 +122,18 @@ def quotas(service: Service) -> dict[str, Any]:
 
 
 def test_a_full_pool_is_replaced_by_the_charts_strategy_and_hangs_with_a_surge_pod(
-    cluster: Cluster, install: Install
+    cluster: Cluster, install: Install, kubectl: Kubectl
 ) -> None:
     cluster.load_image(runtime_image(progress=Progress()))
     values = {
         "deployment": {"num_replicas": 2, "gpu_cores": 2, "auth_enabled": False},
         "cluster": {"gpu_count": 4},
+        "sharedMemory": {"sizeGb": 0.125},
     }
     service = install("full", values, starts=True)
     service.wait_for_deployment(timeout_sec=PATIENCE_SECONDS)
+    shared = kubectl("exec", "deployment/full", "--", *SIZE_OF_SHARED_MEMORY)
+    assert int(shared) == 2**27
     before = {pod.metadata.uid for pod in pods_of(service)}
     apps = client.AppsV1Api(api_client(service))
     strategy = read_deployment(service).spec.strategy
@@ -158,6 +167,49 @@ def test_a_full_pool_is_replaced_by_the_charts_strategy_and_hangs_with_a_surge_p
     after = pods_of(service)
     assert len(after) == 2
     assert before.isdisjoint(pod.metadata.uid for pod in after)
+
+
+# Places.
+
+
+@pytest.fixture
+def tainted_node(kubectl: Kubectl) -> Iterator[None]:
+    """The node keeps pods away that do not tolerate GPU nodes, and offers slices of a GPU as well."""
+    (node,) = kubectl("get", "nodes", "--output=name").split()
+    slices = {kind: {"nvidia.com/mig-1g.5gb": "2"} for kind in ("capacity", "allocatable")}
+    kubectl("patch", node, "--subresource=status", "--patch", json.dumps({"status": slices}))
+    kubectl("taint", *node.split("/"), "nvidia.com/gpu=present:NoSchedule")
+    yield
+    kubectl("taint", *node.split("/"), "nvidia.com/gpu-")
+    none = {kind: {"nvidia.com/mig-1g.5gb": None} for kind in ("capacity", "allocatable")}
+    kubectl("patch", node, "--subresource=status", "--patch", json.dumps({"status": none}))
+
+
+@pytest.mark.usefixtures("tainted_node")
+def test_pods_go_to_nodes_with_their_kind_of_gpu_and_to_no_other(install: Install) -> None:
+    mig = "nvidia.com/mig-1g.5gb"
+    services = {
+        "placed": install("placed", pool(2, 2, gpu_products=["H100", GPU_PRODUCT])),
+        "slices": install("slices", pool(2, 2, gpu_resource=mig)),
+        "intolerant": install("intolerant", pool(1, 1, gpu_toleration=False)),
+        "choosy": install("choosy", pool(1, 1, gpu_products=["H100"])),
+        "foreign": install("foreign", pool(1, 1, gpu_resource="amd.com/gpu", gpu_toleration=False)),
+    }
+
+    def places(name: str) -> list[str]:
+        """Return where the pods of a service are, or why they are nowhere."""
+        return [
+            "a node" if condition.status == "True" else condition.message
+            for pod in pods_of(services[name])
+            for condition in pod.status.conditions or []
+            if condition.type == "PodScheduled"
+        ]
+
+    wait_until(lambda: all(places(name) for name in services), "the scheduler has seen all pods")
+    wait_until(lambda: places("placed") == places("slices") == ["a node", "a node"], "GPUs are found")
+    assert "untolerated taint" in places("intolerant")[0]
+    assert "didn't match Pod's node affinity" in places("choosy")[0]
+    assert "a node" not in places("foreign")
 
 
 # The quota.
@@ -364,12 +416,13 @@ def test_a_service_over_a_lowered_cap_is_left_alone_until_its_autoscaler_lowers_
     wait_until(lambda: replicas(service) == 4, "the autoscaler lowers it to the cap")
 
 
-def test_the_policy_goes_with_its_release(install: Install, kubectl: Kubectl, helm: Helm) -> None:
-    service = install("raised", guarded(4, 2), helm)
+def test_every_guard_goes_with_its_release(install: Install, kubectl: Kubectl, helm: Helm) -> None:
+    service = install("raised", yaml.safe_load((SCENARIOS / "guarded-pool-values.yaml").read_text()), helm)
     assert len(policies(service)) == 2
     wait_until(lambda: scaling_is_refused(kubectl, "raised", 5), "the policy is in force")
     assert service.delete()
     assert not policies(service)
+    assert left_of_release(service) == []
 
 
 def policies(service: Service) -> list[str]:
@@ -393,7 +446,7 @@ def test_a_release_that_the_nodes_have_no_gpus_for_is_refused(install: Install, 
         install("large", pool(4, 2, check_nodes=True, gpu_products=["H100", "L40"]), helm)
     with pytest.raises(GpuInferenceError, match=r"have 0 of amd\.com/gpu"):
         install("large", pool(4, 2, check_nodes=True, gpu_resource="amd.com/gpu"), helm)
-    service = install("large", pool(4, 2, check_nodes=True, gpu_products=["NVIDIA-A100-SXM4-40GB"]), helm)
+    service = install("large", pool(4, 2, check_nodes=True, gpu_products=[GPU_PRODUCT]), helm)
     with pytest.raises(GpuInferenceError, match=r"have 4 of nvidia\.com/gpu"):
         install("large", pool(5, 5, check_nodes=True), helm)
     assert replicas(service) == 2
