@@ -27,6 +27,7 @@ class Record:
         content = {
             "block": str(self.network.block),
             "node_address": f"{self.network.node}/{self.network.link.prefixlen}",
+            "services": str(self.network.services),
             "kubernetes": str(self.kubernetes),
             "containerd": str(self.containerd),
             "coredns": str(self.coredns),
