@@ -105,8 +105,8 @@ def _make_machine(name: str, state: Path, record: dict[str, str]) -> None:
         "link set lo up",
         f"address add {record['node_address']} dev eth0",
         "link set eth0 up",
-        # Whereto does not matter, because kube-proxy redirects it; but without a route the API server does not
-        # even try to reach the Services of webhooks and further APIs.
+        # Whereto does not matter, because kube-proxy redirects it; but without a route the API server does
+        # not even try to reach the Services of webhooks and further APIs.
         f"route add {record['services']} dev eth0",
         # Pods reach this host by its end of the link. Everything else fails at once instead of leaking out.
         "route add unreachable default",
