@@ -110,6 +110,7 @@ def test_what_other_charts_keep_in_global_does_not_matter(given: Any, helm: Helm
         ({"imageRegistry": "mirror.example.com/"}, "global.imageRegistry must be a registry's host"),
         ({"imageRegistry": 5000}, "global.imageRegistry must be a registry's host"),
         ({"cattle": {"systemDefaultRegistry": ["x"]}}, "global.cattle.systemDefaultRegistry must be"),
+        ({"azure": {"images": {"test": {"registry": "x"}}}}, "global.azure.images.test must"),
         ({"imagePullSecrets": "mine"}, "global.imagePullSecrets must be a list"),
         ({"imagePullSecrets": [{"nome": "mine"}]}, "global.imagePullSecrets must be a list"),
         (

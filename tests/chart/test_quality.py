@@ -152,7 +152,7 @@ def test_templates_use_no_value_that_does_not_exist() -> None:
     known = {path for path, _ in leaves(SCHEMA)}
     sections = {path.partition(".")[0] for path in known if "." in path}
     text = template_text()
-    # Of the values, of what a helper returns, or by itself; not a part of another word such as k8s.deployment.
+    # Of the values, of what a helper returns, or by itself; no part of a word such as k8s.deployment.
     found = re.findall(rf"(?:\$values\.|(?<!\w)[$.])({'|'.join(sections)})((?:\.\w+)+)", text)
     used = {"".join(parts) for parts in found}
     used |= set(re.findall(r"\$values\.(\w+)(?![\w.])", text)) - sections

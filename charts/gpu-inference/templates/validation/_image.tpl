@@ -24,14 +24,16 @@
   {{- $problems = append $problems "global.imagePullSecrets must be a list of names, or of mappings with a name." -}}
 {{- end -}}
 {{- $images := include "gpu-inference.mappingAt" (list $global "azure" "images") | fromJson -}}
-{{- if not (kindIs "invalid" $images.runtime) -}}
-  {{- $runtime := include "gpu-inference.mappingAt" (list $images "runtime") | fromJson -}}
-  {{- $complete := regexMatch "^sha256:[0-9a-f]{64}$" (toString $runtime.digest) -}}
-  {{- range $text := list $runtime.registry $runtime.image -}}
-    {{- $complete = and $complete (kindIs "string" $text) $text -}}
-  {{- end -}}
-  {{- if not $complete -}}
-    {{- $problems = append $problems "global.azure.images.runtime must have registry, image and digest (sha256:…)." -}}
+{{- range $name := list "runtime" "test" -}}
+  {{- if not (kindIs "invalid" (index $images $name)) -}}
+    {{- $image := include "gpu-inference.mappingAt" (list $images $name) | fromJson -}}
+    {{- $complete := regexMatch "^sha256:[0-9a-f]{64}$" (toString $image.digest) -}}
+    {{- range $text := list $image.registry $image.image -}}
+      {{- $complete = and $complete (kindIs "string" $text) $text -}}
+    {{- end -}}
+    {{- if not $complete -}}
+      {{- $problems = append $problems (printf "global.azure.images.%s must have registry, image and digest (sha256:…)." $name) -}}
+    {{- end -}}
   {{- end -}}
 {{- end -}}
 {{ $problems | toJson }}

@@ -1,4 +1,4 @@
-{{/* Rules about ways to the service and its metrics: what the API server would refuse later, and with fewer words. */}}
+{{/* Rules about ways to the service and its metrics, which nobody else would tell as early or as clearly. */}}
 
 {{- define "gpu-inference.networkProblems" -}}
 {{- $values := index . 1 -}}

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from gpu_inference.values.chart import ChartValues
 
+# Azure Marketplace puts its copies here: of the service's image, and of the one that helm test may have.
+AZURE_IMAGES = ("runtime", "test")
 _IN_NAME = re.compile(r"(localhost|[^/]*[.:][^/]*)/")
 
 
@@ -27,9 +29,10 @@ def problems(values: ChartValues) -> Iterator[str]:
     secrets = given.get("imagePullSecrets")
     if secrets is not None and not (isinstance(secrets, list) and all(map(_is_pull_secret, secrets))):
         yield "global.imagePullSecrets must be a list of names, or of mappings with a name."
-    runtime = _nested(given, "azure", "images").get("runtime")
-    if runtime is not None and not _is_azure_image(runtime):
-        yield "global.azure.images.runtime must have registry, image and digest (sha256:…)."
+    for name in AZURE_IMAGES:
+        image = _nested(given, "azure", "images").get(name)
+        if image is not None and not _is_azure_image(image):
+            yield f"global.azure.images.{name} must have registry, image and digest (sha256:…)."
 
 
 def _nested(given: Any, *keys: str) -> dict[str, Any]:
