@@ -159,11 +159,11 @@ class ChartValues(KubernetesSection):
     )
     pod_security_context: FreeForm = Field(
         default={},
-        description="What to add to the pods' restricted securityContext or replace; nothing by default.",
+        description="What to add to the pods' restricted securityContext, or replace; none by default.",
     )
     security_context: FreeForm = Field(
         default={},
-        description="What to add to the containers' restricted securityContext or replace; nothing by default.",
+        description="What to add to the containers' restricted securityContext, or replace; none by default.",
     )
     openshift: Switch = Field(
         default=False,
