@@ -5,6 +5,7 @@ A container's first process ignores the signal while it has no handler for it, a
 
 import http.client
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -126,6 +127,24 @@ def test_a_second_sigterm_cuts_nothing_short(start_server: StartServer) -> None:
     assert connection.getresponse().read() == b'"hold"'
     ask(http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS))
     assert server.process.poll() is None
+
+
+def test_after_the_drain_connections_are_refused_while_the_last_request_goes_on(
+    start_server: StartServer,
+) -> None:
+    server = start_server(HOLDING)
+    server.wait_ready()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
+    connection.request("POST", "/score", "hold")
+    server.wait_for_log("run has begun")
+    server.process.terminate()
+    server.wait_for_log("Drained: no new connections are accepted any more")
+    # Not taken by the kernel, to be reset in the end.
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS)
+    (server.folder / "go").touch()
+    assert connection.getresponse().read() == b'"hold"'
+    assert server.wait_for_exit() == 0
 
 
 def test_requests_that_wait_in_the_queue_at_the_end_of_the_drain_are_answered(

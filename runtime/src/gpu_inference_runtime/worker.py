@@ -80,11 +80,28 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         left = self._drain_ends - time.monotonic()
         super().wait_for_and_dispatch_events(min(timeout, max(left, 0.0)))
         if time.monotonic() >= self._drain_ends:
+            self._close_listeners()
             log.info("Drained: no new connections are accepted any more")
             self.alive = False
             # Connections on which nothing was ever sent would otherwise be waited for.
             for connection in self.pending_conns:
                 connection.timeout = 0.0
+
+    def _close_listeners(self) -> None:
+        """Take the connections that the kernel has already accepted, then let it refuse all others.
+
+        gunicorn keeps its sockets open to the last request's end, and the kernel accepting: such connections
+        would wait for nothing and then be reset.
+        """
+        self.set_accept_enabled(True)
+        for listener in self.sockets:
+            before = -1
+            while before != self.nr_conns:
+                before = self.nr_conns
+                self.accept(listener)
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
 
     # Answering
 
