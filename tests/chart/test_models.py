@@ -81,6 +81,7 @@ def test_an_image_is_mounted_at_its_own_name_or_the_given_one_from_the_registry_
         "models": [
             model(image={"reference": "team/net:4", "subPath": "files/model", "pullPolicy": "Always"}),
             {"name": "whole", "entry": "saved", "image": {"reference": "team/whole:1"}},
+            {"name": "single", "image": {"reference": "team/single:1"}},
         ],
         "inference": {"entryScript": "score.py", "image": {"reference": "team/code:2"}},
     }
@@ -97,6 +98,7 @@ def test_an_image_is_mounted_at_its_own_name_or_the_given_one_from_the_registry_
             "mountPath": f"{ROOT}/whole/1/saved",
             "readOnly": True,
         },
+        f"{ROOT}/single/1": {"name": "model-2", "mountPath": f"{ROOT}/single/1", "readOnly": True},
         "/var/azureml-app/src": {"name": "code", "mountPath": "/var/azureml-app/src", "readOnly": True},
     }
     assert volume(rendered, "model-0") == {

@@ -44,7 +44,7 @@ all values, and the models. What is no mapping is left for the rules to name.
 {{/*
 All that has to be brought to the pods, as a JSON list. Each content has an id (of its volume), what it is called, its
 kind of source (copy: a volume that is copied), the source, the folder it is put into, and the entry in that folder,
-which is empty where only the unpacked archive tells it. Takes the values.
+which is empty where only the archive or the image tells it. Takes the values.
 */}}
 {{- define "gpu-inference.contents" -}}
 {{- $blobfuse := .deployment.blobfuse_enabled -}}
@@ -105,7 +105,8 @@ which is empty where only the unpacked archive tells it. Takes the values.
 {{- define "gpu-inference.modelMounts" -}}
 {{- range include "gpu-inference.contents" (include "gpu-inference.values" . | fromJson) | fromJsonArray }}
   {{- $content := . -}}
-  {{- $path := printf "%s/%s" .folder .entry -}}
+  {{- /* An image may be the version's folder itself: container runtimes mount folders of images, but no files. */ -}}
+  {{- $path := printf "%s/%s" .folder .entry | trimSuffix "/" -}}
   {{- if eq .kind "image" }}
 - name: {{ .id }}
   mountPath: {{ $path | quote }}

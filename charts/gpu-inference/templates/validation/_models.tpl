@@ -81,11 +81,7 @@
   {{- $problems = append $problems (printf "Error, provided model name \"%s\" is invalid. It must only consist of letters, numbers, dashes, periods, or underscores, start with a letter or number, and be between 1 and 255 characters long." $model.name) -}}
 {{- end -}}
 {{- if not $model.entry -}}
-  {{- $source := get $model "image" -}}
-  {{- if and $source.reference (not $source.subPath) -}}
-    {{- $problems = append $problems (printf "%s.entry is missing: the name of the folder that the whole image becomes (or give image.subPath)." $where) -}}
-  {{- end -}}
-  {{- $source = $model.download -}}
+  {{- $source := $model.download -}}
   {{- if and (or $source.url $source.existingSecret) (not $source.archive) (not (include "gpu-inference.fileName" $source.url)) -}}
     {{- $problems = append $problems (printf "%s.entry is missing: the name of the file, which the URL does not tell." $where) -}}
   {{- end -}}

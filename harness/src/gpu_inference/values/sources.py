@@ -25,7 +25,7 @@ class ImageSource(KubernetesSection):
         default="IfNotPresent", description="When a node pulls that image."
     )
     sub_path: SubPath = Field(
-        default="", description="Folder in that image to mount alone; all of it unless given."
+        default="", description="Folder (not a file) in that image to mount alone; all of it unless given."
     )
 
 

@@ -53,11 +53,6 @@ def _model(where: str, model: ModelVersion) -> Iterator[str]:
         )
     if model.entry:
         return
-    if model.image.reference and not model.image.sub_path:
-        yield (
-            f"{where}.entry is missing: the name of the folder that the whole image becomes (or give"
-            " image.subPath)."
-        )
     download = model.download
     if (download.url or download.existing_secret) and not download.archive and not _file_name(download.url):
         yield f"{where}.entry is missing: the name of the file, which the URL does not tell."
