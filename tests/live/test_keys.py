@@ -311,6 +311,7 @@ def test_a_secret_of_the_users_own_is_not_rotated_here(own: tuple[Service, float
 
 def test_a_key_changed_by_hand_arrives_by_itself_without_a_restart(own: tuple[Service, float]) -> None:
     service, changed = own
+    assert kubelet_configuration(service)["syncFrequency"] == "1m0s", "not what users' kubelets have"
     wait_until(lambda: statuses(service, "changed-by-hand") == {200}, changed + BY_ITSELF_SECONDS)
     assert statuses(service, "first-of-my-own") == {401}
     assert statuses(service, "second-of-my-own") == {200}
@@ -349,6 +350,16 @@ def service_as_a_limited_user(
     path = folder / "kubeconfig"
     path.write_text(yaml.safe_dump(kubeconfig))
     return Service(service.name, namespace=where, kubeconfig=path)
+
+
+def kubelet_configuration(service: Service) -> dict[str, Any]:
+    """Return what the kubelet of the service's pod says that it is set to."""
+    (pod,) = pods_of(service)
+    text = core(service).connect_get_node_proxy_with_path(
+        pod.spec.node_name, "configz", _preload_content=False
+    )
+    configuration: dict[str, Any] = json.loads(text.data)["kubeletconfig"]
+    return configuration
 
 
 def add_pod_with_keys_of_its_own(service: Service, keys: tuple[str, str]) -> str:

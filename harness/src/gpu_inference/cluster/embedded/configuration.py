@@ -68,7 +68,6 @@ def _kubelet(network: Network, cgroup: str, open_files: int) -> dict[str, Any]:
         "serializeImagePulls": False,
         "nodeStatusUpdateFrequency": "4s",
         "nodeStatusReportFrequency": "1m",
-        "syncFrequency": "10s",
         "volumeStatsAggPeriod": "1m",
         "maxPods": 100,
     }
