@@ -25,11 +25,11 @@ from gpu_inference.progress import Progress
 from gpu_inference.service import Service
 
 PATIENCE_SECONDS = 150.0
-# Two slots in each pod, of which one is to be busy: enough clients want more pods than there are GPUs.
+# Two slots in each pod, to be busy a quarter of the time: many clients want more pods than there are GPUs.
 BUSY = {
     "deployment": {
         "autoscale_enabled": True,
-        "autoscale_target_utilization": 50,
+        "autoscale_target_utilization": 25,
         "replica_max_concurrent_requests": 2,
         "max_request_wait_time": 60_000,
     },
@@ -234,8 +234,8 @@ def test_an_autoscaler_over_a_running_service_never_lowers_its_pods(
         # The autoscaler sets the number from now on, and the number becomes its own.
         install("echo", autoscaled(4, KEDA), helm)
         wait_until(lambda: replicas(echo) == 4, "the autoscaler's minimum")
-        install("echo", autoscaled(2, KEDA, tags={"another": "tag"}), helm)
-        install("echo", autoscaled(2, KEDA, tags={"yet another": "tag"}), helm)
+        install("echo", autoscaled(4, KEDA, tags={"another": "tag"}), helm)
+        install("echo", autoscaled(4, KEDA, tags={"yet another": "tag"}), helm)
     assert asked_for.seen == sorted(asked_for.seen), "never fewer"
     assert set(asked_for.seen) == {3, 4}
     assert at_first < {pod.metadata.name for pod in pods_of(echo)}
