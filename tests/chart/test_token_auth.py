@@ -1,4 +1,4 @@
-"""Tokens instead of keys: what the server is told, what is mounted, which way out is opened, what is refused."""
+"""Tokens instead of keys: what the server is told, what is mounted, which way out is opened."""
 
 from typing import Any
 

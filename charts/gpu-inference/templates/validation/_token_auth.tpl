@@ -1,4 +1,4 @@
-{{/* Rules about tokens: instead of keys, from one issuer that can be checked, and not from everybody it knows. */}}
+{{/* Rules about tokens: instead of keys, from one issuer that can be checked, and not of everybody. */}}
 
 {{- define "gpu-inference.tokenAuthProblems" -}}
 {{- $values := index . 1 -}}

@@ -25,7 +25,8 @@ class Jwks(KubernetesSection):
         description="ConfigMap whose ca.crt has the authorities for jwks.url; the image's unless given.",
     )
     token_secret: Text = Field(
-        default="", description="Secret whose token is shown to jwks.url as a bearer token; none unless given."
+        default="",
+        description="Secret whose token is shown to jwks.url as a bearer token; none unless given.",
     )
 
 
@@ -45,7 +46,7 @@ class TokenAuth(KubernetesSection):
     )
     allowed_subjects: list[GivenText] = Field(
         default=[],
-        description="Who may score (claim sub), for example system:serviceaccount:NAMESPACE:NAME; must be given.",
+        description="Who may score (claim sub), as in system:serviceaccount:NAMESPACE:NAME; must be given.",
     )
     jwks: Jwks = Field(default_factory=Jwks, description="The issuer's keys, unless clusterIssuer is true.")
     egress_ports: list[Port] = Field(

@@ -1,4 +1,4 @@
-"""Rules about tokens: instead of keys, from one issuer that can be checked, and not from everybody it knows."""
+"""Rules about tokens: instead of keys, from one issuer that can be checked, and not of everybody."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def problems(values: ChartValues) -> Iterator[str]:
         places = (section.cluster_issuer, bool(section.jwks.config_map), bool(section.jwks.url))
         if sum(places) != 1:
             yield (
-                "deployment.token_auth_enabled: true needs the keys of the tokens' issuer from one place: give"
-                " just one of tokenAuth.clusterIssuer: true, tokenAuth.jwks.configMap and tokenAuth.jwks.url."
+                "deployment.token_auth_enabled: true needs the keys of the tokens' issuer from one place:"
+                " give just one of tokenAuth.clusterIssuer: true, tokenAuth.jwks.configMap and tokenAuth.jwks.url."
             )
         if not section.issuer and not section.cluster_issuer:
             yield (
@@ -38,8 +38,11 @@ def problems(values: ChartValues) -> Iterator[str]:
             )
     if section.jwks.url and not _URL.fullmatch(section.jwks.url):
         yield (
-            f'tokenAuth.jwks.url is "{section.jwks.url}", but must be a URL that begins with https://, without'
-            " user and password: tokenAuth.jwks.tokenSecret is for credentials."
+            f'tokenAuth.jwks.url is "{section.jwks.url}", but must be a URL that begins with https://,'
+            " without user and password: tokenAuth.jwks.tokenSecret is for credentials."
         )
     if (section.jwks.ca_config_map or section.jwks.token_secret) and not section.jwks.url:
-        yield "tokenAuth.jwks.caConfigMap and tokenSecret are for tokenAuth.jwks.url: give it, or leave them out."
+        yield (
+            "tokenAuth.jwks.caConfigMap and tokenSecret are for tokenAuth.jwks.url: give it, or leave them"
+            " out."
+        )
