@@ -24,7 +24,8 @@ def problems(values: ChartValues) -> Iterator[str]:
         if sum(places) != 1:
             yield (
                 "deployment.token_auth_enabled: true needs the keys of the tokens' issuer from one place:"
-                " give just one of tokenAuth.clusterIssuer: true, tokenAuth.jwks.configMap and tokenAuth.jwks.url."
+                " give just one of tokenAuth.clusterIssuer: true, tokenAuth.jwks.configMap and"
+                " tokenAuth.jwks.url."
             )
         if not section.issuer and not section.cluster_issuer:
             yield (
