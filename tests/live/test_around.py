@@ -40,35 +40,8 @@ QUICK: dict[str, Any] = {
 PYTHON = "/opt/gpu-inference/bin/python"
 # Ends at once when it is told to.
 SLEEP = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); signal.pause()"
-AROUND: dict[str, Any] = {
-    "commonLabels": {"cost-centre": "7"},
-    "commonAnnotations": {"contact": "me"},
-    "service": {
-        "type": "NodePort",
-        "port": 8080,
-        "annotations": {"example.com/a": "1", "example.com/b": "2"},
-        "externalTrafficPolicy": "Local",
-        "ipFamilyPolicy": "PreferDualStack",
-    },
-    "ingress": {
-        "enabled": True,
-        "className": "nginx",
-        "hosts": ["echo.example.com"],
-        "tls": [{"secretName": "certificate"}],
-    },
-    "httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}], "hostnames": ["echo.example.com"]},
-    "networkPolicy": {
-        "ingressFrom": [{"podSelector": {}}],
-        "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]}],
-        "jobEgress": [{}],
-    },
-    "metrics": {
-        "podMonitor": {"enabled": True, "interval": "15s"},
-        "prometheusRule": {"enabled": True},
-        "grafanaDashboard": {"enabled": True},
-    },
-    "extraObjects": ["apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-extra\n"],
-}
+SCENARIO = Path(__file__).parent / "scenarios" / "around-values.yaml"
+AROUND: dict[str, Any] = yaml.safe_load(SCENARIO.read_text())
 KINDS = {
     "ConfigMap",
     "Deployment",
@@ -159,7 +132,7 @@ def rendered(kubeconfig: Path, chart: Path, namespace: str, values: dict[str, An
 def test_the_api_server_takes_every_object_under_strict_validation(
     more: dict[str, Any], kinds: set[str], kubectl: Kubectl, kubeconfig: Path, chart: Path, namespace: str
 ) -> None:
-    objects = rendered(kubeconfig, chart, namespace, {**QUICK, **AROUND, **more})
+    objects = rendered(kubeconfig, chart, namespace, {**AROUND, **more})
     assert {thing["kind"] for thing in objects} >= kinds
     document = yaml.safe_dump_all(objects)
     flags = ("--server-side", "--dry-run=server", "--validate=strict")
@@ -171,7 +144,7 @@ def test_the_api_server_would_have_refused_a_field_that_does_not_exist(
     kubectl: Kubectl, kubeconfig: Path, chart: Path, namespace: str
 ) -> None:
     # What the test above relies on, for a kind of Kubernetes' own and for one of a CRD.
-    for thing in rendered(kubeconfig, chart, namespace, {**QUICK, **AROUND}):
+    for thing in rendered(kubeconfig, chart, namespace, AROUND):
         if thing["kind"] not in ("NetworkPolicy", "HTTPRoute"):
             continue
         thing["spec"]["notAField"] = 1
@@ -186,7 +159,7 @@ def test_a_service_with_all_around_it_is_installed_upgraded_and_removed(
     major: Any, release: Service, kubectl: Kubectl, kubeconfig: Path, chart: Path
 ) -> None:
     helm = Helm(clients.helm(major, Progress()), kubeconfig=kubeconfig)
-    helm.upgrade("echo", chart, {**QUICK, **AROUND}, namespace=release.namespace)
+    helm.upgrade("echo", chart, AROUND, namespace=release.namespace)
     release.wait_for_deployment(timeout_sec=PATIENCE_SECONDS)
     assert release.run('"hello"') == '"hello"'
     kinds = "ingress,httproute,podmonitor,prometheusrule,networkpolicy,pdb,configmap,service"
