@@ -27,6 +27,6 @@ def problems(values: ChartValues) -> Iterator[str]:
     for own, name in names.items():
         if name != own and not values.keys.existing_secret:
             yield (
-                f"keys.{own}Name is {name} without keys.existingSecret: the chart's own Secret calls it {own}."
-                f" Give keys.existingSecret too, or leave keys.{own}Name out."
+                f"keys.{own}Name is {name} without keys.existingSecret: the chart's own Secret calls it"
+                f" {own}. Give keys.existingSecret too, or leave keys.{own}Name out."
             )
