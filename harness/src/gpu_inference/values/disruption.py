@@ -1,4 +1,4 @@
-"""`podDisruptionBudget.*`, `rollout.*`, `topologySpreadConstraints[]`: how pods are kept, replaced, spread."""
+"""`podDisruptionBudget.*`, `rollout.*`, `topologySpreadConstraints[]`: pods kept, replaced, spread."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ _Name = Annotated[Text, StringConstraints(min_length=1)]
 
 
 class PodDisruptionBudget(KubernetesSection):
-    """What a node's drain may do. There is no minAvailable: one as large as the service blocks every drain."""
+    """What a node's drain may do. There is no minAvailable: as large as the service it blocks drains."""
 
     enabled: Switch = Field(
         default=True, description="Whether pods are evicted, as by a node's drain, only a few at a time."
