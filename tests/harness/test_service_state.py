@@ -116,6 +116,19 @@ def test_an_image_that_cannot_be_pulled_is_failed_and_named() -> None:
     assert "cannot be pulled" in status.error
 
 
+def test_an_image_that_is_a_volume_is_named_when_it_cannot_be_pulled() -> None:
+    def change(objects: dict[str, Any]) -> None:
+        pod = scoring_pod(objects)
+        pod["spec"]["volumes"] = [{"name": "tmp"}, {"name": "model-0", "image": {"reference": "team/net:1"}}]
+        message = 'Back-off pulling image "team/net:1": ErrImagePull: not found'
+        container(objects)["state"] = {"waiting": {"reason": "ImagePullBackOff", "message": message}}
+        objects["pods"] = [pod]
+
+    error = judge(observed("no_image", change)).error
+    assert error is not None
+    assert error.startswith("The image team/net:1 of pod ")
+
+
 def test_the_first_failed_pull_may_still_be_made_good() -> None:
     def change(objects: dict[str, Any]) -> None:
         for pod in objects["pods"]:

@@ -53,7 +53,7 @@ def pod_fault(
             return fault
     containers = status.get("containerStatuses", [])
     mount = _newest(warnings, name, "FailedMount")
-    # Every container needs all of its pod's volumes: once one has run, what failed at first has been made good.
+    # Every container needs all volumes of the pod: once one has run, what failed at first has been made good.
     ran = any(_has_run(container) for container in [*status.get("initContainerStatuses", []), *containers])
     if mount and not ran:
         state = _later_failed(pod, now)
@@ -94,11 +94,17 @@ def _waiting_fault(pod: Object, container: Object, now: datetime) -> Fault | Non
         tried_once = reason == "ErrImagePull"
         return Fault(
             "Transitioning" if tried_once else "Failed",
-            f"The image {container['image']} of pod {name} cannot be pulled: {message}",
+            f"The image {_image_meant(pod, container, message)} of pod {name} cannot be pulled: {message}",
         )
     if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
         return Fault(_later_failed(pod, now), f"Pod {name} cannot start: {message}")
     return None
+
+
+def _image_meant(pod: Object, container: Object, message: str) -> str:
+    """Return the image that cannot be pulled: Kubernetes says it of the container, also for a volume."""
+    volumes = [volume["image"]["reference"] for volume in pod["spec"].get("volumes", []) if "image" in volume]
+    return str(next((image for image in volumes if image in message), container["image"]))
 
 
 def _init_container_fault(pod: Object, container: Object) -> Fault | None:
