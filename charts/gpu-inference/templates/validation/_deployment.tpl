@@ -3,7 +3,6 @@
 {{- define "gpu-inference.deploymentProblems" -}}
 {{- $deployment := (index . 1).deployment -}}
 {{- $problems := list -}}
-{{- $notYet := "cannot be deployed by this version of the chart" -}}
 {{- range $name := list "cpu_cores" "memory_gb" -}}
   {{- $limit := get $deployment (printf "%s_limit" $name) -}}
   {{- if and $limit (lt (float64 $limit) (float64 (get $deployment $name))) -}}

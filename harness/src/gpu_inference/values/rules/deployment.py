@@ -15,7 +15,6 @@ SERVICE_NAME_MESSAGE = (
     "Error, provided service name is invalid. It must only consist of lowercase letters, numbers, or dashes,"
     " start with a letter, end with a letter or number, and be between 3 and 32 characters long."
 )
-NOT_YET = "cannot be deployed by this version of the chart"
 
 
 def is_service_name(name: str) -> bool:
