@@ -70,7 +70,7 @@ class Download(KubernetesSection):
     )
     ca_config_map: Text = Field(
         default="",
-        description="ConfigMap whose ca.crt has further authorities to trust; the image's alone unless given.",
+        description="ConfigMap whose ca.crt holds further authorities; the image's alone unless given.",
     )
 
 
