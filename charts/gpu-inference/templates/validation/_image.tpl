@@ -26,9 +26,9 @@
 {{- $images := include "gpu-inference.mappingAt" (list $global "azure" "images") | fromJson -}}
 {{- range $name := list "runtime" "test" -}}
   {{- if not (kindIs "invalid" (index $images $name)) -}}
-    {{- $image := include "gpu-inference.mappingAt" (list $images $name) | fromJson -}}
-    {{- $complete := regexMatch "^sha256:[0-9a-f]{64}$" (toString $image.digest) -}}
-    {{- range $text := list $image.registry $image.image -}}
+    {{- $ofAzure := include "gpu-inference.mappingAt" (list $images $name) | fromJson -}}
+    {{- $complete := regexMatch "^sha256:[0-9a-f]{64}$" (toString $ofAzure.digest) -}}
+    {{- range $text := list $ofAzure.registry $ofAzure.image -}}
       {{- $complete = and $complete (kindIs "string" $text) $text -}}
     {{- end -}}
     {{- if not $complete -}}
