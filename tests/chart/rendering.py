@@ -1,6 +1,7 @@
 """Renders the chart with a real Helm, once for each distinct input; all objects are checked."""
 
 import functools
+import hashlib
 import json
 import os
 import re
@@ -33,6 +34,8 @@ SCENARIOS = sorted(
     ]
 )
 
+# Where the workers of one run keep their renders; None: each process for itself.
+_shared: Path | None = None
 # A render needs 80 MB, and half of its time was spent on tidying them up.
 _WITHOUT_COLLECTING_GARBAGE = {**os.environ, "GOGC": "off"}
 
@@ -140,6 +143,33 @@ def scenario(path: Path) -> dict[str, Any]:
 @functools.cache
 def _helm(major: HelmMajor, arguments: tuple[str, ...], values: str, chart: Path = CHART) -> str:
     """Run Helm on a chart with a values file, which JSON is as well."""
+    if _shared is None:
+        return _rendered(major, arguments, values, chart)
+    key = hashlib.sha256(json.dumps([major, arguments, values, str(chart)]).encode()).hexdigest()
+    known = _shared / f"{key}.json"
+    if not known.exists():
+        try:
+            result = {"text": _rendered(major, arguments, values, chart)}
+        except RefusedError as error:
+            result = {"refusal": str(error)}
+        # Whole or not at all: the other worker may look at any moment.
+        with tempfile.NamedTemporaryFile("w", dir=_shared, delete=False) as file:
+            json.dump(result, file)
+        Path(file.name).replace(known)
+    result = json.loads(known.read_text())
+    if "refusal" in result:
+        raise RefusedError(result["refusal"])
+    return result["text"]
+
+
+def share_renders(folder: Path) -> None:
+    """Keep renders in a folder that the other workers of this run read too."""
+    global _shared
+    folder.mkdir(exist_ok=True)
+    _shared = folder
+
+
+def _rendered(major: HelmMajor, arguments: tuple[str, ...], values: str, chart: Path) -> str:
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(values)
         file.flush()
