@@ -149,14 +149,14 @@ def _helm(major: HelmMajor, arguments: tuple[str, ...], values: str, chart: Path
     known = _shared / f"{key}.json"
     if not known.exists():
         try:
-            result = {"text": _rendered(major, arguments, values, chart)}
+            made = {"text": _rendered(major, arguments, values, chart)}
         except RefusedError as error:
-            result = {"refusal": str(error)}
+            made = {"refusal": str(error)}
         # Whole or not at all: the other worker may look at any moment.
         with tempfile.NamedTemporaryFile("w", dir=_shared, delete=False) as file:
-            json.dump(result, file)
+            json.dump(made, file)
         Path(file.name).replace(known)
-    result = json.loads(known.read_text())
+    result: dict[str, str] = json.loads(known.read_text())
     if "refusal" in result:
         raise RefusedError(result["refusal"])
     return result["text"]

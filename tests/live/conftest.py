@@ -17,6 +17,7 @@ from pytest_helm_charts.k8s.fixtures import NamespaceFactoryFunc
 from tests.live.namespace_report import namespace_report
 
 from gpu_inference.cluster import Cluster, open_cluster
+from gpu_inference.image import runtime_image, service_image
 from gpu_inference.process import run
 from gpu_inference.progress import Progress
 from gpu_inference.resources import chart_directory
@@ -64,6 +65,24 @@ def kubeconfig(cluster: Cluster) -> Path:
 def kube_config(kubeconfig: Path) -> str:
     """pytest-helm-charts' fixture of this name: its `kube_cluster` and namespaces are then on our cluster."""
     return str(kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def runtime_image_in_cluster(cluster: Cluster) -> str:
+    """The name of the bare runtime's image, which is in the cluster; its built-in script echoes."""
+    image = runtime_image(progress=Progress())
+    cluster.load_image(image)
+    return image.reference
+
+
+@pytest.fixture(scope="session")
+def working_image(cluster: Cluster) -> dict[str, str]:
+    """An image whose script works as long as each request says, as the chart's values name it."""
+    base = runtime_image(progress=Progress())
+    image = service_image("working", Path(__file__).parent / "working", "score.py", [], base)
+    cluster.load_image(image)
+    repository, _, tag = image.reference.rpartition(":")
+    return {"repository": repository, "tag": tag}
 
 
 @pytest.fixture(scope="session")

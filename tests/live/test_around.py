@@ -21,10 +21,8 @@ import yaml
 from kubernetes import client
 from tests.live.kubernetes_objects import api_client, left_of_release, pods_of
 
-from gpu_inference.cluster import Cluster
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
-from gpu_inference.image import runtime_image
 from gpu_inference.process import run
 from gpu_inference.progress import Progress
 from gpu_inference.resources import chart_directory
@@ -60,14 +58,6 @@ KINDS = {
 }
 
 Kubectl = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def image(cluster: Cluster) -> str:
-    """The bare runtime's image, in the cluster; its built-in script echoes."""
-    image = runtime_image(progress=Progress())
-    cluster.load_image(image)
-    return image.reference
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +143,7 @@ def test_the_api_server_would_have_refused_a_field_that_does_not_exist(
             kubectl("apply", *flags, "--filename", "-", stdin=json.dumps(thing))
 
 
-@pytest.mark.usefixtures("image")
+@pytest.mark.usefixtures("runtime_image_in_cluster")
 @pytest.mark.parametrize("major", [3, 4])
 def test_a_service_with_all_around_it_is_installed_upgraded_and_removed(
     major: Any, release: Service, kubectl: Kubectl, kubeconfig: Path, chart: Path
@@ -193,7 +183,7 @@ def test_a_service_with_all_around_it_is_installed_upgraded_and_removed(
 
 
 def test_init_containers_sidecars_and_volumes_of_the_user_run_under_restricted_pod_security(
-    image: str, release: Service, kubectl: Kubectl, kubeconfig: Path, chart: Path
+    runtime_image_in_cluster: str, release: Service, kubectl: Kubectl, kubeconfig: Path, chart: Path
 ) -> None:
     mount = [{"name": "shared", "mountPath": "/shared"}]
     write = "open('/shared/greeting', 'w').write('from the init container')"
@@ -202,10 +192,22 @@ def test_init_containers_sidecars_and_volumes_of_the_user_run_under_restricted_p
         "extraVolumes": [{"name": "shared", "emptyDir": {}}],
         "extraVolumeMounts": mount,
         "initContainers": [
-            {"name": "sidecar", "image": image, "restartPolicy": "Always", "command": [PYTHON, "-c", SLEEP]},
-            {"name": "prepare", "image": image, "command": [PYTHON, "-c", write], "volumeMounts": mount},
+            {
+                "name": "sidecar",
+                "image": runtime_image_in_cluster,
+                "restartPolicy": "Always",
+                "command": [PYTHON, "-c", SLEEP],
+            },
+            {
+                "name": "prepare",
+                "image": runtime_image_in_cluster,
+                "command": [PYTHON, "-c", write],
+                "volumeMounts": mount,
+            },
         ],
-        "extraContainers": [{"name": "beside", "image": image, "command": [PYTHON, "-c", SLEEP]}],
+        "extraContainers": [
+            {"name": "beside", "image": runtime_image_in_cluster, "command": [PYTHON, "-c", SLEEP]}
+        ],
     }
     helm = Helm(clients.helm(4, Progress()), kubeconfig=kubeconfig)
     helm.upgrade("echo", chart, values, namespace=release.namespace)
@@ -224,7 +226,7 @@ def test_init_containers_sidecars_and_volumes_of_the_user_run_under_restricted_p
     assert release.run("1") == "1"
 
 
-@pytest.mark.usefixtures("image")
+@pytest.mark.usefixtures("runtime_image_in_cluster")
 def test_two_of_the_chart_in_one_parent_serve_apart(
     kubectl: Kubectl, kubeconfig: Path, namespace: str, tmp_path: Path
 ) -> None:

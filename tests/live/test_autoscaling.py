@@ -19,7 +19,6 @@ from tests.live.test_releases import HELMS
 from gpu_inference.cluster import Cluster, keda, open_cluster
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
-from gpu_inference.image import runtime_image, service_image
 from gpu_inference.process import run
 from gpu_inference.progress import Progress
 from gpu_inference.service import Service
@@ -69,24 +68,12 @@ def refusal(kubeconfig: Path) -> str | None:
     return None
 
 
+pytestmark = pytest.mark.usefixtures("runtime_image_in_cluster")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _keda(cluster: Cluster, refusal: str | None) -> None:  # noqa: ARG001 (it has to come first)
     keda.install(cluster, Progress())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _runtime_image_in_the_cluster(cluster: Cluster) -> None:
-    cluster.load_image(runtime_image(progress=Progress()))
-
-
-@pytest.fixture(scope="module")
-def working_image(cluster: Cluster) -> dict[str, str]:
-    """An image whose script works as long as each request says, as the chart's values name it."""
-    base = runtime_image(progress=Progress())
-    image = service_image("working", Path(__file__).parent / "working", "score.py", [], base)
-    cluster.load_image(image)
-    repository, _, tag = image.reference.rpartition(":")
-    return {"repository": repository, "tag": tag}
 
 
 Install = Callable[..., Service]

@@ -11,9 +11,7 @@ import pytest
 import yaml
 from tests.live.kubernetes_objects import left_of_release, pods_of
 
-from gpu_inference.cluster import Cluster
 from gpu_inference.helm import Helm
-from gpu_inference.image import runtime_image
 from gpu_inference.process import run
 from gpu_inference.progress import Progress
 from gpu_inference.resources import chart_directory
@@ -25,9 +23,7 @@ SCENARIOS = sorted((chart_directory() / "ci").glob("*-values.yaml"))
 QUICK = {"drain": {"preStopSleepSeconds": 1, "seconds": 1}}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _runtime_image_in_the_cluster(cluster: Cluster) -> None:
-    cluster.load_image(runtime_image(progress=Progress()))
+pytestmark = pytest.mark.usefixtures("runtime_image_in_cluster")
 
 
 @pytest.fixture(params=SCENARIOS, ids=lambda path: path.name.removesuffix("-values.yaml"))

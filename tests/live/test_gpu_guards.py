@@ -15,10 +15,8 @@ from kubernetes import client
 from tests.live.conftest import GPU_PRODUCT
 from tests.live.kubernetes_objects import api_client, left_of_release, pods_of, read_deployment
 
-from gpu_inference.cluster import Cluster
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
-from gpu_inference.image import runtime_image
 from gpu_inference.process import run
 from gpu_inference.progress import Progress
 from gpu_inference.service import Service, deploy
@@ -40,6 +38,9 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 
 Kubectl = Callable[..., str]
 Install = Callable[..., Service]
+
+
+pytestmark = pytest.mark.usefixtures("runtime_image_in_cluster")
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +123,8 @@ def quotas(service: Service) -> dict[str, Any]:
 
 
 def test_a_full_pool_is_replaced_by_the_charts_strategy_and_hangs_with_a_surge_pod(
-    cluster: Cluster, install: Install, kubectl: Kubectl
+    install: Install, kubectl: Kubectl
 ) -> None:
-    cluster.load_image(runtime_image(progress=Progress()))
     values = {
         "deployment": {"num_replicas": 2, "gpu_cores": 2, "auth_enabled": False},
         "cluster": {"gpu_count": 4},

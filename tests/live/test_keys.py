@@ -17,11 +17,9 @@ from tests.live.kubernetes_objects import api_client, pods_of, read_deployment
 from tests.live.load import Load
 
 from gpu_inference.cli import main
-from gpu_inference.cluster import Cluster
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
-from gpu_inference.image import runtime_image
-from gpu_inference.progress import Progress, Silent
+from gpu_inference.progress import Silent
 from gpu_inference.service import Service
 from gpu_inference.service.key_rotation import FIELD_MANAGER, regenerate
 from gpu_inference.service.keys import Key
@@ -48,15 +46,11 @@ NEEDED = [
 OWN_NAMES = ("api.key", "spare")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _runtime_image_in_the_cluster(cluster: Cluster) -> None:
-    cluster.load_image(runtime_image(progress=Progress()))
+pytestmark = pytest.mark.usefixtures("runtime_image_in_cluster")
 
 
 @pytest.fixture(scope="module")
-def install(
-    namespace: str, kubeconfig: Path, chart: Path, _runtime_image_in_the_cluster: None
-) -> Iterator[Callable[..., Service]]:
+def install(namespace: str, kubeconfig: Path, chart: Path) -> Iterator[Callable[..., Service]]:
     """Installs a service of this name and values, and waits for it; all are removed afterwards."""
     installed: list[Service] = []
 

@@ -19,10 +19,7 @@ from kubernetes.client.exceptions import ApiException
 from tests.live.kubernetes_objects import api_client, pods_of, read_deployment
 from tests.live.load import PATIENCE_SECONDS, load_without_failures
 
-from gpu_inference.cluster import Cluster
 from gpu_inference.helm import Helm
-from gpu_inference.image import runtime_image, service_image
-from gpu_inference.progress import Progress
 from gpu_inference.service import Service
 
 DRAIN = {"preStopSleepSeconds": 2, "seconds": 2}
@@ -39,16 +36,14 @@ Install = Callable[[str, Mapping[str, Any]], Service]
 
 
 @pytest.fixture(scope="module")
-def install(cluster: Cluster, kubeconfig: Path, namespace: str, chart: Path) -> Iterator[Install]:
+def install(
+    kubeconfig: Path, namespace: str, chart: Path, working_image: dict[str, str]
+) -> Iterator[Install]:
     """Installs a service, or upgrades it, with these values; they are deleted in the end."""
-    base = runtime_image(progress=Progress())
-    image = service_image("working", Path(__file__).parent / "working", "score.py", [], base)
-    cluster.load_image(image)
-    repository, _, tag = image.reference.rpartition(":")
     services = {}
 
     def install(name: str, values: Mapping[str, Any]) -> Service:
-        own = {"image": {"repository": repository, "tag": tag}, "drain": DRAIN}
+        own = {"image": working_image, "drain": DRAIN}
         Helm(kubeconfig=kubeconfig).upgrade(name, chart, {**own, **values}, namespace=namespace)
         services[name] = Service(name, namespace=namespace, kubeconfig=kubeconfig)
         return services[name]

@@ -20,7 +20,6 @@ from gpu_inference.cluster import Cluster
 from gpu_inference.cluster.archive import ArchivedImage, write_archive
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
-from gpu_inference.image import runtime_image
 from gpu_inference.progress import Progress
 from gpu_inference.service import Service
 from gpu_inference.toolchain import clients
@@ -81,11 +80,7 @@ http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
 """
 
 
-@pytest.fixture(scope="module")
-def image(cluster: Cluster) -> str:
-    built = runtime_image(progress=Progress())
-    cluster.load_image(built)
-    return built.reference
+pytestmark = pytest.mark.usefixtures("runtime_image_in_cluster")
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +114,7 @@ class Deployer:
 
 
 @pytest.fixture(scope="module")
-def deployer(chart: Path, namespace: str, kubeconfig: Path, image: str) -> Deployer:  # noqa: ARG001  (it is there)
+def deployer(chart: Path, namespace: str, kubeconfig: Path) -> Deployer:
     helm = Helm(clients.helm(4, Progress()), kubeconfig=kubeconfig)
     return Deployer(helm, chart, namespace, kubeconfig)
 
@@ -212,7 +207,7 @@ def test_model_and_code_from_images(
 
 
 @pytest.fixture
-def claim(core: Any, namespace: str, image: str) -> str:
+def claim(core: Any, namespace: str, runtime_image_in_cluster: str) -> str:
     """A claim with a model, the code, and what a volume's root holds besides."""
     core.create_namespaced_persistent_volume_claim(
         namespace,
@@ -231,7 +226,9 @@ def claim(core: Any, namespace: str, image: str) -> str:
         "    path.write_text(text)\n"
     )
     volumes = [{"name": "volume", "persistentVolumeClaim": {"claimName": "models"}}]
-    core.create_namespaced_pod(namespace, restricted_pod("fill", image, script, volumes, "/volume"))
+    core.create_namespaced_pod(
+        namespace, restricted_pod("fill", runtime_image_in_cluster, script, volumes, "/volume")
+    )
     wait_for_phase(core, namespace, "fill", "Succeeded")
     core.delete_namespaced_pod("fill", namespace)
     return "models"
@@ -280,12 +277,14 @@ SERVED = {"net.tar.gz": tar(FILES), "code.zip": zipped({"score.py": SCRIPT, "hel
 
 
 @pytest.fixture(scope="module")
-def file_server(core: Any, namespace: str, image: str) -> str:
+def file_server(core: Any, namespace: str, runtime_image_in_cluster: str) -> str:
     """A server in the cluster that drops the first download of each file half-way; the Secret for it."""
     data = {name: b64encode(content).decode() for name, content in SERVED.items()}
     core.create_namespaced_config_map(namespace, {"metadata": {"name": "served"}, "binaryData": data})
     volumes = [{"name": "volume", "configMap": {"name": "served"}}]
-    core.create_namespaced_pod(namespace, restricted_pod("files", image, FILE_SERVER, volumes, "/served"))
+    core.create_namespaced_pod(
+        namespace, restricted_pod("files", runtime_image_in_cluster, FILE_SERVER, volumes, "/served")
+    )
     core.create_namespaced_service(
         namespace,
         {"metadata": {"name": "files"}, "spec": {"selector": {"app": "files"}, "ports": [{"port": 8080}]}},

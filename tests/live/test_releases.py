@@ -9,10 +9,8 @@ from tests.live.keys_in_cluster import statuses
 from tests.live.kubernetes_objects import left_of_release
 
 from gpu_inference import __version__
-from gpu_inference.cluster import Cluster
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
-from gpu_inference.image import runtime_image
 from gpu_inference.process import run
 from gpu_inference.progress import Progress
 from gpu_inference.service import Service
@@ -27,9 +25,7 @@ HELMS: dict[str, Callable[[], Path]] = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _runtime_image_in_the_cluster(cluster: Cluster) -> None:
-    cluster.load_image(runtime_image(progress=Progress()))
+pytestmark = pytest.mark.usefixtures("runtime_image_in_cluster")
 
 
 @pytest.fixture(params=HELMS)

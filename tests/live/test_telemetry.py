@@ -10,10 +10,7 @@ import pytest
 from kubernetes import client
 from tests.live.kubernetes_objects import api_client, pods_of
 
-from gpu_inference.cluster import Cluster
 from gpu_inference.helm import Helm
-from gpu_inference.image import runtime_image
-from gpu_inference.progress import Progress
 from gpu_inference.service import Service
 
 # Collects what it is sent; asked for it, tells what lies on the volume.
@@ -57,10 +54,8 @@ LABELS = {"app": "collector"}
 
 
 @pytest.fixture
-def release(cluster: Cluster, namespace: str, kubeconfig: Path) -> Iterator[Service]:
+def release(namespace: str, kubeconfig: Path, runtime_image_in_cluster: str) -> Iterator[Service]:
     """A service that is not there yet, with a claim, a collector and a Secret beside it."""
-    image = runtime_image(progress=Progress())
-    cluster.load_image(image)
     service = Service("collecting", namespace=namespace, kubeconfig=kubeconfig)
     core = client.CoreV1Api(api_client(service))
     for create, manifest in (
@@ -69,7 +64,7 @@ def release(cluster: Cluster, namespace: str, kubeconfig: Path) -> Iterator[Serv
             core.create_namespaced_secret,
             secret(),
         ),
-        (core.create_namespaced_pod, collector(image.reference)),
+        (core.create_namespaced_pod, collector(runtime_image_in_cluster)),
         (
             core.create_namespaced_service,
             {"metadata": {"name": "collector"}, "spec": {"selector": LABELS, "ports": [{"port": 4318}]}},

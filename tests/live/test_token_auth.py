@@ -13,12 +13,9 @@ from tests.live.keys_in_cluster import delete_together, lives, statuses
 from tests.live.kubernetes_objects import api_client, pods_of
 from tests.token_issuer import SigningKey, key_set, unsigned
 
-from gpu_inference.cluster import Cluster
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
-from gpu_inference.image import runtime_image
 from gpu_inference.process import run
-from gpu_inference.progress import Progress
 from gpu_inference.service import Service
 from gpu_inference.toolchain.clients import kubectl
 
@@ -30,10 +27,12 @@ ISSUER = "https://issuer.example"
 OLD, NEW = SigningKey("old"), SigningKey("new", "RS256")
 
 
+pytestmark = pytest.mark.usefixtures("runtime_image_in_cluster")
+
+
 @pytest.fixture(scope="module")
-def services(namespace: str, kubeconfig: Path, chart: Path, cluster: Cluster) -> Iterator[dict[str, Service]]:
+def services(namespace: str, kubeconfig: Path, chart: Path) -> Iterator[dict[str, Service]]:
     """Two services: of the cluster's issuer, for the ServiceAccount `client`; and of one with a ConfigMap."""
-    cluster.load_image(runtime_image(progress=Progress()))
     both = {
         name: Service(name, namespace=namespace, kubeconfig=kubeconfig) for name in ("inside", "elsewhere")
     }

@@ -9,10 +9,7 @@ from pytest_helm_charts.k8s.fixtures import NamespaceFactoryFunc
 from tests.live.keys_in_cluster import delete_together, lives, statuses
 from tests.live.kubernetes_objects import api_client, left_of_release, objects_of_release, pods_of
 
-from gpu_inference.cluster import Cluster
 from gpu_inference.helm import Helm
-from gpu_inference.image import runtime_image
-from gpu_inference.progress import Progress
 from gpu_inference.service import Service
 
 # The bare runtime: its built-in script echoes.
@@ -23,12 +20,17 @@ VALUES = {
 PATIENCE_SECONDS = 120
 
 
+pytestmark = pytest.mark.usefixtures("runtime_image_in_cluster")
+
+
 @pytest.fixture(scope="module")
 def services(
-    cluster: Cluster, namespace: str, namespace_factory: NamespaceFactoryFunc, kubeconfig: Path, chart: Path
+    namespace: str,
+    namespace_factory: NamespaceFactoryFunc,
+    kubeconfig: Path,
+    chart: Path,
 ) -> Iterator[dict[str, Service]]:
     """`first` and `second` in one namespace, and `elsewhere`: a release `first` in another."""
-    cluster.load_image(runtime_image(progress=Progress()))
     other = f"{namespace}-other"
     namespace_factory(other, extra_metadata={"labels": {"pod-security.kubernetes.io/enforce": "restricted"}})
     places = {"first": ("first", namespace), "second": ("second", namespace), "elsewhere": ("first", other)}

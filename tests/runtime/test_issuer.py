@@ -100,6 +100,8 @@ def test_a_file_that_can_no_longer_be_read_leaves_the_keys_and_one_line_in_the_l
 
 
 # A URL
+# How the threads that ask an issuer of a test end: quietly, but for pytest.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
 
 class WebSite:
