@@ -4,6 +4,7 @@ A plain cluster, no GPU asked for, no custom resources, only the runtime image: 
 test`, upgraded, tested again, removed.
 """
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import yaml
 from tests.live.kubernetes_objects import left_of_release, pods_of
 
 from gpu_inference.helm import Helm
-from gpu_inference.process import run
 from gpu_inference.progress import Progress
 from gpu_inference.resources import chart_directory
 from gpu_inference.service import Service
@@ -41,10 +41,12 @@ def release(namespace: str, kubeconfig: Path, scenario: Path) -> Iterator[Servic
     service.close()
 
 
-def helm_test(helm: Helm, service: Service) -> str:
-    """Run `helm test` and return the log of its pod."""
+def helm_test(helm: Helm, service: Service) -> tuple[bool, str]:
+    """Run `helm test`; return whether it passed, and what it says with the log of its pod."""
     place = [f"--namespace={service.namespace}", f"--kubeconfig={service.kubeconfig}"]
-    return run([helm.program, "test", service.name, "--logs", *place])
+    command = [str(helm.program), "test", service.name, "--logs", *place]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.returncode == 0, done.stdout
 
 
 def test_the_scenario_installs_scores_upgrades_and_goes(
@@ -55,13 +57,35 @@ def test_the_scenario_installs_scores_upgrades_and_goes(
     values = {**yaml.safe_load(scenario.read_text()), **QUICK}
 
     helm.upgrade(release.name, chart, values, namespace=release.namespace, wait=True)
-    assert "PASSED" in helm_test(helm, release)
+    passed, log = helm_test(helm, release)
+    assert passed, log
+    assert "PASSED" in log
 
     before = {pod.metadata.uid for pod in pods_of(release)}
     values = {**values, "podAnnotations": {"example.com/revision": "2"}}
     helm.upgrade(release.name, chart, values, namespace=release.namespace, wait=True)
     assert before.isdisjoint(pod.metadata.uid for pod in pods_of(release))
-    assert "PASSED" in helm_test(helm, release)
+    passed, log = helm_test(helm, release)
+    assert passed, log
+    assert "PASSED" in log
 
     assert release.delete()
     assert left_of_release(release) == []
+
+
+def test_a_request_that_the_script_does_not_take_fails_the_test_and_the_log_says_what_to_set(
+    namespace: str, chart: Path, kubeconfig: Path
+) -> None:
+    helm = Helm(clients.helm(4, Progress()), kubeconfig=kubeconfig)
+    values = yaml.safe_load((chart_directory() / "ci" / "script-values.yaml").read_text())
+    values["helmTest"]["request"] = '{"data": [1, 2, 3]}'
+    service = Service("ci-wrong-request", namespace=namespace, kubeconfig=kubeconfig)
+    try:
+        helm.upgrade(service.name, chart, {**values, **QUICK}, namespace=namespace, wait=True)
+        passed, log = helm_test(helm, service)
+        assert not passed
+        assert "answered 502 instead of 200" in log
+        assert "helmTest.request" in log
+    finally:
+        service.delete()
+        service.close()
