@@ -41,9 +41,10 @@ def test_a_bare_install_hears_about_all_that_it_lacks() -> None:
     assert "built-in script only echoes" in text
 
 
-def test_a_service_on_cpu_hears_nothing_about_gpus() -> None:
+def test_a_service_on_cpu_is_told_so_and_hears_nothing_of_waiting_for_gpus() -> None:
     text = notes({"deployment": {"gpu_cores": 0, "num_replicas": 1}})
     assert "in 1 pod, on CPU." in text
+    assert "compute on CPU, which is slower" in text
     assert "Pending" not in text
     assert "interrupts" not in text
 

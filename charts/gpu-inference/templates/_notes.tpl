@@ -34,6 +34,8 @@ contributes by a helper of its own, which returns a JSON list of sentences.
   {{- if and (gt $most 1) (eq $most (include "gpu-inference.podsInPool" $values | int64)) -}}
     {{- $notes = append $notes (printf "%d pods are all that cluster.gpu_count %d allows: upgrades replace one after another, and more pods need a larger gpu_count." $most (int64 $values.cluster.gpu_count)) -}}
   {{- end -}}
+{{- else -}}
+  {{- $notes = append $notes "deployment.gpu_cores is 0: the pods compute on CPU, which is slower; deployment.cpu_cores says how much of it they ask for." -}}
 {{- end -}}
 {{ $notes | toJson }}
 {{- end }}
