@@ -7,6 +7,7 @@ install that chart instead of the checkout's.
 
 import random
 import string
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.live.namespace_report import namespace_report
 
 from gpu_inference.cluster import Cluster, open_cluster
 from gpu_inference.image import runtime_image, service_image
-from gpu_inference.process import run
+from gpu_inference.process import end_group, run
 from gpu_inference.progress import Progress
 from gpu_inference.resources import chart_directory
 
@@ -37,6 +38,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.live)
+    # In the end, because what they need is compiled meanwhile.
+    items.sort(key=_needs_keda)
+
+
+# Its errors are told by the test that then compiles it again. Ended early, it leaves nothing behind.
+_COMPILE_KEDA = """
+import signal, sys
+from gpu_inference.progress import Silent
+from gpu_inference.toolchain.programs import KEDA, build
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+build((KEDA,), Silent())
+"""
+
+
+def _needs_keda(item: pytest.Item) -> bool:
+    return item.path.name == "test_autoscaling.py"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keda_is_compiled_meanwhile(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Compile KEDA, if it is not yet, with what the other tests leave of the processors: minutes."""
+    if not any(map(_needs_keda, request.session.items)) or request.config.getoption("kubeconfig"):
+        yield
+        return
+    compiler = subprocess.Popen(
+        ["nice", "-n", "19", sys.executable, "-c", _COMPILE_KEDA],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        end_group(compiler)
 
 
 @pytest.fixture(scope="session")
