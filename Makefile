@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OFFLINE_TESTS := tests/chart tests/harness tests/runtime
 CHECKED := harness/src runtime/src tests model-samples charts
-# pytest-xdist workers for the tests that share nothing.
+# pytest-xdist workers; of the live tests, each brings up a cluster of its own.
 WORKERS ?= 2
 
 .PHONY: help setup demo down test test-offline test-live lint format generate package images lock clean
@@ -36,7 +36,7 @@ test-offline: .venv/.installed ## Run the tests that need no cluster (about a mi
 	$(BIN)/python -m pytest -n $(WORKERS) $(OFFLINE_TESTS)
 
 test-live: setup ## Run the tests on a real cluster that they bring up and remove (as root)
-	$(BIN)/python -m pytest tests/live
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder tests/live
 
 lint: .venv/.installed ## Check style, formatting, types, and that generated files are up to date
 	$(BIN)/ruff check $(CHECKED)

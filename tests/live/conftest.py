@@ -5,6 +5,7 @@ They run on a cluster of their own, which comes up with the first test and goes 
 install that chart instead of the checkout's.
 """
 
+import os
 import random
 import string
 import subprocess
@@ -25,6 +26,8 @@ from gpu_inference.resources import chart_directory
 
 GPUS = 4
 GPU_PRODUCT = "NVIDIA-A100-SXM4-40GB"
+WITH_TENSORFLOW = ("test_demo.py", "test_service.py")
+WITH_KEDA = "test_autoscaling.py"
 SAMPLE = Path(__file__).parents[2] / "model-samples" / "mnist-tf"
 
 
@@ -34,12 +37,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each file to one worker, and all that needs TensorFlow's large image to the same."""
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.live)
-    # In the end, because what they need is compiled meanwhile.
-    items.sort(key=_needs_keda)
+            group = "tensorflow" if item.path.name in WITH_TENSORFLOW else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """Return 0 for what takes longest, 2 for what needs a program that is compiled meanwhile."""
+    return 0 if item.path.name in WITH_TENSORFLOW else 2 if item.path.name == WITH_KEDA else 1
+
+
+def _worker() -> str:
+    """Return which of several workers this is (gw0, gw1, …), or nothing where there is one."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "")
 
 
 # Its errors are told by the test that then compiles it again. Ended early, it leaves nothing behind.
@@ -52,14 +67,11 @@ build((KEDA,), Silent())
 """
 
 
-def _needs_keda(item: pytest.Item) -> bool:
-    return item.path.name == "test_autoscaling.py"
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _keda_is_compiled_meanwhile(request: pytest.FixtureRequest) -> Iterator[None]:
     """Compile KEDA, if it is not yet, with what the other tests leave of the processors: minutes."""
-    if not any(map(_needs_keda, request.session.items)) or request.config.getoption("kubeconfig"):
+    needed = any(item.path.name == WITH_KEDA for item in request.session.items)
+    if not needed or request.config.getoption("kubeconfig") or _worker() not in ("", "gw0"):
         yield
         return
     compiler = subprocess.Popen(
@@ -82,7 +94,9 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     if given:
         yield open_cluster("kubeconfig", kubeconfig=Path(given))
         return
-    cluster = open_cluster("embedded", pytestconfig.getoption("cluster_name"), progress=Progress())
+    # Each worker has its own.
+    name = "-".join(filter(None, [pytestconfig.getoption("cluster_name"), _worker()]))
+    cluster = open_cluster("embedded", name, progress=Progress())
     try:
         cluster.up()
         cluster.set_gpus(GPUS, GPU_PRODUCT)

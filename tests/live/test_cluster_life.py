@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from kubernetes import client, config
+from tests.live.addresses import free_block
 from tests.live.node_tree import descendants
 
 from gpu_inference.cluster import open_cluster
@@ -53,7 +54,7 @@ FOLDERS = ["/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/run/containerd
 @pytest.fixture
 def block() -> str:
     """Addresses that are free on this host, for the test's cluster."""
-    return str(network.choose(network.addresses_in_use()).block)
+    return free_block()
 
 
 @pytest.fixture

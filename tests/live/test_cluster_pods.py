@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 import requests
 from kubernetes import client, config
+from tests.live.addresses import free_block
 from tests.live.node_tree import descendants
 
 from gpu_inference import versions
 from gpu_inference.cluster import Cluster, open_cluster
 from gpu_inference.cluster.archive import ArchivedImage
-from gpu_inference.cluster.embedded import network, processes
+from gpu_inference.cluster.embedded import processes
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.paths import state_directory
 from gpu_inference.progress import Progress
@@ -36,7 +37,7 @@ RESTRICTED: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Cluster]:
-    block = str(network.choose(network.addresses_in_use()).block)
+    block = free_block()
     cluster = open_cluster(name=NAME, address_range=block, progress=Progress())
     try:
         cluster.up()
