@@ -27,6 +27,7 @@ from gpu_inference.resources import chart_directory
 GPUS = 4
 GPU_PRODUCT = "NVIDIA-A100-SXM4-40GB"
 WITH_TENSORFLOW = ("test_demo.py", "test_service.py")
+WITHOUT_IMAGES = ("test_cluster_life.py", "test_cluster_pods.py")
 WITH_KEDA = "test_autoscaling.py"
 SAMPLE = Path(__file__).parents[2] / "model-samples" / "mnist-tf"
 
@@ -48,8 +49,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _turn(item: pytest.Item) -> int:
-    """Return 0 for what takes longest, 2 for what needs a program that is compiled meanwhile."""
-    return 0 if item.path.name in WITH_TENSORFLOW else 2 if item.path.name == WITH_KEDA else 1
+    """Return the file's place in the order.
+
+    First what takes longest; beside it, while it builds images, what needs none; in the end what needs a
+    program that is compiled meanwhile.
+    """
+    name = item.path.name
+    return 0 if name in WITH_TENSORFLOW else 1 if name in WITHOUT_IMAGES else 3 if name == WITH_KEDA else 2
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the clusters of workers that were ended before they could do it themselves, by Ctrl-C."""
+    if _worker() or config.getoption("keep_cluster") or config.getoption("kubeconfig"):
+        return
+    for number in range(config.getoption("numprocesses", 0) or 0):
+        open_cluster("embedded", f"{config.getoption('cluster_name')}-gw{number}").down()
 
 
 def _worker() -> str:
@@ -75,7 +89,8 @@ def _keda_is_compiled_meanwhile(request: pytest.FixtureRequest) -> Iterator[None
         yield
         return
     compiler = subprocess.Popen(
-        ["nice", "-n", "19", sys.executable, "-c", _COMPILE_KEDA],
+        # It ends with this process, however that ends.
+        ["setpriv", "--pdeathsig", "TERM", "nice", "-n", "19", sys.executable, "-c", _COMPILE_KEDA],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -103,7 +118,8 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
         yield cluster
     finally:
         if not pytestconfig.getoption("keep_cluster"):
-            cluster.down()
+            # Not by the one from above: after Ctrl-C what it would write to is closed.
+            open_cluster("embedded", name).down()
 
 
 @pytest.fixture(scope="session")
