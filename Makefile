@@ -9,6 +9,8 @@ OFFLINE_TESTS := tests/chart tests/harness tests/runtime
 CHECKED := harness/src runtime/src tests model-samples charts
 # pytest-xdist workers; of the live tests, each brings up a cluster of its own.
 WORKERS ?= 2
+# Live tests that look at the whole host for what they left behind, so that nothing may run beside them.
+WHOLE_HOST := tests/live/test_cluster_life.py tests/live/test_cluster_pods.py tests/live/test_images.py
 
 .PHONY: help setup demo down test test-offline test-live lint format generate package images lock clean
 
@@ -36,7 +38,9 @@ test-offline: .venv/.installed ## Run the tests that need no cluster (about a mi
 	$(BIN)/python -m pytest -n $(WORKERS) $(OFFLINE_TESTS)
 
 test-live: setup ## Run the tests on a real cluster that they bring up and remove (as root)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder tests/live
+	$(BIN)/python -m pytest $(WHOLE_HOST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/live \
+	  $(addprefix --ignore=,$(WHOLE_HOST))
 
 lint: .venv/.installed ## Check style, formatting, types, and that generated files are up to date
 	$(BIN)/ruff check $(CHECKED)

@@ -27,7 +27,6 @@ from gpu_inference.resources import chart_directory
 GPUS = 4
 GPU_PRODUCT = "NVIDIA-A100-SXM4-40GB"
 WITH_TENSORFLOW = ("test_demo.py", "test_service.py")
-WITHOUT_IMAGES = ("test_cluster_life.py", "test_cluster_pods.py")
 WITH_KEDA = "test_autoscaling.py"
 SAMPLE = Path(__file__).parents[2] / "model-samples" / "mnist-tf"
 
@@ -38,24 +37,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file to one worker, and all that needs TensorFlow's large image to the same."""
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.live)
-            group = "tensorflow" if item.path.name in WITH_TENSORFLOW else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=_turn)
 
 
 def _turn(item: pytest.Item) -> int:
-    """Return the file's place in the order.
-
-    First what takes longest; beside it, while it builds images, what needs none; in the end what needs a
-    program that is compiled meanwhile.
-    """
-    name = item.path.name
-    return 0 if name in WITH_TENSORFLOW else 1 if name in WITHOUT_IMAGES else 3 if name == WITH_KEDA else 2
+    """Return 0 for what takes longest, 2 for what needs a program that is compiled meanwhile."""
+    return 0 if item.path.name in WITH_TENSORFLOW else 2 if item.path.name == WITH_KEDA else 1
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
