@@ -22,6 +22,8 @@ from gpu_inference.service.values import merged
 from gpu_inference.service.waiting import wait_until_healthy
 
 _TRACEBACK_LINES = 100
+# What the kubelet answers instead of the log of a container that it has removed.
+_LOG_IS_GONE = "unable to retrieve container logs"
 _GONE_SECONDS = 120
 
 
@@ -302,14 +304,14 @@ class Service:
                 "waiting" in state or (ended and "running" in state)
             )
             if previous or "waiting" not in state:
-                texts.append(
-                    self._objects.log(
-                        pod["metadata"]["name"],
-                        container=container["name"],
-                        lines=lines,
-                        previous=previous,
+                name = pod["metadata"]["name"]
+                text = self._objects.log(name, container=container["name"], lines=lines, previous=previous)
+                if text.startswith(_LOG_IS_GONE):
+                    # Meanwhile it was started again, or ended: the other run is the one that can be read.
+                    text = self._objects.log(
+                        name, container=container["name"], lines=lines, previous=not previous
                     )
-                )
+                texts.append(text)
         return "".join(texts)
 
 
