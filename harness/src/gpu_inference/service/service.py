@@ -300,9 +300,8 @@ class Service:
         for container in pod["status"].get("initContainerStatuses" if init else "containerStatuses", []):
             state = container.get("state", {})
             # Between two tries a container has no log of its own yet.
-            previous = "terminated" in container.get("lastState", {}) and (
-                "waiting" in state or (ended and "running" in state)
-            )
+            has_ended = container["restartCount"] > 0 or "terminated" in container.get("lastState", {})
+            previous = has_ended and ("waiting" in state or (ended and "running" in state))
             if previous or "waiting" not in state:
                 name = pod["metadata"]["name"]
                 text = self._objects.log(name, container=container["name"], lines=lines, previous=previous)
