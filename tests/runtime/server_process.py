@@ -14,6 +14,17 @@ import requests
 
 # A hang is a failure here; a slow machine is not.
 PATIENCE_SECONDS = 60
+# A script whose run() of "hold" goes on until there is a file `go` in the server's folder.
+HOLDING = """
+import pathlib, time
+def init(): pass
+def run(data):
+    if data == "hold":
+        print("run has begun")
+        while not pathlib.Path("go").exists():
+            time.sleep(0.01)
+    return data
+"""
 
 
 def free_ports(count: int) -> list[int]:

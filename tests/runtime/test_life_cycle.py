@@ -7,7 +7,7 @@ import threading
 
 import pytest
 import requests
-from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
+from tests.runtime.server_process import HOLDING, PATIENCE_SECONDS, Server, StartServer
 
 # Whatever holds a server up goes on until the file `go` appears in its working directory.
 SLOW_INIT = """
@@ -41,16 +41,6 @@ def init():
     print("waiting now")
     import time
     time.sleep(1000)
-"""
-HOLDING = """
-import pathlib, time
-def init(): pass
-def run(data):
-    if data == "hold":
-        print("run has begun")
-        while not pathlib.Path("go").exists():
-            time.sleep(0.01)
-    return data
 """
 
 

@@ -11,18 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
+from tests.runtime.server_process import HOLDING, PATIENCE_SECONDS, Server, StartServer
 
-HOLDING = """
-import pathlib, time
-def init(): pass
-def run(data):
-    if data == "hold":
-        print("run has begun")
-        while not pathlib.Path("go").exists():
-            time.sleep(0.01)
-    return data
-"""
 # Python imports a module of this name at its start.
 AT_START = "sitecustomize.py"
 SLOW_IMPORTS = """

@@ -16,6 +16,8 @@ NAME_LABEL = "app.kubernetes.io/name=gpu-inference"
 _INSTANCE_LABEL = "app.kubernetes.io/instance"
 _COMPONENT_LABEL = "app.kubernetes.io/component"
 _MERGE_PATCH = "application/merge-patch+json"
+# What the kubelet answers, in place of a log, for a run that it has already cleared away.
+_LOG_IS_GONE = "unable to retrieve container logs"
 
 
 class ConflictError(GpuInferenceError):
@@ -139,17 +141,27 @@ class Objects:
         known = [address for address in addresses if address["type"] in order]
         return [found["address"] for found in sorted(known, key=lambda found: order.index(found["type"]))]
 
-    def log(self, pod: str, *, container: str, lines: int, previous: bool = False) -> str:
-        """Return the last lines that a container wrote (`previous`: the one before its last restart)."""
-        text = self._read(
-            self._core.read_namespaced_pod_log,
-            pod,
-            self.namespace,
-            container=container,
-            tail_lines=lines,
-            previous=previous,
-        )
-        return text.decode(errors="replace")
+    def log(self, pod: str, *, container: str, lines: int, previous: bool = False) -> str | None:
+        """Return the last lines that a container wrote (`previous`: in the run before its last restart).
+
+        None where there is no such run, or nothing left of it: containers come and go while one looks.
+        """
+        with sentences(self._cluster):
+            try:
+                text = self._core.read_namespaced_pod_log(
+                    pod,
+                    self.namespace,
+                    container=container,
+                    tail_lines=lines,
+                    previous=previous,
+                    _preload_content=False,
+                    _request_timeout=TIMEOUT_SECONDS,
+                ).data.decode(errors="replace")
+            except client.ApiException as error:
+                if error.status not in (400, 404):
+                    raise
+                return None
+        return None if text.startswith(_LOG_IS_GONE) else str(text)
 
     def _items(self, read: Callable[..., Any], **selectors: str) -> list[Object]:
         items: list[Object] = json.loads(self._read(read, self.namespace, **selectors))["items"]

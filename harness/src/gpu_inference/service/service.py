@@ -15,6 +15,7 @@ from gpu_inference.service.endpoint import address_in_cluster, forwarded, reacha
 from gpu_inference.service.key_rotation import regenerate
 from gpu_inference.service.keys import Key, keys_place, new_key, read_keys, require_key, which_key
 from gpu_inference.service.objects import Object, Objects
+from gpu_inference.service.pod_logs import ReadRun, ended_log, pod_log
 from gpu_inference.service.port_forward import PortForward
 from gpu_inference.service.state import Observed, ServiceState, State, judge
 from gpu_inference.service.tokens import AccessToken, new_token, token_check
@@ -22,8 +23,6 @@ from gpu_inference.service.values import merged
 from gpu_inference.service.waiting import wait_until_healthy
 
 _TRACEBACK_LINES = 100
-# What the kubelet answers instead of the log of a container that it has removed.
-_LOG_IS_GONE = "unable to retrieve container logs"
 _GONE_SECONDS = 120
 
 
@@ -79,7 +78,7 @@ class Service:
                 pods=pods,
                 jobs=jobs,
                 warnings=self._objects.warnings(names),
-                log_tail=lambda pod: self._log_of(pod, _TRACEBACK_LINES, ended=True),
+                log_tail=lambda pod: ended_log(pod, self._reader(pod, _TRACEBACK_LINES)),
             )
         )
 
@@ -198,7 +197,10 @@ class Service:
             init: the pods' init containers instead of the scoring containers.
         """
         pods = self._objects.pods(_release(self._deployment()), "scoring")
-        logs = {pod["metadata"]["name"]: self._log_of(pod, num_lines, init=init) for pod in pods}
+        logs = {
+            pod["metadata"]["name"]: pod_log(pod, self._reader(pod, num_lines), num_lines, init=init)
+            for pod in pods
+        }
         if len(logs) == 1:
             return next(iter(logs.values()))
         return "\n".join(f"==> {pod} <==\n{text}" for pod, text in logs.items())
@@ -294,24 +296,11 @@ class Service:
         primary, secondary = self.get_keys()
         return primary if which == "primary" else secondary
 
-    def _log_of(self, pod: Object, lines: int, *, init: bool = False, ended: bool = False) -> str:
-        """Return the last lines of a pod's containers; `ended`: of the run that ended last, if one did."""
-        texts = []
-        for container in pod["status"].get("initContainerStatuses" if init else "containerStatuses", []):
-            state = container.get("state", {})
-            # Between two tries a container has no log of its own yet.
-            has_ended = container["restartCount"] > 0 or "terminated" in container.get("lastState", {})
-            previous = has_ended and ("waiting" in state or (ended and "running" in state))
-            if previous or "waiting" not in state:
-                name = pod["metadata"]["name"]
-                text = self._objects.log(name, container=container["name"], lines=lines, previous=previous)
-                if text.startswith(_LOG_IS_GONE):
-                    # Meanwhile it was started again, or ended: the other run is the one that can be read.
-                    text = self._objects.log(
-                        name, container=container["name"], lines=lines, previous=not previous
-                    )
-                texts.append(text)
-        return "".join(texts)
+    def _reader(self, pod: Object, lines: int) -> ReadRun:
+        name = pod["metadata"]["name"]
+        return lambda container, previous: self._objects.log(
+            name, container=container, lines=lines, previous=previous
+        )
 
 
 def services(
