@@ -6,7 +6,7 @@ import pytest
 
 from gpu_inference.service.pod_logs import ended_log, pod_log
 
-RUNNING = {"running": {}}
+RUNNING: dict[str, Any] = {"running": {}}
 WAITING = {"waiting": {"reason": "CrashLoopBackOff"}}
 ENDED = {"terminated": {"exitCode": 3}}
 # The logs of a container's runs, by whether it is the run before.
