@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from gpu_inference_runtime.entry_script import EntryScript
+from gpu_inference_runtime.inputs import TextInputs
 from gpu_inference_runtime.messages import Answer, BodyTooLargeError, BodyUnreadableError, Request
 from gpu_inference_runtime.metrics import Metrics
 from gpu_inference_runtime.script_thread import ScriptThread
@@ -30,7 +32,7 @@ class Bench:
         self.script = ScriptThread()
         self.service = ScoringService(settings, self.script, self.state, self.metrics, NoTraces())
         if run:
-            self.service.start(run)
+            self.service.start(script_of(run))
 
     def post(self, body: bytes = b"abc", headers: dict[str, str] | None = None) -> Answer:
         return self.service.answer(request(lambda: body, len(body), headers))
@@ -38,6 +40,10 @@ class Bench:
     def counted(self, sample: str) -> float:
         lines = [line for line in self.metrics.text().decode().splitlines() if line.startswith(sample + " ")]
         return float(lines[0].rpartition(" ")[2]) if lines else 0.0
+
+
+def script_of(run: Callable[[str], Any]) -> EntryScript:
+    return EntryScript(init=lambda: None, run=lambda text: run(text), inputs=TextInputs("text"))
 
 
 def request(

@@ -6,11 +6,14 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from gpu_inference_runtime import echo
+from gpu_inference_runtime.inputs import Inputs, TextInputs
+from gpu_inference_runtime.messages import Request
 
 _MODULE_NAME = "entry_module"
 
@@ -23,10 +26,25 @@ class EntryScriptError(Exception):
 
 @dataclass(frozen=True)
 class EntryScript:
-    """A loaded script: `init` prepares the model once, `run` scores one request's text."""
+    """A loaded script.
+
+    Args:
+        init: prepares the model, once.
+        run: answers one request.
+        inputs: tells what `run()` takes.
+    """
 
     init: Callable[[], Any]
-    run: Callable[[str], Any]
+    run: Callable[..., Any]
+    inputs: Inputs
+
+    def call(self, request: Request, body: bytes) -> Callable[[], Any]:
+        """Return the call of `run()` for a request, to be made on the script's thread.
+
+        Raises:
+            InputError: the client sent what the script cannot be given.
+        """
+        return partial(self.run, **self.inputs.arguments(request, body))
 
 
 def load_entry_script(entry_script: str | None, app_root: Path, source_directory: str | None) -> EntryScript:
@@ -44,7 +62,7 @@ def load_entry_script(entry_script: str | None, app_root: Path, source_directory
         BaseException: whatever the script's top level raises, a SyntaxError included.
     """
     if entry_script is None:
-        return EntryScript(init=echo.init, run=echo.run)
+        return EntryScript(init=echo.init, run=echo.run, inputs=TextInputs("raw_data"))
     path = app_root / entry_script
     if not path.is_file():
         raise EntryScriptError(
@@ -59,10 +77,11 @@ def load_entry_script(entry_script: str | None, app_root: Path, source_directory
     for name in ("init", "run"):
         if not callable(getattr(module, name, None)):
             raise EntryScriptError(f"User script at {path} does not have a {name}() function defined.")
-    if not inspect.signature(module.run).parameters:
+    parameters = list(inspect.signature(module.run).parameters)
+    if not parameters:
         raise EntryScriptError(f"User script at {path}: run() needs to accept an argument for input data.")
     log.info("Found user script at %s", path)
-    return EntryScript(init=module.init, run=module.run)
+    return EntryScript(init=module.init, run=module.run, inputs=TextInputs(parameters[0]))
 
 
 def _import_file(path: Path) -> ModuleType:

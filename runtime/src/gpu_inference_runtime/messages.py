@@ -1,7 +1,7 @@
 """Requests and answers as the layers hand them to each other, with no HTTP library in them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ class Request:
         headers: names in lower case.
         content_length: bytes, None when the client did not say.
         read_body: reads the whole body, once; raises BodyTooLargeError or BodyUnreadableError.
+        native: the front end's own request object with this body, for scripts that ask for it (`@rawhttp`).
     """
 
     method: str
@@ -33,16 +34,30 @@ class Request:
     headers: Mapping[str, str]
     content_length: int | None
     read_body: Callable[[], bytes]
+    native: Callable[[bytes], object] = lambda body: body
+
+    @property
+    def content_type(self) -> str:
+        """The media type, in lower case and without its parameters; empty where the client gave none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent back; `close` ends the connection after it."""
+    """What is sent back.
+
+    Args:
+        status: HTTP's.
+        body: whole, or its parts one after the other, for an answer that begins before it is complete.
+        headers: names and values; a name may come twice.
+        content_type: None for no such header.
+        close: whether the connection ends after it.
+    """
 
     status: int
-    body: bytes
+    body: bytes | Iterator[bytes]
     headers: tuple[tuple[str, str], ...] = ()
-    content_type: str = "application/json"
+    content_type: str | None = "application/json"
     close: bool = False
 
 

@@ -1,12 +1,11 @@
-"""Turns a request's content into what `run()` takes, calls it, and turns what it returns into an answer.
+"""Calls `run()` and turns whatever comes of it into an answer.
 
 Plain functions, with no HTTP library and no thread in them: any front end, and any test, can call them.
 """
 
-import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from gpu_inference_runtime.messages import RUN_FAILED, Answer, error_answer, json_answer
@@ -18,29 +17,8 @@ INTERNAL_ERROR = "An unexpected internal error occurred. Check the logs for more
 log = logging.getLogger("gpu_inference")
 
 
-class BadInputError(Exception):
-    """The input cannot be given to the script; the text is for the client."""
-
-
-def decode_input(method: str, query: Mapping[str, list[str]], body: bytes) -> str:
-    """Return the text that `run()` receives: the body, or for GET the query parameters as a JSON object.
-
-    A parameter's value is taken as JSON where it is, else as text; a repeated parameter becomes a list.
-
-    Raises:
-        BadInputError: the body is not UTF-8.
-    """
-    if method == "GET":
-        parameters = {name: [_json_or_text(value) for value in values] for name, values in query.items()}
-        return json.dumps({name: each[0] if len(each) == 1 else each for name, each in parameters.items()})
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInputError(f"Input cannot be decoded as UTF-8: {error}") from None
-
-
-def score(run: Callable[[str], Any], text: str, front_end: FrontEnd) -> Answer:
-    """Call `run()` and return the answer; nothing that the script does makes this raise.
+def score(call: Callable[[], Any], front_end: FrontEnd) -> Answer:
+    """Make the call of `run()` and return the answer; nothing that the script does makes this raise.
 
     Its result is encoded here, right after the call: the script may change the object in its next call.
     """
@@ -48,7 +26,7 @@ def score(run: Callable[[str], Any], text: str, front_end: FrontEnd) -> Answer:
     failure_status = 502 if front_end == "azureml" else 500
     began = time.perf_counter()
     try:
-        result = run(text)
+        result = call()
     # SystemExit and KeyboardInterrupt included: the request has failed, the service has not.
     except BaseException:
         log.exception("Encountered Exception in run()")
@@ -65,13 +43,6 @@ def timeout_answer(timeout_ms: int, front_end: FrontEnd) -> Answer:
     """Return the answer to a request whose `run()` took too long."""
     status = 504 if front_end == "azureml" else 500
     return error_answer(status, f"Scoring timeout after {timeout_ms} ms", run_failed=True)
-
-
-def _json_or_text(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
 
 
 def _milliseconds(began: float) -> str:

@@ -157,7 +157,7 @@ def start_script(settings: Settings, service: ScoringService, metrics: Metrics) 
         seconds = time.perf_counter() - began
         metrics.init_seconds.set(seconds)
         log.info("User's init has completed successfully in %.1f s", seconds)
-        service.start(script.run)
+        service.start(script)
 
 
 def _end_failed_start(message: str) -> None:

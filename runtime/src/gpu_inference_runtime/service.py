@@ -6,12 +6,14 @@ Every front end (the Flask route now, an event loop later) calls `ScoringService
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from dataclasses import replace
 from typing import Any
 
 from gpu_inference_runtime import scoring
 from gpu_inference_runtime.authorization import Authorization, IssuerUnknownError
+from gpu_inference_runtime.calls import Calls
+from gpu_inference_runtime.entry_script import EntryScript
+from gpu_inference_runtime.inputs import InputError
 from gpu_inference_runtime.keys import Keys
 from gpu_inference_runtime.logs import request_id_of_log_lines
 from gpu_inference_runtime.messages import (
@@ -35,6 +37,8 @@ LONGEST_QUEUE = 64
 log = logging.getLogger("gpu_inference")
 
 _RETRY_SOON = ("Retry-After", "1")
+# Of a script that is not known yet.
+_METHODS = frozenset({"GET", "POST"})
 
 
 class _RefusedError(Exception):
@@ -54,20 +58,20 @@ class ScoringService:
     ) -> None:
         self._settings = settings
         self._traces = traces
-        self._script = script
         self._state = state
         self._metrics = metrics
         self._authorization = _authorization(settings)
         self._slots = Slots(settings.max_concurrent_requests, settings.queue_wait_seconds, LONGEST_QUEUE)
-        self._run: Callable[[str], Any] | None = None
+        self._calls = Calls(settings, script, self._slots, state)
+        self._script: EntryScript | None = None
         metrics.capacity_slots.set(self._slots.capacity)
         metrics.busy_slots.set_function(lambda: self._slots.taken)
         metrics.busy_slots_average.set_function(self._slots.average_taken)
         metrics.queued_requests.set_function(lambda: self._slots.waiting)
 
-    def start(self, run: Callable[[str], Any]) -> None:
-        """Begin to score with the script's `run()`, once its `init()` has ended."""
-        self._run = run
+    def start(self, script: EntryScript) -> None:
+        """Begin to score with the script, once its `init()` has ended."""
+        self._script = script
         self._state.ready = True
 
     def answer(self, request: Request) -> Answer:
@@ -98,18 +102,21 @@ class ScoringService:
         return replace(answer, headers=(*answer.headers, *ids.headers()))
 
     def _score(self, request: Request, trace: Trace) -> Answer:
-        if request.method not in ("GET", "POST"):
+        script = self._script
+        if request.method not in (script.inputs.methods if script else _METHODS):
+            if request.method == "OPTIONS":
+                return Answer(200, b"", ((RUN_FAILED, "False"),), "text/html; charset=utf-8")
             raise _RefusedError("method", error_answer(405, "Method not allowed"))
         self._authorize(request)
         limit = self._settings.body_limit
         if limit is not None and (request.content_length or 0) > limit:
             raise self._too_large(limit)
-        if self._run is None:
+        if script is None:
             message = f"No ready replicas for service {self._settings.service_name}."
             raise _RefusedError("starting", error_answer(503, message, _RETRY_SOON, close=True))
         try:
             with self._slots.place():
-                text = self._read(request)
+                call = self._call(script, request)
                 began = time.perf_counter()
                 with trace.part("queue"):
                     self._slots.take()
@@ -119,7 +126,12 @@ class ScoringService:
             refusal = error_answer(503, message, _RETRY_SOON, close=True)
             raise _RefusedError("overloaded", refusal) from None
         self._metrics.queue_seconds.observe(time.perf_counter() - began)
-        return self._run_in_time(self._run, text, trace)
+
+        def score() -> Answer:
+            with self._metrics.run_seconds.time(), trace.part("run"):
+                return scoring.score(call, self._settings.front_end)
+
+        return self._calls.answer(score)
 
     def _authorize(self, request: Request) -> None:
         if self._authorization is None:
@@ -134,44 +146,22 @@ class ScoringService:
             reason = "token" if self._settings.asks_for_token else "key"
             raise _RefusedError(reason, error_answer(401, why, ("WWW-Authenticate", "Bearer")))
 
-    def _read(self, request: Request) -> str:
+    def _call(self, script: EntryScript, request: Request) -> Callable[[], Any]:
         try:
-            return scoring.decode_input(request.method, request.query, request.read_body())
+            return script.call(request, request.read_body())
         except BodyTooLargeError:
             raise self._too_large(self._settings.body_limit) from None
         except BodyUnreadableError:
             answer = error_answer(400, "The request's body did not arrive completely.", close=True)
             raise _RefusedError("body", answer) from None
-        except scoring.BadInputError as error:
-            raise _RefusedError("body", error_answer(400, str(error))) from None
+        except InputError as error:
+            raise _RefusedError("body", error_answer(error.status, str(error))) from None
 
     def _too_large(self, limit: int | None) -> _RefusedError:
         answer = error_answer(
             413, f"The request's body is larger than the limit of {limit} bytes.", close=True
         )
         return _RefusedError("size", answer)
-
-    def _run_in_time(self, run: Callable[[str], Any], text: str, trace: Trace) -> Answer:
-        """Score on the script's thread; the slot taken for it is given back when the call really ends."""
-
-        def call() -> Answer:
-            with self._metrics.run_seconds.time(), trace.part("run"):
-                return scoring.score(run, text, self._settings.front_end)
-
-        future = self._script.submit(call)
-        future.add_done_callback(lambda _: self._slots.give_back())
-        timeout_ms = self._settings.scoring_timeout_ms
-        wait((future,), timeout_ms / 1000)
-        if future.done():
-            return future.result()
-        if not future.cancel():
-            self._watch_overdue(future)
-        log.error("Scoring timeout after %d ms", timeout_ms)
-        return scoring.timeout_answer(timeout_ms, self._settings.front_end)
-
-    def _watch_overdue(self, future: "Future[Answer]") -> None:
-        self._state.call_overdue()
-        future.add_done_callback(lambda _: self._state.overdue_call_ended())
 
 
 def _authorization(settings: Settings) -> Authorization | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 FrontEnd = Literal["azureml", "none"]
+LogFormat = Literal["text", "json"]
 
 _FRONT_END_BODY_LIMIT = 100 * 1024 * 1024
 
@@ -82,6 +83,23 @@ def _texts(value: str) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def _comma_separated(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _is_true(value: str) -> bool:
+    # As v1's server takes it: whatever is not true is false.
+    return value.lower() == "true"
+
+
+def _log_format(value: str) -> LogFormat:
+    if value == "text":
+        return "text"
+    if value == "json":
+        return "json"
+    raise ValueError("must be text or json")
+
+
 def _front_end(value: str) -> FrontEnd:
     if value == "azureml":
         return "azureml"
@@ -118,6 +136,13 @@ class Settings:
     max_queue_wait_ms: int = 500
     max_body_bytes: int | None = None
     drain_seconds: float = 0.0
+    parallel_runs: int = 1
+    cors_origins: tuple[str, ...] = ()
+    service_path_prefix: str = ""
+    service_version: str = "1.0"
+    sends_server_version: bool = True
+    shows_docs: bool = True
+    log_format: LogFormat = "text"
     tensorflow_v1: bool = False
     model_data_directory: Path | None = None
     model_data_file_mb: int = 16
@@ -208,6 +233,19 @@ SOURCES = (
     Source("max_queue_wait_ms", "GPU_INFERENCE_MAX_QUEUE_WAIT_MS", _whole_number(0)),
     Source("max_body_bytes", "GPU_INFERENCE_MAX_BODY_BYTES", _whole_number(1)),
     Source("drain_seconds", "GPU_INFERENCE_DRAIN_SECONDS", _seconds),
+    Source("parallel_runs", "GPU_INFERENCE_PARALLEL_RUNS", _whole_number(1)),
+    Source(
+        "cors_origins",
+        "AML_CORS_ORIGINS",
+        _comma_separated,
+        "access_control_allow_origins",
+        "origins that web pages may send requests from, separated by commas; * for all",
+    ),
+    Source("service_path_prefix", "SERVICE_PATH_PREFIX", str),
+    Source("service_version", "SERVICE_VERSION", str),
+    Source("sends_server_version", "SERVER_VERSION_LOG_RESPONSE_ENABLED", _is_true),
+    Source("shows_docs", "GPU_INFERENCE_DOCS", _switch),
+    Source("log_format", "GPU_INFERENCE_LOG_FORMAT", _log_format),
     Source("tensorflow_v1", "GPU_INFERENCE_TENSORFLOW_V1", _switch),
     Source("model_data_directory", "GPU_INFERENCE_MODEL_DATA_DIR", Path),
     Source("model_data_file_mb", "GPU_INFERENCE_MODEL_DATA_FILE_MB", _whole_number(1)),
