@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.runtime.answers import content
 
 from gpu_inference_runtime.scoring import score, timeout_answer
 
@@ -49,7 +50,7 @@ class Circle:
 def test_a_result_without_json_form_is_an_internal_error(result: Any, front_end: Any, status: int) -> None:
     answer = score(lambda: result, front_end)
     assert answer.status == status
-    assert json.loads(answer.body) == {
+    assert content(answer) == {
         "message": "An unexpected internal error occurred. Check the logs for more info."
     }
     assert dict(answer.headers) == {"x-ms-run-function-failed": "False"}
@@ -70,7 +71,7 @@ def test_a_script_that_raises_is_answered_without_its_words_and_logged_with_them
 ) -> None:
     answer = score(lambda: run("not json"), front_end)
     assert answer.status == status
-    assert json.loads(answer.body) == {
+    assert content(answer) == {
         "message": "An unexpected error occurred in scoring script. Check the logs for more info."
     }
     assert dict(answer.headers) == {"x-ms-run-function-failed": "True"}
@@ -81,5 +82,5 @@ def test_a_script_that_raises_is_answered_without_its_words_and_logged_with_them
 @pytest.mark.parametrize(("front_end", "status"), [("azureml", 504), ("none", 500)])
 def test_a_timeout_names_its_limit(front_end: Any, status: int) -> None:
     answer = timeout_answer(1000, front_end)
-    assert (answer.status, json.loads(answer.body)) == (status, {"message": "Scoring timeout after 1000 ms"})
+    assert (answer.status, content(answer)) == (status, {"message": "Scoring timeout after 1000 ms"})
     assert dict(answer.headers) == {"x-ms-run-function-failed": "True"}

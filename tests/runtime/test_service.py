@@ -1,6 +1,5 @@
 """The whole way of a request, without a network: what is checked before what, and what a slow script does."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.runtime.answers import content
 
 from gpu_inference_runtime.entry_script import EntryScript
 from gpu_inference_runtime.inputs import TextInputs
@@ -60,7 +60,7 @@ def never_read() -> bytes:
 
 
 def message(answer: Answer) -> str:
-    return str(json.loads(answer.body)["message"])
+    return str(content(answer)["message"])
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Has calls made on the script's thread, each within the scoring timeout, and keeps count of those that are not."""
+"""Has calls made on the script's thread within the scoring timeout, and counts those that outlive it."""
 
 import logging
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """From a request to the arguments of `run()`: one class for each kind of script."""
 
 import json
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from gpu_inference_runtime.messages import Request
 
@@ -22,7 +22,7 @@ class InputError(Exception):
 class Inputs(Protocol):
     """What a script's `run()` takes."""
 
-    methods: ClassVar[frozenset[str]]
+    methods: frozenset[str]
     """The HTTP methods that call `run()`."""
 
     def arguments(self, request: Request, body: bytes) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class TextInputs:
 
 
 def query_values(request: Request) -> dict[str, Any]:
-    """Return the query's parameters: each taken as JSON where it is, else as text; a repeated one as a list."""
+    """Return the query's parameters, each as JSON where it is, else as text; a repeated one as a list."""
     values = {name: [_json_or_text(value) for value in each] for name, each in request.query.items()}
     return {name: each[0] if len(each) == 1 else each for name, each in values.items()}
 

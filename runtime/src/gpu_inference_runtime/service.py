@@ -17,6 +17,7 @@ from gpu_inference_runtime.inputs import InputError
 from gpu_inference_runtime.keys import Keys
 from gpu_inference_runtime.logs import request_id_of_log_lines
 from gpu_inference_runtime.messages import (
+    RUN_FAILED,
     Answer,
     BodyTooLargeError,
     BodyUnreadableError,

@@ -1,0 +1,12 @@
+"""What is in an answer, for the tests."""
+
+import json
+from typing import Any
+
+from gpu_inference_runtime.messages import Answer
+
+
+def content(answer: Answer) -> Any:
+    """Return the JSON content of an answer that is whole."""
+    assert isinstance(answer.body, bytes)
+    return json.loads(answer.body)
