@@ -2,11 +2,14 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gpu_inference_runtime.settings import Settings, SettingsError, load_settings
+from gpu_inference_runtime.settings_sources import SOURCES, Source
 
 
 def test_defaults_are_those_of_the_bare_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -19,6 +22,7 @@ def test_defaults_are_those_of_the_bare_server(monkeypatch: pytest.MonkeyPatch, 
         "health_port": 9090,
         "worker_count": 1,
         "app_root": Path(),
+        "config_file": None,
         "source_directory": None,
         "service_name": "ML service",
         "scoring_timeout_ms": 3_600_000,
@@ -44,11 +48,14 @@ def test_defaults_are_those_of_the_bare_server(monkeypatch: pytest.MonkeyPatch, 
         "sends_server_version": True,
         "shows_docs": True,
         "log_format": "text",
+        "log_level": "INFO",
+        "debug_port": None,
         "tensorflow_v1": False,
         "model_data_directory": None,
         "model_data_file_mb": 16,
         "model_data_total_mb": 1024,
         "app_insights": False,
+        "app_insights_key": None,
         "otlp_endpoint": None,
         "otlp_headers": None,
         "telemetry_service_name": None,
@@ -57,27 +64,176 @@ def test_defaults_are_those_of_the_bare_server(monkeypatch: pytest.MonkeyPatch, 
     }
 
 
-def test_the_collectors_headers_are_not_shown_with_the_settings() -> None:
-    assert "of-mine" not in repr(load_settings([], {"OTEL_EXPORTER_OTLP_HEADERS": "api-key=of-mine"}))
+def test_credentials_are_not_shown_with_the_settings() -> None:
+    environment = {"OTEL_EXPORTER_OTLP_HEADERS": "api-key=of-mine", "AML_APP_INSIGHTS_KEY": "also-of-mine"}
+    assert "of-mine" not in repr(load_settings([], environment))
 
 
-def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(
-        json.dumps(
-            {"SERVER_PORT": 7001, "HEALTH_PORT": "7002", "SCORING_TIMEOUT_MS": 7003, "WORKER_COUNT": None}
-        )
-    )
-    environment = {"AML_APP_ROOT": str(tmp_path), "SERVER_PORT": "6001", "HEALTH_PORT": "6002"}
-    settings = load_settings(["--port", "8001"], environment)
-    assert (settings.port, settings.health_port, settings.scoring_timeout_ms) == (8001, 6002, 7003)
-    assert settings.worker_count == 1
+# For each setting three values that it can have: on the command line or in the environment, and in the file.
+THREE: dict[str, tuple[Any, Any, Any]] = {
+    "AZUREML_ENTRY_SCRIPT": ("/a/score.py", "/b/score.py", "/c/score.py"),
+    "AZUREML_MODEL_DIR": ("/a", "/b", "/c"),
+    "SERVER_PORT": (8001, 8002, 8003),
+    "HEALTH_PORT": (8001, 8002, 8003),
+    "WORKER_COUNT": (2, 3, 4),
+    "GPU_INFERENCE_FRONT_END": ("azureml", "none", "azureml"),
+    "GPU_INFERENCE_LOG_FORMAT": ("json", "text", "json"),
+    "AZUREML_LOG_LEVEL": ("DEBUG", "ERROR", "WARNING"),
+    "AML_CORS_ORIGINS": (("a", "b"), ("c",), ("d", "e")),
+    "GPU_INFERENCE_MODEL_DATA_FILE_MB": (3, 4, 5),
+    "GPU_INFERENCE_DRAIN_SECONDS": (1.5, 2.5, 3.5),
+    "GPU_INFERENCE_TRACES_RATIO": (0.1, 0.2, 0.3),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ("http://a:1", "http://b:2", "http://c:3"),
+}
+SWITCHES = (
+    *("SERVER_VERSION_LOG_RESPONSE_ENABLED", "GPU_INFERENCE_DOCS", "GPU_INFERENCE_TENSORFLOW_V1"),
+    "AML_APP_INSIGHTS_ENABLED",
+)
+# Those that are only taken together with others, which this gives them, or with what must be installed.
+COMPANY = {
+    "GPU_INFERENCE_KEYS_DIR": {"GPU_INFERENCE_FRONT_END": "azureml"},
+    "AML_APP_INSIGHTS_ENABLED": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"},
+}
 
 
-def test_config_json_beside_the_script_is_found(tmp_path: Path) -> None:
+def three_values(source: Source, folder: Path) -> tuple[Any, Any, Any]:
+    if source.variable in THREE:
+        return THREE[source.variable]
+    if source.variable in SWITCHES:
+        return False, True, False
+    if source.parse is Path:
+        for name in "abc":
+            (folder / name).mkdir()
+        return folder / "a", folder / "b", folder / "c"
+    if source.parse is str:
+        return "a", "b", "c"
+    return 1001, 1002, 1003
+
+
+def as_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [source for source in SOURCES if not source.field.startswith("token_") and source.field != "debug_port"],
+    ids=lambda source: source.field,
+)
+def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(
+    source: Source, tmp_path: Path
+) -> None:
+    first, second, third = three_values(source, tmp_path)
+    company = {"AML_APP_ROOT": str(tmp_path), **COMPANY.get(source.variable, {})}
+    (tmp_path / "config.json").write_text(json.dumps({source.variable: as_text(third)}))
+    flags = [f"--{source.flag}", as_text(first)] if source.flag else []
+
+    def found(arguments: list[str], **environment: str) -> object:
+        return getattr(load_settings(arguments, company | environment), source.field)
+
+    assert found([]) == third
+    assert found([], **{source.variable: as_text(second)}) == second
+    if flags:
+        assert found(flags, **{source.variable: as_text(second)}) == first
+    (tmp_path / "config.json").unlink()
+    default = {field.name: field.default for field in dataclasses.fields(Settings)}[source.field]
+    assert found([]) == default
+    assert default not in (first, third) or source.variable in (*SWITCHES, "GPU_INFERENCE_LOG_FORMAT")
+
+
+def test_the_file_takes_numbers_switches_and_null_as_json_has_them(tmp_path: Path) -> None:
+    content = {"SERVER_PORT": 7001, "WORKER_COUNT": None, "GPU_INFERENCE_DOCS": False, "hidden_size": 768}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    settings = load_settings([], {"AML_APP_ROOT": str(tmp_path)})
+    assert (settings.port, settings.worker_count, settings.shows_docs) == (7001, 1, False)
+
+
+def test_each_flag_of_v1s_server_is_taken() -> None:
+    flags = {
+        "--entry_script": "/score.py",
+        "--model_dir": "/model",
+        "--port": "7001",
+        "--health_port": "7002",
+        "--worker_count": "2",
+        "--appinsights_instrumentation_key": "0",
+        "--access_control_allow_origins": "microsoft.com, bing.com",
+    }
+    settings = load_settings([part for flag in flags.items() for part in flag], {})
+    assert (settings.entry_script, settings.model_dir) == ("/score.py", "/model")
+    assert (settings.port, settings.health_port, settings.worker_count) == (7001, 7002, 2)
+    assert (settings.app_insights, settings.app_insights_key) == (True, "0")
+    assert settings.cors_origins == ("microsoft.com", "bing.com")
+
+
+def test_paths_of_flags_begin_in_the_working_directory_and_those_of_variables_in_the_app_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, root = tmp_path / "here", tmp_path / "root"
+    for folder in (here, root):
+        (folder / "keys").mkdir(parents=True)
+        (folder / "my.json").write_text(json.dumps({"SERVICE_NAME": folder.name}))
+    monkeypatch.chdir(here)
+    environment = {
+        "AML_APP_ROOT": str(root),
+        "AZUREML_ENTRY_SCRIPT": "src/score.py",
+        "AZUREML_CONFIG_FILE": "my.json",
+        "GPU_INFERENCE_FRONT_END": "azureml",
+        "GPU_INFERENCE_KEYS_DIR": "keys",
+    }
+    settings = load_settings([], environment)
+    assert (settings.entry_script, settings.app_root) == ("src/score.py", root)
+    assert (settings.keys_directory, settings.service_name) == (root / "keys", "root")
+    flags = ["--entry_script", "src/score.py", "--model_dir", "model/", "--config_file", "my.json"]
+    settings = load_settings(flags, environment)
+    assert settings.entry_script == str(here / "src/score.py")
+    assert (settings.model_dir, settings.service_name) == (str(here / "model"), "here")
+
+
+def test_config_json_is_looked_for_in_the_app_root_and_beside_the_script(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
-    (tmp_path / "src/config.json").write_text('{"SERVICE_NAME": "from-file", "hidden_size": 768}')
-    settings = load_settings(["--entry_script", "src/score.py"], {"AML_APP_ROOT": str(tmp_path)})
-    assert settings.service_name == "from-file"
+    (tmp_path / "src/config.json").write_text('{"SERVICE_NAME": "beside-the-script"}')
+    environment = {"AML_APP_ROOT": str(tmp_path), "AZUREML_ENTRY_SCRIPT": "src/score.py"}
+    assert load_settings([], environment).service_name == "beside-the-script"
+    (tmp_path / "config.json").touch()
+    assert load_settings([], environment).service_name == "beside-the-script"
+    (tmp_path / "config.json").write_text('{"SERVICE_NAME": "in-the-app-root"}')
+    assert load_settings([], environment).service_name == "in-the-app-root"
+
+
+def test_the_file_can_name_the_app_root_and_the_environment_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "root").mkdir()
+    (tmp_path / "config.json").write_text('{"AML_APP_ROOT": "root"}')
+    assert load_settings([], {}).app_root == tmp_path / "root"
+    assert load_settings([], {"AML_APP_ROOT": str(tmp_path)}).app_root == tmp_path
+
+
+def test_main_py_is_the_script_where_the_app_root_is_named_and_no_script_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "main.py").touch()
+    root = {"AML_APP_ROOT": str(tmp_path)}
+    assert load_settings([], root).entry_script == "main.py"
+    assert load_settings([], {**root, "AZUREML_ENTRY_SCRIPT": "a.py"}).entry_script == "a.py"
+    monkeypatch.chdir(tmp_path)
+    assert load_settings([], {}).entry_script is None
+
+
+def test_a_models_folder_has_no_slash_at_its_end() -> None:
+    assert load_settings([], {"AZUREML_MODEL_DIR": "azureml-models/net/1//"}).model_dir == (
+        "azureml-models/net/1"
+    )
+    assert load_settings([], {"AZUREML_MODEL_DIR": "/"}).model_dir == "/"
+
+
+def test_an_instrumentation_key_without_a_collector_sends_nothing_and_stops_nothing() -> None:
+    environment = {"AML_APP_INSIGHTS_ENABLED": "true", "AML_APP_INSIGHTS_KEY": "0"}
+    assert not load_settings([], environment).sends_traces
+    environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://collector:4318"
+    assert load_settings([], environment).sends_traces
 
 
 def test_an_empty_variable_counts_as_absent() -> None:
@@ -94,7 +250,14 @@ def test_an_empty_variable_counts_as_absent() -> None:
         ("GPU_INFERENCE_DRAIN_SECONDS", "long", "'long' but must be a number of seconds of at least 0."),
         ("GPU_INFERENCE_FRONT_END", "fe", "GPU_INFERENCE_FRONT_END is 'fe' but must be azureml or none."),
         ("GPU_INFERENCE_TENSORFLOW_V1", "1", "GPU_INFERENCE_TENSORFLOW_V1 is '1' but must be true or false."),
-        ("WORKER_COUNT", "2", "The worker count is 2 but one process serves one model here"),
+        ("WORKER_COUNT", "0", "WORKER_COUNT is '0' but must be a whole number of at least 1."),
+        ("GPU_INFERENCE_LOG_FORMAT", "xml", "GPU_INFERENCE_LOG_FORMAT is 'xml' but must be text or json."),
+        ("AZUREML_LOG_LEVEL", "loud", "AZUREML_LOG_LEVEL is 'loud' but must be one of DEBUG, INFO, WARNING"),
+        ("GPU_INFERENCE_TRACES_RATIO", "2", "GPU_INFERENCE_TRACES_RATIO is '2' but must be a number from 0"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "but must be an http:// or https:// URL."),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://me:secret@collector", "is 'ftp://…@collector' but must be"),
+        ("AML_APP_INSIGHTS_ENABLED", "true", "but OTEL_EXPORTER_OTLP_ENDPOINT, the URL of the OpenTelemetry"),
+        ("GPU_INFERENCE_MODEL_DATA_TOTAL_MB", "20", "is 20, but must be at least twice"),
         ("HEALTH_PORT", "5001", "The port for scoring and the health port are both 5001"),
         ("AML_APP_ROOT", "/nowhere", "AML_APP_ROOT is '/nowhere', which is not a folder."),
         ("GPU_INFERENCE_KEYS_DIR", "/", "GPU_INFERENCE_KEYS_DIR is set but GPU_INFERENCE_FRONT_END is none"),
@@ -105,6 +268,30 @@ def test_a_bad_setting_is_named_in_one_sentence(variable: str, value: str, sente
     with pytest.raises(SettingsError) as caught:
         load_settings([], {variable: value})
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--port", "http"], "--port is 'http' but must be a whole number from 1 to 65535."),
+        (["--worker_count", "0"], "--worker_count is '0' but must be a whole number of at least 1."),
+        (["--config_file", "/nowhere.json"], "The configuration file /nowhere.json does not exist."),
+        (["--colour", "red"], "Unrecognized arguments: --colour red; --help lists what there is."),
+        (["--port"], "Argument --port: expected one argument; --help lists what there is."),
+    ],
+)
+def test_a_bad_flag_is_named_in_one_sentence(flags: list[str], sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(flags, {})
+    assert str(caught.value) == sentence
+
+
+def test_a_debug_port_without_a_debugger_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "debugpy", raising=False)
+    # Nothing can be found any more, whatever this environment has.
+    monkeypatch.setattr(sys, "meta_path", [])
+    with pytest.raises(SettingsError, match="the package debugpy, which connects the script to a debugger"):
+        load_settings([], {"AZUREML_DEBUG_PORT": "5678"})
 
 
 def test_a_folder_of_keys_must_exist() -> None:
