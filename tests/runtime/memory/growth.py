@@ -1,0 +1,29 @@
+"""Whether a server's memory grows with the requests it answers."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from tests.runtime.memory.footprint import footprint
+
+# The rounds that one measurement is made of. A leak grows in each of them; what an allocator takes once, for
+# a thread more or a heap in pieces, comes in one or two.
+ROUNDS = 8
+
+
+def growth(session: int, requests: int, send: Callable[[int], None]) -> float:
+    """Return by how many bytes each request made the server grow: the median of the rounds.
+
+    Args:
+        session: the server's.
+        requests: how many are sent while it is measured; as many as in two rounds warm it up before.
+        send: sends so many.
+    """
+    each_round = requests // ROUNDS
+    send(2 * each_round)
+    sizes = [footprint(session).own]
+    for _ in range(ROUNDS):
+        send(each_round)
+        sizes.append(footprint(session).own)
+    grown = sorted(after - before for before, after in pairwise(sizes))
+    middle = len(grown) // 2
+    return (grown[middle - 1] + grown[middle]) / 2 * 1024 / each_round
