@@ -1,0 +1,121 @@
+// The page's own behaviour: key in, description and samples loaded, a request sent, its answer shown.
+
+import { Drawing, showLevels } from "./drawing.js";
+import { findImage, withImage } from "./image_input.js";
+import { exampleOf, showReference } from "./reference.js";
+import { ask, parsed } from "./requests.js";
+
+const at = (id) => document.getElementById(id);
+const credential = document.documentElement.dataset.credential;
+const samples = new Map(); // name to the body's text, or null while it is not fetched
+let key = "";
+let waiting = null;
+
+const drawing = new Drawing(at("canvas"), () => {
+  const body = parsed(at("body").value);
+  setBody(JSON.stringify(withImage(body, findImage(body), drawing.pixels())));
+});
+
+function say(id, text, isProblem = false) {
+  at(id).textContent = text;
+  at(id).hidden = !text;
+  at(id).classList.toggle("problem", isProblem);
+}
+
+async function load() {
+  const answer = await ask("swagger.json?version=3", { key });
+  if (answer.status === 401 && credential) {
+    at("service").hidden = true;
+    return say("key-status", answer.problem, true);
+  }
+  if (credential) say("key-status", `The service accepts this ${credential}.`);
+  at("service").hidden = false;
+  const spec = answer.problem ? {} : answer.json;
+  await loadSamples(exampleOf(spec));
+  say("reference-status", answer.problem, true);
+  if (!answer.problem) {
+    showReference(spec, key, at("reference"))
+      .catch((error) => say("reference-status", `The reference cannot be shown: ${error.message}`, true));
+  }
+}
+
+async function loadSamples(example) {
+  samples.clear();
+  if (example !== undefined) samples.set("from the script's schema", JSON.stringify(example));
+  for (const name of (await ask("docs/samples", { key })).json?.samples ?? []) samples.set(name, null);
+  at("sample").replaceChildren(...[...samples.keys()].map((name) => new Option(name)));
+  at("sample-choice").hidden = samples.size < 2;
+  await choose();
+}
+
+async function choose() {
+  const name = at("sample").value;
+  if (samples.get(name) === null) {
+    samples.set(name, (await ask(`docs/samples/${encodeURIComponent(name)}`, { key })).text.trim());
+  }
+  drawing.clear();
+  setBody(samples.get(name) ?? '{"data": []}');
+}
+
+function setBody(text) {
+  at("body").value = text;
+  showBody();
+}
+
+function showBody() {
+  const body = parsed(at("body").value);
+  const image = findImage(body);
+  at("drawing").hidden = !image;
+  if (image) showLevels(at("preview"), image);
+  say("body-status", body === undefined ? "This is no JSON; it is sent as it is." : "");
+}
+
+async function send() {
+  waiting = new AbortController();
+  at("send").disabled = true;
+  at("stop").hidden = false;
+  say("answer-status", "Waiting for the answer …");
+  for (const id of ["prediction", "answer-meaning", "answer-body", "answer-id"]) say(id, "");
+  const answer = await ask("score", { key, body: at("body").value, signal: waiting.signal });
+  at("send").disabled = false;
+  at("stop").hidden = true;
+  const status = [answer.status || "", answer.statusText].join(" ").trim();
+  say("answer-status", `${status} · ${answer.milliseconds.toFixed(0)} ms`, Boolean(answer.problem));
+  say("answer-meaning", answer.problem, true);
+  say("prediction", answer.problem ? "" : prediction(answer.json));
+  say("answer-body", answer.json === undefined ? answer.text : JSON.stringify(answer.json, null, 1));
+  say("answer-id", answer.id ? `Request ${answer.id}, as the service's log names it` : "");
+}
+
+// Returns the one value that the answer boils down to; "" where there are several.
+function prediction(value) {
+  const inner = typeof value === "string" ? parsed(value) : undefined; // scripts often encode twice
+  if (inner !== undefined) return prediction(inner);
+  if (value === null || typeof value !== "object") return String(value ?? "").slice(0, 40);
+  const items = Object.values(value);
+  const drawn = findImage(parsed(at("body").value));
+  if (drawn && items.length === 10 && items.every(Number.isFinite)) {
+    return `${items.indexOf(Math.max(...items))}, the highest of 10`;
+  }
+  return items.length === 1 ? prediction(items[0]) : "";
+}
+
+at("endpoint").textContent = `POST ${new URL("score", location.href)}`;
+at("clear").addEventListener("click", () => drawing.clear());
+at("sample").addEventListener("change", choose);
+at("body").addEventListener("input", showBody);
+at("stop").addEventListener("click", () => waiting.abort());
+at("request-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  send();
+});
+at("key-form")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  key = at("key").value.trim().replace(/^Bearer\s+/i, "");
+  load();
+});
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches); // Swagger UI's
+dark.addEventListener("change", follow);
+follow();
+if (!credential) load();

@@ -1,0 +1,51 @@
+// Swagger UI of the service's OpenAPI, with this page's key and this page's address of the service.
+
+const PLACE = new URL(".", location.href).href.replace(/\/$/, "");
+
+// Swagger UI's own script comes later than this page's.
+const loaded = new Promise((resolve) => window.addEventListener("load", resolve));
+
+// Returns what the description gives as an example of a request to score; undefined where it gives none.
+export function exampleOf(spec) {
+  const resolved = (item) =>
+    item?.$ref ? item.$ref.split("/").slice(1).reduce((value, name) => value?.[name], spec) : item;
+  const post = Object.entries(spec.paths ?? {}).find(([path]) => path.endsWith("/score"))?.[1].post;
+  // The second: a Swagger 2.0 of the user's own.
+  const body = post?.requestBody?.content?.["application/json"] ?? post?.parameters?.find(({ in: place }) => place === "body");
+  return body?.example ?? resolved(body?.schema)?.example;
+}
+
+export async function showReference(spec, key, into) {
+  await loaded;
+  const ui = window.SwaggerUIBundle({
+    spec: here(spec),
+    domNode: into,
+    layout: "BaseLayout",
+    presets: [window.SwaggerUIBundle.presets.apis],
+    validatorUrl: null,
+    defaultModelsExpandDepth: 0,
+    requestInterceptor: withBearer,
+    onComplete: () => {
+      const schemes = spec.components?.securitySchemes ?? spec.securityDefinitions ?? {};
+      if (key) for (const name of Object.keys(schemes)) ui.preauthorizeApiKey(name, key);
+    },
+  });
+}
+
+// A description names paths as the server has them; this page may have been reached through a proxy's.
+function here(spec) {
+  const score = Object.keys(spec.paths ?? {}).find((path) => path.endsWith("/score")) ?? "/score";
+  const prefix = score.slice(0, -"/score".length);
+  const paths = Object.entries(spec.paths ?? {}).map(([path, item]) =>
+    [path.startsWith(prefix) ? path.slice(prefix.length) : path, item]);
+  const { host, pathname } = new URL(PLACE);
+  const place = spec.swagger ? { host, basePath: pathname } : { servers: [{ url: PLACE }] };
+  return { ...spec, ...place, paths: Object.fromEntries(paths) };
+}
+
+// People type the bare key; the header needs its scheme.
+function withBearer(request) {
+  const { Authorization: value } = request.headers;
+  if (value && !value.includes(" ")) request.headers.Authorization = `Bearer ${value}`;
+  return request;
+}

@@ -1,0 +1,53 @@
+// Asks the service, with the key where there is one, and makes every outcome readable.
+
+const MEANINGS = {
+  400: "The service cannot read this request.",
+  401: "The service does not accept this key.",
+  404: "There is nothing at this address.",
+  413: "The request is too large for the service.",
+  415: "The service wants another kind of body.",
+  500: "The script failed on this request; the service's log says why.",
+  502: "The script failed on this request; the service's log says why.",
+  503: "The service is busy, or not ready yet. Try again in a moment.",
+  504: "The script took longer than the service allows.",
+};
+
+// Resolves, whatever happens, to {status, statusText, text, json, id, milliseconds, problem}: status 0 where no
+// answer came, json undefined where the body is none, problem empty after a 2xx.
+export async function ask(path, { key = "", body, signal } = {}) {
+  const headers = {};
+  if (key) headers.Authorization = `Bearer ${key}`;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const began = performance.now();
+  const answer = { status: 0, statusText: "No answer", text: "", json: undefined, id: null, problem: "" };
+  try {
+    const method = body === undefined ? "GET" : "POST";
+    const response = await fetch(path, { method, headers, body, signal, cache: "no-store" });
+    answer.text = await response.text();
+    answer.status = response.status;
+    answer.statusText = response.statusText;
+    answer.id = response.headers.get("x-ms-request-id");
+    answer.json = parsed(answer.text);
+    if (!response.ok) answer.problem = problem(answer);
+  } catch (error) {
+    answer.problem = error.name === "AbortError"
+      ? "You stopped waiting; the service may still be working on the request."
+      : "The connection ended without an answer. Is the service running?";
+  }
+  answer.milliseconds = performance.now() - began;
+  return answer;
+}
+
+function problem({ status, text, json }) {
+  const said = json?.message ?? text.slice(0, 500);
+  const meaning = MEANINGS[status] ?? "The service refuses this request.";
+  return said ? `${meaning} It says: ${said}` : meaning;
+}
+
+export function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
