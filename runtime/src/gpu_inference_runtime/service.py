@@ -4,18 +4,16 @@ Every front end (the Flask route now, an event loop later) calls `ScoringService
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from gpu_inference_runtime import scoring
-from gpu_inference_runtime.authorization import Authorization, IssuerUnknownError
+from gpu_inference_runtime import refusals, scoring
+from gpu_inference_runtime.access import Access
 from gpu_inference_runtime.calls import Calls
 from gpu_inference_runtime.entry_script import EntryScript
 from gpu_inference_runtime.inputs import InputError
-from gpu_inference_runtime.keys import Keys
-from gpu_inference_runtime.logs import request_id_of_log_lines
 from gpu_inference_runtime.messages import (
     RUN_FAILED,
     Answer,
@@ -25,11 +23,13 @@ from gpu_inference_runtime.messages import (
     error_answer,
 )
 from gpu_inference_runtime.metrics import Metrics
-from gpu_inference_runtime.request_ids import IdTooLongError, RequestIds, request_ids
+from gpu_inference_runtime.refusals import RefusedError
+from gpu_inference_runtime.request_ids import RequestIds, answer_with_ids
 from gpu_inference_runtime.script_thread import ScriptThread
 from gpu_inference_runtime.settings import Settings
-from gpu_inference_runtime.slots import OverloadedError, Slots
+from gpu_inference_runtime.slots import ClosedError, OverloadedError, Slots
 from gpu_inference_runtime.state import State
+from gpu_inference_runtime.swagger import Swagger
 from gpu_inference_runtime.traces import Trace, Traces
 
 # More than wait in practice within azureml-fe's 500 ms; few enough that each can have its own thread.
@@ -37,139 +37,176 @@ LONGEST_QUEUE = 64
 
 log = logging.getLogger("gpu_inference")
 
-_RETRY_SOON = ("Retry-After", "1")
 # Of a script that is not known yet.
 _METHODS = frozenset({"GET", "POST"})
-
-
-class _RefusedError(Exception):
-    """Carries the answer to a request that does not get to `run()`, and the reason's name in the metrics."""
-
-    def __init__(self, reason: str, answer: Answer) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.answer = answer
+_HTML = "text/html; charset=utf-8"
 
 
 class ScoringService:
-    """Answers scoring requests. Safe to call from any number of threads; `run()` itself never overlaps."""
+    """Answers requests. Safe to call from any number of threads; `run()` itself never overlaps."""
 
     def __init__(
-        self, settings: Settings, script: ScriptThread, state: State, metrics: Metrics, traces: Traces
+        self,
+        settings: Settings,
+        script: ScriptThread,
+        state: State,
+        metrics: Metrics,
+        traces: Traces,
+        replace_process: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._traces = traces
         self._state = state
         self._metrics = metrics
-        self._authorization = _authorization(settings)
-        self._slots = Slots(settings.max_concurrent_requests, settings.queue_wait_seconds, LONGEST_QUEUE)
-        self._calls = Calls(settings, script, self._slots, state)
+        self._access = Access(settings)
+        self._slots = Slots(settings.slots_per_worker, settings.queue_wait_seconds, LONGEST_QUEUE)
+        self._script_thread = script
+        self._calls = Calls(settings, script, self._slots, state, replace_process)
+        # Set also when there will be none.
+        self._script_known = threading.Event()
         self._script: EntryScript | None = None
+        self._swagger: Swagger | None = None
         metrics.capacity_slots.set(self._slots.capacity)
-        metrics.busy_slots.set_function(lambda: self._slots.taken)
-        metrics.busy_slots_average.set_function(self._slots.average_taken)
-        metrics.queued_requests.set_function(lambda: self._slots.waiting)
+        metrics.watch(metrics.busy_slots, lambda: self._slots.taken)
+        metrics.watch(metrics.busy_slots_average, self._slots.average_taken)
+        metrics.watch(metrics.queued_requests, lambda: self._slots.waiting)
 
-    def start(self, script: EntryScript) -> None:
+    def start(self, script: EntryScript, swagger: Swagger) -> None:
         """Begin to score with the script, once its `init()` has ended."""
         self._script = script
+        self._swagger = swagger
         self._state.ready = True
+        self._script_known.set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request would have to wait for a slot."""
+        return self._slots.taken >= self._slots.capacity
+
+    def close(self) -> None:
+        """Begin no call any more: whoever waits for a slot or for `init()` is told at once."""
+        self._slots.close()
+        self._calls.close()
+        self._script_known.set()
 
     def answer(self, request: Request) -> Answer:
-        """Return the answer to a request, whatever happens to it; every answer is counted."""
+        """Return the answer to a scoring request, whatever happens to it; every answer is counted."""
         began = time.perf_counter()
-        try:
-            ids = request_ids(request.headers)
-        except IdTooLongError as error:
-            answer = error_answer(431, str(error))
-        else:
-            with request_id_of_log_lines(ids.request_id):
-                answer = self._answer_known(request, ids)
+        answer = self._with_ids(request, lambda ids: self._traced(request, ids))
         self._metrics.requests.labels(code=str(answer.status)).inc()
         self._metrics.request_seconds.observe(time.perf_counter() - began)
         return answer
 
-    def _answer_known(self, request: Request, ids: RequestIds) -> Answer:
+    def health(self, request: Request) -> Answer:
+        """Return `Healthy`, also while the service is busy, or `Starting` before it can score."""
+        ready = self._state.ready
+        body = b"Healthy" if ready else b"Starting"
+        return self._with_ids(request, lambda _: Answer(200 if ready else 503, body, content_type=_HTML))
+
+    def specification(self, request: Request) -> Answer:
+        """Return the service's swagger.json, to those who may score."""
+        return self._with_ids(request, lambda _: self._specification(request))
+
+    def refusal(self, request: Request) -> Answer | None:
+        """Return the answer to a request without the right key or token; None where it may pass."""
+        try:
+            self._access.check(request)
+        except RefusedError as refused:
+            return refused.answer
+        return None
+
+    def options(self, request: Request, methods: tuple[str, ...]) -> Answer:
+        """Return the answer to OPTIONS for what is not scoring: the methods there are."""
+        allow = ("Allow", ", ".join(methods))
+        return self._with_ids(request, lambda _: Answer(200, b"", (allow,), _HTML))
+
+    def _with_ids(self, request: Request, make: Callable[[RequestIds], Answer]) -> Answer:
+        return answer_with_ids(request, self._settings.sends_server_version, make)
+
+    def _traced(self, request: Request, ids: RequestIds) -> Answer:
         with self._traces.request(request, ids.request_id) as trace:
             try:
                 answer = self._score(request, trace)
-            except _RefusedError as refused:
+            except RefusedError as refused:
                 self._metrics.refusals.labels(reason=refused.reason).inc()
                 answer = refused.answer
             except Exception:
                 log.exception("The server itself failed")
                 answer = error_answer(500, scoring.INTERNAL_ERROR)
             trace.answered(answer.status)
-        return replace(answer, headers=(*answer.headers, *ids.headers()))
+        return answer
+
+    def _specification(self, request: Request) -> Answer:
+        try:
+            self._access.check(request)
+            if self._swagger is None:
+                raise refusals.not_ready(self._settings.service_name)
+        except RefusedError as refused:
+            return refused.answer
+        version = request.query.get("version")
+        return self._swagger.answer(version[0] if version else None)
 
     def _score(self, request: Request, trace: Trace) -> Answer:
         script = self._script
+        if request.method == "OPTIONS" and not self._runs_for_options(request, script):
+            return Answer(200, b"", ((RUN_FAILED, "False"),), _HTML)
         if request.method not in (script.inputs.methods if script else _METHODS):
-            if request.method == "OPTIONS":
-                return Answer(200, b"", ((RUN_FAILED, "False"),), "text/html; charset=utf-8")
-            raise _RefusedError("method", error_answer(405, "Method not allowed"))
-        self._authorize(request)
+            raise refusals.method_not_allowed()
+        self._access.check(request)
         limit = self._settings.body_limit
         if limit is not None and (request.content_length or 0) > limit:
-            raise self._too_large(limit)
-        if script is None:
-            message = f"No ready replicas for service {self._settings.service_name}."
-            raise _RefusedError("starting", error_answer(503, message, _RETRY_SOON, close=True))
+            raise refusals.body_too_large(limit)
         try:
             with self._slots.place():
+                script = script or self._script_in_time()
                 call = self._call(script, request)
                 began = time.perf_counter()
                 with trace.part("queue"):
                     self._slots.take()
         except OverloadedError:
-            message = f"Too many requests for service {self._settings.service_name} (overloaded)"
-            # A new connection may reach another replica; this one would come back here.
-            refusal = error_answer(503, message, _RETRY_SOON, close=True)
-            raise _RefusedError("overloaded", refusal) from None
+            raise refusals.overloaded(self._settings.service_name) from None
+        except ClosedError:
+            raise refusals.not_ready(self._settings.service_name) from None
         self._metrics.queue_seconds.observe(time.perf_counter() - began)
+
+        def in_script() -> Any:
+            return self._script_thread.in_script(call)
 
         def score() -> Answer:
             with self._metrics.run_seconds.time(), trace.part("run"):
-                return scoring.score(call, self._settings.front_end)
+                return scoring.score(in_script, self._settings.front_end)
 
-        return self._calls.answer(score)
-
-    def _authorize(self, request: Request) -> None:
-        if self._authorization is None:
-            return
         try:
-            why = self._authorization.refusal(request.headers.get("authorization"))
-        except IssuerUnknownError:
-            # Not 401: the client's token may be good.
-            refusal = error_answer(503, "No token can be checked yet.", _RETRY_SOON, close=True)
-            raise _RefusedError("issuer", refusal) from None
-        if why:
-            reason = "token" if self._settings.asks_for_token else "key"
-            raise _RefusedError(reason, error_answer(401, why, ("WWW-Authenticate", "Bearer")))
+            return self._calls.answer(score)
+        except ClosedError:
+            raise refusals.not_ready(self._settings.service_name) from None
+
+    def _script_in_time(self) -> EntryScript:
+        """Return the script once `init()` has ended; a request waits for that as long as for a slot."""
+        self._script_known.wait(self._settings.queue_wait_seconds)
+        if self._script is None:
+            raise refusals.not_ready(self._settings.service_name)
+        return self._script
+
+    def _runs_for_options(self, request: Request, script: EntryScript | None) -> bool:
+        """Whether `run()` gets this OPTIONS request: as in v1 where it is given every request.
+
+        With the front end a browser's preflight, which cannot carry a key, is never refused for want of one,
+        and `run()` is not called by those who may not score.
+        """
+        if script is None or "OPTIONS" not in script.inputs.methods:
+            return False
+        if self._settings.front_end == "none":
+            return True
+        preflight = "access-control-request-method" in request.headers
+        return not (preflight and self._settings.cors_origins) and self._access.admits(request)
 
     def _call(self, script: EntryScript, request: Request) -> Callable[[], Any]:
         try:
             return script.call(request, request.read_body())
         except BodyTooLargeError:
-            raise self._too_large(self._settings.body_limit) from None
+            raise refusals.body_too_large(self._settings.body_limit) from None
         except BodyUnreadableError:
-            answer = error_answer(400, "The request's body did not arrive completely.", close=True)
-            raise _RefusedError("body", answer) from None
+            raise refusals.body_incomplete() from None
         except InputError as error:
-            raise _RefusedError("body", error_answer(error.status, str(error))) from None
-
-    def _too_large(self, limit: int | None) -> _RefusedError:
-        answer = error_answer(
-            413, f"The request's body is larger than the limit of {limit} bytes.", close=True
-        )
-        return _RefusedError("size", answer)
-
-
-def _authorization(settings: Settings) -> Authorization | None:
-    """Return who knows whether a request may score; None where all may."""
-    if settings.asks_for_token:
-        # Only here: cryptography is memory that other services do not need.
-        from gpu_inference_runtime.tokens import tokens
-
-        return tokens(settings)
-    return Keys(settings.keys_directory) if settings.keys_directory else None
+            raise refusals.body_unusable(error.status, str(error)) from None

@@ -11,6 +11,8 @@ from typing import Any
 from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
+from gpu_inference_runtime import protocol_errors
+
 # How long a client may send nothing in the middle of a request, or take nothing of its answer, seconds.
 _STALL_SECONDS = 30.0
 # How long, and for how many bytes, a client may go on sending a body that was refused.
@@ -138,6 +140,10 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         if not goes_on:
             util.close_graceful(conn.sock, _LINGER_SECONDS, _LINGER_BYTES)
         return goes_on
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002
+        """Answer a request that is not proper HTTP."""
+        protocol_errors.refuse(client, exc)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
         """Take a connection back from the pool: closed ones are only counted."""
