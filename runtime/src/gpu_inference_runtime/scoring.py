@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gpu_inference_runtime.messages import RUN_FAILED, Answer, error_answer, json_answer
+from gpu_inference_runtime import results
+from gpu_inference_runtime.inputs import InputError
+from gpu_inference_runtime.messages import RUN_FAILED, Answer, error_answer
+from gpu_inference_runtime.responses import is_response, response_answer
 from gpu_inference_runtime.settings import FrontEnd
 
 SCRIPT_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
@@ -17,10 +20,19 @@ INTERNAL_ERROR = "An unexpected internal error occurred. Check the logs for more
 log = logging.getLogger("gpu_inference")
 
 
-def score(call: Callable[[], Any], front_end: FrontEnd) -> Answer:
+def score(
+    call: Callable[[], Any],
+    front_end: FrontEnd,
+    client_fault: Callable[[BaseException], str | None] = lambda _: None,
+) -> Answer:
     """Make the call of `run()` and return the answer; nothing that the script does makes this raise.
 
     Its result is encoded here, right after the call: the script may change the object in its next call.
+
+    Args:
+        call: makes it, on the script's thread; returns what `run()` returns.
+        front_end: whose answers to give.
+        client_fault: returns what the client did wrong, where an error of the call comes from that; else None.
     """
     # What clients saw of a failing script: azureml-fe turned the server's own 500 into 502.
     failure_status = 502 if front_end == "azureml" else 500
@@ -28,15 +40,28 @@ def score(call: Callable[[], Any], front_end: FrontEnd) -> Answer:
     try:
         result = call()
     # SystemExit and KeyboardInterrupt included: the request has failed, the service has not.
-    except BaseException:
+    except BaseException as error:
+        if front_end == "azureml" and (fault := client_fault(error)):
+            # Not the traceback, whose last line often quotes the body.
+            log.warning("The request was not what run() takes: %s", type(error).__name__)
+            return error_answer(400, fault)
         log.exception("Encountered Exception in run()")
         return error_answer(failure_status, SCRIPT_FAILED, run_failed=True)
     spent = ("x-ms-run-fn-exec-ms", _milliseconds(began))
     try:
-        return json_answer(200, {} if result is None else result, (RUN_FAILED, "False"), spent)
+        if is_response(result):
+            return response_answer(result, front_end, spent)
+        return Answer(200, results.encode(result), ((RUN_FAILED, "False"), spent))
     except Exception:
         log.exception("run() returned a %s that has no JSON form", type(result).__name__)
         return error_answer(failure_status, INTERNAL_ERROR)
+
+
+def refused_input(error: InputError, front_end: FrontEnd) -> Answer:
+    """Return the answer to a request whose body or parameters cannot be given to `run()`."""
+    if front_end == "azureml" or error.foreseen:
+        return error_answer(error.status, str(error))
+    return error_answer(500, INTERNAL_ERROR)
 
 
 def timeout_answer(timeout_ms: int, front_end: FrontEnd) -> Answer:

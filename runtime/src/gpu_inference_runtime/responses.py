@@ -1,0 +1,51 @@
+"""Answers from Flask's `Response`, which `run()` may return, and `AMLResponse`, which is one.
+
+Flask is not imported for this: where `run()` returns such an object, the script has imported it.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from gpu_inference_runtime.messages import RUN_FAILED, Answer
+from gpu_inference_runtime.settings import FrontEnd
+
+
+def is_response(result: object) -> bool:
+    """Whether `run()` returned a whole response, Flask's or Werkzeug's, instead of content."""
+    module: Any = sys.modules.get("werkzeug.wrappers.response")
+    return module is not None and isinstance(result, module.Response)
+
+
+def response_answer(response: Any, front_end: FrontEnd, *headers: tuple[str, str]) -> Answer:
+    """Return a response as it is, with headers added; a streamed one stays so, and begins at once.
+
+    Of the script's headers only Content-Length may be lost: the front end counts a whole body itself.
+    """
+    given = [(name, str(value)) for name, value in response.headers.items()]
+    status = int(response.status_code)
+    if status >= 500:
+        given = [pair for pair in given if pair[0].lower() != RUN_FAILED]
+        given.append((RUN_FAILED, "True"))
+    # azureml-fe told clients a model's own 500 as 502, and passed all others on.
+    if status == 500 and front_end == "azureml":
+        status = 502
+    types = [value for name, value in given if name.lower() == "content-type"]
+    if len(types) == 1:
+        given = [pair for pair in given if pair[0].lower() != "content-type"]
+    if response.is_streamed:
+        body: bytes | Iterator[bytes] = _parts(response)
+    else:
+        given = [pair for pair in given if pair[0].lower() != "content-length"]
+        body = b"".join(response.iter_encoded())
+        response.close()
+    content_type = types[0] if len(types) == 1 else None
+    return Answer(status, body, (*given, *headers), content_type)
+
+
+def _parts(response: Any) -> Iterator[bytes]:
+    """Yield a streamed body; at its end, or where nobody wants more of it, close what it comes from."""
+    try:
+        yield from response.iter_encoded()
+    finally:
+        response.close()
