@@ -1,0 +1,51 @@
+"""Tells in which lines two answers differ, once what differs from one request to the next is left out."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from tests.runtime.differential.exchange import Reply
+from tests.runtime.differential.wanted_differences import EVERYWHERE
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_MILLISECONDS = re.compile(r"\d+\.\d{3}")
+_LONGEST_BODY = 2000
+
+
+def lines(reply: Reply, folder: Path) -> list[str]:
+    """Return an answer as lines: status, headers, body. Ids become their number, times and folders a word."""
+    ids: dict[str, str] = {}
+
+    def number(match: re.Match[str]) -> str:
+        return ids.setdefault(match[0], f"<id {len(ids) + 1}>")
+
+    found = [f"status: {reply.status}"]
+    for name, value in reply.headers:
+        if name == "Date":
+            value = "<date>"
+        elif name == "x-ms-run-fn-exec-ms" and _MILLISECONDS.fullmatch(value):
+            value = "<ms>"
+        found.append(f"{name}: {_UUID.sub(number, value)}")
+    text = reply.body.decode("latin-1").replace(str(folder), "{root}")
+    found.append(f"body: {_UUID.sub(number, text)}")
+    return found
+
+
+def differences(incumbent: list[str], ours: list[str]) -> list[str]:
+    """Return the lines of the incumbent's answer that ours lacks (-), then those that only ours has (+)."""
+    before, after = Counter(incumbent), Counter(ours)
+    gone, come = [*(before - after).elements()], [*(after - before).elements()]
+    for theirs, own, _ in EVERYWHERE:
+        if theirs in gone and any(re.fullmatch(own, line) for line in come):
+            gone.remove(theirs)
+            come.remove(next(line for line in come if re.fullmatch(own, line)))
+    if any(line.startswith("body: ") for line in gone):
+        # Its length says nothing more.
+        gone, come = (
+            [line for line in each if not line.startswith("Content-Length: ")] for each in (gone, come)
+        )
+    return [_short(f"-{line}") for line in gone] + [_short(f"+{line}") for line in come]
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= _LONGEST_BODY else f"{line[:_LONGEST_BODY]}… ({len(line)} characters)"
