@@ -59,6 +59,6 @@ def body_incomplete() -> RefusedError:
     return RefusedError("body", error_answer(400, message, close=True))
 
 
-def body_unusable(status: int, message: str) -> RefusedError:
+def body_unusable(answer: Answer) -> RefusedError:
     """The script cannot be given what the client sent."""
-    return RefusedError("body", error_answer(status, message))
+    return RefusedError("body", answer)

@@ -12,7 +12,7 @@ from typing import Any
 from gpu_inference_runtime import refusals, scoring
 from gpu_inference_runtime.access import Access
 from gpu_inference_runtime.calls import Calls
-from gpu_inference_runtime.entry_script import EntryScript
+from gpu_inference_runtime.entry_script import Call, EntryScript
 from gpu_inference_runtime.inputs import InputError
 from gpu_inference_runtime.messages import (
     RUN_FAILED,
@@ -170,11 +170,11 @@ class ScoringService:
         self._metrics.queue_seconds.observe(time.perf_counter() - began)
 
         def in_script() -> Any:
-            return self._script_thread.in_script(call)
+            return self._script_thread.in_script(call.make)
 
         def score() -> Answer:
             with self._metrics.run_seconds.time(), trace.part("run"):
-                return scoring.score(in_script, self._settings.front_end)
+                return scoring.score(in_script, self._settings.front_end, call.client_fault)
 
         try:
             return self._calls.answer(score)
@@ -201,7 +201,7 @@ class ScoringService:
         preflight = "access-control-request-method" in request.headers
         return not (preflight and self._settings.cors_origins) and self._access.admits(request)
 
-    def _call(self, script: EntryScript, request: Request) -> Callable[[], Any]:
+    def _call(self, script: EntryScript, request: Request) -> Call:
         try:
             return script.call(request, request.read_body())
         except BodyTooLargeError:
@@ -209,4 +209,5 @@ class ScoringService:
         except BodyUnreadableError:
             raise refusals.body_incomplete() from None
         except InputError as error:
-            raise refusals.body_unusable(error.status, str(error)) from None
+            answer = scoring.refused_input(error, self._settings.front_end)
+            raise refusals.body_unusable(answer) from None
