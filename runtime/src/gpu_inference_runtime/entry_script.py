@@ -179,7 +179,9 @@ def _inputs(run: Callable[..., Any]) -> tuple[Inputs, bool]:
     log.info("run() is not decorated and gets the body as a string")
     for parameter in parameters[1:]:
         if parameter.default is inspect.Parameter.empty:
-            log.warning("run() has a parameter %r that nothing gives a value: each call will fail", parameter.name)
+            log.warning(
+                "run() has a parameter %r that nothing gives a value: each call fails", parameter.name
+            )
     return TextInputs(names[0]), takes_headers
 
 

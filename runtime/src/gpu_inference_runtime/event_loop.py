@@ -1,4 +1,4 @@
-"""Awaits what `async def init` and `async def run` return, on one event loop that lives as long as the process.
+"""Awaits what `async def init` and `async def run` return, on one event loop for the life of the process.
 
 One loop, because clients and locks that `init()` makes belong to the loop on which they were made.
 """

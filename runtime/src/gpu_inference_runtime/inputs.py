@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from gpu_inference_runtime.messages import Request
 
-# What str(list(row)) writes for a row of an array, since numpy 2: the way in which v1's samples build a body.
-_NUMPY_SCALAR = re.compile(rb"\bnp\.(?:float|int|uint|bool|str|longdouble|complex)\w*\(|\bnp\.(?:True|False)_\b")
+# What str(list(row)) writes for a row of an array since numpy 2; v1's samples build a body so.
+_NUMPY_SCALAR = re.compile(rb"\bnp\.(?:(?:float|int|uint|str|longdouble)\w*\(|True_|False_)")
 _NUMPY_FAULT = (
     "The body holds numpy scalars in Python's notation (as in np.float64(0.5)), which is not JSON: "
     "str(list(row)) writes them since numpy 2. Build the body with json.dumps() of row.tolist()."

@@ -1,7 +1,7 @@
 """The JSON text of what `run()` returned.
 
-What `json.dumps` can write is written as it would, byte for byte, as v1's server did. What it cannot write, and
-v1's server answered with 500, gets its obvious form here; docs/entry-scripts.md has the table.
+What `json.dumps` can write is written so, byte for byte as by v1's server. What it cannot write, and v1's
+server answered with 500, gets its obvious form; docs/entry-scripts.md has the table.
 No library is imported for this: a value of a library's type means that the script has imported it.
 """
 
@@ -9,7 +9,7 @@ import dataclasses
 import json
 import sys
 from base64 import b64encode
-from collections.abc import Mapping, MappingView, Sequence, Set
+from collections.abc import Mapping, Sequence, Set, ValuesView
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -95,7 +95,8 @@ def _of_pydantic(value: Any) -> Any:
     pydantic: Any = sys.modules.get("pydantic")
     if not isinstance(value, getattr(pydantic, "BaseModel", ())):
         return NotImplemented
-    return value.model_dump() if hasattr(value, "model_dump") else value.dict()
+    model: Any = value
+    return model.model_dump() if hasattr(model, "model_dump") else model.dict()
 
 
 def _of_python(value: Any) -> Any:
@@ -115,9 +116,9 @@ def _of_python(value: Any) -> Any:
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, Set) and not isinstance(value, MappingView):
+    if isinstance(value, (set, frozenset)):
         return _in_order(value)
-    return list(value) if isinstance(value, (Sequence, MappingView)) else NotImplemented
+    return list(value) if isinstance(value, (Sequence, Set, ValuesView)) else NotImplemented
 
 
 def _text(value: bytes) -> str:

@@ -32,7 +32,7 @@ def score(
     Args:
         call: makes it, on the script's thread; returns what `run()` returns.
         front_end: whose answers to give.
-        client_fault: returns what the client did wrong, where an error of the call comes from that; else None.
+        client_fault: returns what the client did wrong, where an error of the call comes from that.
     """
     # What clients saw of a failing script: azureml-fe turned the server's own 500 into 502.
     failure_status = 502 if front_end == "azureml" else 500
