@@ -3,8 +3,11 @@
 import os
 import signal
 import sys
+from pathlib import Path
 
+from gpu_inference_runtime.log_setup import configure_logging
 from gpu_inference_runtime.settings import SettingsError, load_settings
+from gpu_inference_runtime.startup import announce, enter_app_root
 
 
 def main() -> int:
@@ -16,15 +19,25 @@ def main() -> int:
     # gunicorn handles it from its own start on. Until then the kernel would withhold it from a container's
     # first process, and the pod would only end when its whole grace period is over.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    leave_working_directory_off_the_path()
     try:
         settings = load_settings(sys.argv[1:], os.environ)
+        enter_app_root(settings)
+        configure_logging(settings)
     except SettingsError as error:
         print(f"gpu-inference-server: {error}", file=sys.stderr)
         return 1
+    announce(settings, os.environ)
     # Only now: a wrong setting is told before Flask and gunicorn are imported.
     from gpu_inference_runtime.server import serve
 
     return serve(settings)
+
+
+def leave_working_directory_off_the_path() -> None:
+    """Undo what `python -m` does: no file of the user's must hide a package. The app root comes last."""
+    if not sys.flags.safe_path and sys.path[0] == str(Path.cwd()):
+        del sys.path[0]
 
 
 if __name__ == "__main__":

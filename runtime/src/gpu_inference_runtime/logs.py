@@ -1,10 +1,9 @@
-"""The log: v1's line format on standard output, in UTC, with the request's id in the lines of a request."""
+"""What the log's lines have in common: the request's id, v1's loggers, and `print()` as one of them."""
 
 import builtins
 import functools
 import logging
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -34,34 +33,18 @@ def current_request_id() -> str:
     return _request_id.get()
 
 
-class _Formatter(logging.Formatter):
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname).1s [%(process)d] %(name)s - %(request)s%(message)s")
-        self.converter = time.gmtime
-
-    def format(self, record: logging.LogRecord) -> str:
-        request_id = _request_id.get()
-        record.request = f"[{request_id}] " if request_id else ""
-        return super().format(record)
-
-
-def configure_logging() -> None:
-    """Send everything that is logged, by us, by gunicorn and by scripts, to standard output."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_Formatter())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
-
-
 def print_to_log() -> None:
-    """Make `print()` to standard output write log lines; printing to any other stream stays as it is."""
+    """Make `print()` to standard output write log lines; printing to any other stream stays as it is.
+
+    A stream that the script puts in the place of standard output (`contextlib.redirect_stdout`) is another.
+    """
+    standard_output = sys.stdout
 
     @functools.wraps(_write_to_stream)
     def logged_print(
         *values: object, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
     ) -> None:
-        if file is None or file is sys.stdout:
+        if (sys.stdout if file is None else file) is standard_output:
             _PRINT.info("%s", (" " if sep is None else sep).join(map(str, values)))
         else:
             _write_to_stream(*values, sep=sep, end=end, file=file, flush=flush)
