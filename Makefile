@@ -12,7 +12,7 @@ WORKERS ?= 2
 # Live tests that look at the whole host for what they left behind, so that nothing may run beside them.
 WHOLE_HOST := tests/live/test_cluster_life.py tests/live/test_cluster_pods.py tests/live/test_images.py
 
-.PHONY: help setup demo down test test-offline test-live lint format generate package images lock clean
+.PHONY: help browser setup demo down test test-offline test-live lint format generate package images lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | column -t -s "$$(printf '\t')"
@@ -23,7 +23,10 @@ help: ## List the targets
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e harness -e runtime
 	@touch $@
 
-setup: .venv/.installed ## Install all that is needed: Python packages, Debian packages, the cluster's programs (as root)
+browser: .venv/.installed # Chromium, for the tests of the page at /docs (as root, where it is missing)
+	@$(BIN)/python -m tests.browser
+
+setup: browser ## Install all that is needed: Python packages, Debian packages, the cluster's programs (as root)
 	$(BIN)/gpu-inference cluster setup
 
 demo: setup ## From nothing to handwritten digits scored on a real cluster; leaves the service running
@@ -34,13 +37,16 @@ down: .venv/.installed ## Remove every cluster that the demo and the tests broug
 
 test: lint test-offline test-live ## Run every check and every test, on a cluster of the tests' own
 
-test-offline: .venv/.installed ## Run the tests that need no cluster (about a minute)
+test-offline: browser ## Run the tests that need no cluster (about a minute)
 	$(BIN)/python -m pytest -n $(WORKERS) $(OFFLINE_TESTS)
 
 test-live: setup ## Run the tests on a real cluster that they bring up and remove (as root)
 	$(BIN)/python -m pytest $(WHOLE_HOST)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/live \
 	  $(addprefix --ignore=,$(WHOLE_HOST))
+
+soak: .venv/.installed ## Fuzz and load the runtime for long: SOAK_SECONDS (600) each part, SOAK_REQUESTS (100000) of each kind, from SOAK_SEED
+	$(BIN)/python -m pytest -n $(WORKERS) tests/soak
 
 lint: .venv/.installed ## Check style, formatting, types, and that generated files are up to date
 	$(BIN)/ruff check $(CHECKED)
@@ -65,11 +71,12 @@ images: .venv/.installed ## List every image of the default render: what a clust
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+FRAMEWORKS := $(patsubst runtime/requirements-%.in,%,$(wildcard runtime/requirements-*.in))
 lock: .venv/.installed ## Pin all Python dependencies anew after a change of a pyproject.toml or a requirements*.in
 	$(COMPILE) tests/requirements.in harness/pyproject.toml runtime/pyproject.toml -o tests/requirements.lock
 	$(COMPILE) harness/pyproject.toml -c tests/requirements.lock -o harness/requirements.lock
 	$(COMPILE) runtime/pyproject.toml -c tests/requirements.lock -o runtime/requirements.lock
-	for framework in tensorflow-cpu tensorflow-gpu; do \
+	for framework in $(FRAMEWORKS); do \
 	  $(COMPILE) runtime/requirements-$$framework.in -c tests/requirements.lock \
 	    -o runtime/requirements-$$framework.lock || exit; \
 	done

@@ -25,7 +25,7 @@ from inference_schema.schema_decorators import input_schema, output_schema
 def init(): pass
 @input_schema("rows", NumpyParameterType(np.array([[1.5, 2.5]]), enforce_shape=False))
 @input_schema("name", StandardPythonParameterType("a name"))
-@output_schema(StandardPythonParameterType([4.0]))
+@output_schema(StandardPythonParameterType({"shape": [1, 2], "name": "a name"}))
 def run(rows, name="none"):
     return {"shape": list(rows.shape), "name": name}
 """

@@ -1,7 +1,7 @@
 """Bytes to a server over a real socket; what comes back is read by a parser that takes only sound HTTP."""
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import h11
@@ -36,12 +36,12 @@ def exchange(port: int, pieces: Sequence[bytes]) -> bytes:
             connection.shutdown(socket.SHUT_WR)
         except (BrokenPipeError, ConnectionResetError):
             pass
-        return b"".join(_until_end(connection))
+        return rest_of(connection)
 
 
-def _until_end(connection: socket.socket) -> Iterator[bytes]:
-    while part := connection.recv(65536):
-        yield part
+def rest_of(connection: socket.socket) -> bytes:
+    """Return all that still comes until the server closes."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def answers(received: bytes, methods: Sequence[str]) -> list[WireAnswer]:
