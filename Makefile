@@ -29,7 +29,8 @@ browser: .venv/.installed # Chromium, for the tests of the page at /docs (as roo
 setup: browser ## Install all that is needed: Python packages, Debian packages, the cluster's programs (as root)
 	$(BIN)/gpu-inference cluster setup
 
-demo: setup ## From nothing to handwritten digits scored on a real cluster; leaves the service running
+demo: .venv/.installed ## From nothing to handwritten digits scored on a real cluster; leaves the service running
+	$(BIN)/gpu-inference cluster setup
 	$(BIN)/python model-samples/mnist-tf/demo.py
 
 down: .venv/.installed ## Remove every cluster that the demo and the tests brought up

@@ -107,7 +107,7 @@ def score_digits(service: Service) -> str:
 
 def what_next(service: Service, kubeconfig: Path) -> str:
     """Return the commands to use the service that the demo leaves running."""
-    request = shlex.quote(os.path.relpath(HERE / "sample-requests" / "7.json"))
+    request = shlex.quote(os.path.relpath(HERE / "src" / "sample-requests" / "7.json"))
     programs = f"{Path(sys.executable).parent}:{kubectl().parent}"
     return f"""\
 The service goes on running. For the commands below, first:
@@ -117,6 +117,8 @@ Call it:
   key=$(kubectl get secret {SERVICE}-keys --template '{{{{.data.primaryKey | base64decode}}}}')
   curl -H "Authorization: Bearer $key" -H "Content-Type: application/json" \\
     --data @{request} {service.scoring_uri}
+Draw a digit, in a browser that reaches this machine (the page asks for a key):
+  {service.scoring_uri.removesuffix("/score")}/docs
 Its keys:
   gpu-inference keys show {SERVICE}
 Its pods:

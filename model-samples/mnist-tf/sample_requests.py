@@ -1,4 +1,4 @@
-"""Writes sample-requests/: one real digit of each kind as a request's body, and the answers to expect.
+"""Writes src/sample-requests/: one real digit of each kind as a request's body, and the answers to expect.
 
 Needs numpy. The files are in the repository; run this after a change here, or to get more.
 """
@@ -33,9 +33,9 @@ def sample_requests(test: mnist_data.Digits) -> dict[str, str]:
 
 def main() -> int:
     """Write the files; return the exit status."""
-    parser = argparse.ArgumentParser(description="Write sample-requests/ from MNIST's test set.")
+    parser = argparse.ArgumentParser(description="Write src/sample-requests/ from MNIST's test set.")
     parser.add_argument("--data-dir", type=Path, default=mnist_data.DEFAULT_FOLDER, help="MNIST's four files")
-    parser.add_argument("--into", type=Path, default=HERE / "sample-requests", help="where they go")
+    parser.add_argument("--into", type=Path, default=HERE / "src" / "sample-requests", help="where they go")
     chosen = parser.parse_args()
     try:
         files = sample_requests(mnist_data.load_test(chosen.data_dir))

@@ -24,12 +24,12 @@ def digits() -> mnist_data.Digits:
 
 
 def test_the_sample_requests_are_what_their_script_makes_of_mnist(digits: mnist_data.Digits) -> None:
-    kept = {path.name: path.read_text() for path in (SAMPLE / "sample-requests").iterdir()}
+    kept = {path.name: path.read_text() for path in (SAMPLE / "src" / "sample-requests").iterdir()}
     assert kept == sample_requests.sample_requests(digits)
 
 
 def test_there_is_a_request_for_each_digit_and_its_answer_is_that_digit() -> None:
-    expected = json.loads((SAMPLE / "sample-requests" / "expected.json").read_text())
+    expected = json.loads((SAMPLE / "src" / "sample-requests" / "expected.json").read_text())
     assert expected == {f"{digit}.json": [digit] for digit in range(10)}
 
 

@@ -200,3 +200,5 @@ def test_a_user_who_is_not_root_cannot_install(tmp_path: Path) -> None:
     apt = _program(tmp_path / "apt-get")
     with pytest.raises(GpuInferenceError, match=r"only root can install them\.\n  sudo .*cluster setup"):
         debian.install(["runc"], Silent(), user=1000, apt=str(apt))
+    with pytest.raises(GpuInferenceError, match=r"\n  sudo .* python -m tests\.browser$"):
+        debian.install(["chromium"], Silent(), user=1000, apt=str(apt), command="python -m tests.browser")

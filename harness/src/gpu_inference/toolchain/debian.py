@@ -24,8 +24,21 @@ def install_missing(progress: Progress) -> list[str]:
     return missing
 
 
-def install(packages: list[str], progress: Progress, user: int | None = None, apt: str = "apt-get") -> None:
+def install(
+    packages: list[str],
+    progress: Progress,
+    user: int | None = None,
+    apt: str = "apt-get",
+    command: str = "gpu-inference cluster setup",
+) -> None:
     """Install packages by name, asking nothing and taking nothing that is merely recommended.
+
+    Args:
+        packages: their names.
+        progress: shows what goes on.
+        user: who this is; 0 is root.
+        apt: the program.
+        command: what root would have to run instead.
 
     Raises:
         GpuInferenceError: there is no apt, this is not root, or apt fails.
@@ -38,7 +51,7 @@ def install(packages: list[str], progress: Progress, user: int | None = None, ap
     if (os.geteuid() if user is None else user) != 0:
         raise GpuInferenceError(
             f"Not installed: {', '.join(packages)}; and only root can install them.",
-            'sudo -E env "PATH=$PATH" gpu-inference cluster setup',
+            f'sudo -E env "PATH=$PATH" {command}',
         )
     # Another apt may be at work, as it is on a machine that has just started.
     patiently = [apt, "-o", "DPkg::Lock::Timeout=300"]
