@@ -1,7 +1,7 @@
 """Brings `azureml.contrib.services.aml_request` and `aml_response` to entry scripts, always our own.
 
-They win over installed ones, as in v1's server, since `@rawhttp` has to reach this server. Newer scripts import
-them from that server's package, `azureml_inference_server_http.api`: by that name they are the same modules.
+They win over installed ones, as in v1's server, since `@rawhttp` has to reach this server. Newer scripts
+import them from `azureml_inference_server_http.api`: by that name they are the same modules.
 """
 
 import importlib

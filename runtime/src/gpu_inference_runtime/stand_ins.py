@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from gpu_inference_runtime import joblib_alias, shims, torch_pickles
+from gpu_inference_runtime import contrib_services, joblib_alias, shims, torch_pickles
 from gpu_inference_runtime.settings import Settings
 
 # Each stand-in of the folder `shims`, by the file that it would have in the real package.
@@ -17,6 +17,7 @@ _PACKAGES = {
 def offer() -> None:
     """Let scripts find them from now on; called before the script is imported, on whatever thread."""
     shims.offer()
+    contrib_services.offer()
     joblib_alias.offer()
     torch_pickles.allow()
 
@@ -26,6 +27,7 @@ def in_effect(settings: Settings) -> Iterator[str]:
     for name, file in _PACKAGES.items():
         if not _installed(file, settings):
             yield f"{name}, since {name.rpartition('.')[0]} is not installed"
+    yield "azureml.contrib.services (rawhttp, AMLRequest, AMLResponse), whatever is installed"
     if joblib_alias.is_needed():
         yield "sklearn.externals.joblib is joblib, since this scikit-learn has none of its own"
     if torch_pickles.is_needed():
