@@ -11,8 +11,14 @@ from gpu_inference_runtime.script_thread import ScriptThread
 PATIENCE = 60
 
 
-def test_all_calls_run_on_one_thread_in_order() -> None:
+def serving() -> ScriptThread:
     script = ScriptThread()
+    script.serve_in_background()
+    return script
+
+
+def test_all_calls_run_on_one_thread_in_order() -> None:
+    script = serving()
     seen: list[int] = []
 
     def note(number: int) -> int:
@@ -26,7 +32,7 @@ def test_all_calls_run_on_one_thread_in_order() -> None:
 
 def test_a_call_sees_the_context_of_who_submitted_it() -> None:
     variable: ContextVar[str] = ContextVar("variable", default="none")
-    script = ScriptThread()
+    script = serving()
     token = variable.set("mine")
     future = script.submit(variable.get)
     variable.reset(token)
@@ -35,7 +41,7 @@ def test_a_call_sees_the_context_of_who_submitted_it() -> None:
 
 
 def test_a_call_that_raises_or_exits_does_not_end_the_thread() -> None:
-    script = ScriptThread()
+    script = serving()
 
     def leave() -> None:
         raise SystemExit(3)
@@ -46,7 +52,7 @@ def test_a_call_that_raises_or_exits_does_not_end_the_thread() -> None:
 
 
 def test_a_call_cancelled_while_it_waits_never_runs() -> None:
-    script = ScriptThread()
+    script = serving()
     go = threading.Event()
     started = threading.Event()
     ran: list[str] = []

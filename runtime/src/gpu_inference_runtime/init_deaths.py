@@ -5,8 +5,6 @@ else would tell that the service can never get ready.
 """
 
 import logging
-import mmap
-from typing import Any
 
 from gunicorn.errors import HaltServer
 
@@ -26,20 +24,13 @@ class InitDeaths:
     def __init__(self, exit_status: int) -> None:
         self._exit_status = exit_status
         self._deaths = 0
-        # One byte in memory that the worker, a fork, shares: whether its end would be none in init().
-        self._past_init = mmap.mmap(-1, 1)
 
-    def past_init(self) -> None:
-        """Note, in the worker, that `init()` has ended or is no longer wanted. Takes no lock."""
-        self._past_init[0] = 1
-
-    def worker_ended(self, arbiter: Any, worker: Any) -> None:  # noqa: ARG002  (gunicorn's hook `child_exit`)
-        """Count the worker that has ended, in the parent.
+    def worker_ended(self, past_init: bool) -> None:
+        """Count a worker that has ended.
 
         Raises:
             HaltServer: it was one too many; gunicorn then ends with the exit status.
         """
-        past_init, self._past_init[0] = self._past_init[0], 0
         self._deaths = 0 if past_init else self._deaths + 1
         if self._deaths >= MOST_DEATHS:
             log.error(

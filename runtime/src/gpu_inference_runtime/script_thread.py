@@ -1,34 +1,42 @@
-"""The one thread on which everything of the user's runs, one call after the other.
+"""The thread on which everything of the user's runs, one call after the other: the process' main thread.
 
-Scripts were written for a server that never overlapped calls, and some libraries (TensorFlow 1's default
-graph, sqlite3) tie what `init()` makes to the thread that made it.
+Scripts were written for a server that did it so. They set signal handlers, which Python allows there alone,
+and some libraries (TensorFlow 1's default graph, sqlite3) tie what `init()` makes to the thread that made it.
 """
 
 import contextvars
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from gpu_inference_runtime.interrupts import Interrupts
+
 T = TypeVar("T")
+
+log = logging.getLogger("gpu_inference")
 
 
 class ScriptThread:
-    """Runs calls in the order in which they were submitted.
+    """Runs calls in the order in which they were submitted, on the thread that calls `serve`.
 
-    The thread is a daemon: a call that never ends does not keep the process from ending.
+    Args:
+        after_call: called after each of them, on the same thread.
     """
 
-    def __init__(self) -> None:
-        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
-        self._busy = False
-        threading.Thread(target=self._serve, name="script", daemon=True).start()
+    def __init__(self, after_call: Callable[[], None] = lambda: None) -> None:
+        self._after_call = after_call
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._running: set[Future[Any]] = set()
+        self._interrupts = Interrupts()
+        self._here = threading.local()
 
     @property
     def busy(self) -> bool:
         """Whether a call is running now."""
-        return self._busy
+        return bool(self._running)
 
     def submit(self, call: Callable[[], T]) -> "Future[T]":
         """Queue a call; it sees the submitter's context variables (the request id of the log lines)."""
@@ -37,18 +45,46 @@ class ScriptThread:
         self._calls.put((future, lambda: context.run(call)))
         return future
 
-    def _serve(self) -> None:
+    def in_script(self, function: Callable[[], T]) -> T:
+        """Run the script's own code, as part of a call: what `interrupt` may end with a TimeoutError."""
+        return self._interrupts.run(self._here.future, function)
+
+    def interrupt(self, future: "Future[Any]") -> None:
+        """End a call while it is in the script's code. It may go on: native code, or a handler, can."""
+        self._interrupts.interrupt(future)
+
+    def serve(self) -> None:
+        """Make the calls on this thread until `stop`."""
         while True:
-            future, call = self._calls.get()
-            if not future.set_running_or_notify_cancel():
-                continue
-            self._busy = True
             try:
-                result = call()
-            # A script that calls sys.exit() in run() has failed one request; it does not end the thread.
-            except BaseException as error:
-                self._busy = False
-                future.set_exception(error)
-            else:
-                self._busy = False
-                future.set_result(result)
+                job = self._calls.get()
+                if job is None:
+                    return
+                self._make(*job)
+            except BaseException:
+                # Between two calls only a signal handler of the script's can raise.
+                log.exception("A signal handler of the script has failed")
+
+    def serve_in_background(self) -> None:
+        """Make calls on one more thread, so that they overlap. It does not keep the process from ending."""
+        threading.Thread(target=self.serve, name="script", daemon=True).start()
+
+    def stop(self) -> None:
+        """End `serve` on one thread when it has nothing left to do."""
+        self._calls.put(None)
+
+    def _make(self, future: "Future[Any]", call: Callable[[], Any]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        self._here.future = future
+        self._running.add(future)
+        try:
+            result = call()
+        # A script that calls sys.exit() in run() has failed one request; it does not end the thread.
+        except BaseException as error:
+            self._running.discard(future)
+            future.set_exception(error)
+        else:
+            self._running.discard(future)
+            future.set_result(result)
+        self._after_call()

@@ -4,32 +4,38 @@ import faulthandler
 import logging
 import math
 import os
+import shutil
 import socket
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
+from prometheus_client.multiprocess import mark_process_dead
 
-from gpu_inference_runtime import __version__, shims
+from gpu_inference_runtime import stand_ins
 from gpu_inference_runtime.entry_script import EntryScriptError, load_entry_script
 from gpu_inference_runtime.init_deaths import InitDeaths
 from gpu_inference_runtime.listening import listen_everywhere
-from gpu_inference_runtime.logs import ACCESS, configure_logging, print_to_log, request_id_of_log_lines
-from gpu_inference_runtime.management import serve_management
+from gpu_inference_runtime.logs import ACCESS, print_to_log, request_id_of_log_lines
+from gpu_inference_runtime.management import Management
 from gpu_inference_runtime.metrics import Metrics
 from gpu_inference_runtime.model_dir import describe_model_dir
 from gpu_inference_runtime.script_thread import ScriptThread
+from gpu_inference_runtime.script_worker import ScriptWorker
 from gpu_inference_runtime.service import LONGEST_QUEUE, ScoringService
 from gpu_inference_runtime.settings import Settings
 from gpu_inference_runtime.state import State
+from gpu_inference_runtime.swagger import Swagger, SwaggerFileError
 from gpu_inference_runtime.tf1 import TensorFlowMissingError, use_tensorflow_v1
 from gpu_inference_runtime.traces import Traces, traces
 from gpu_inference_runtime.web import create_app
-from gpu_inference_runtime.worker import DrainingWorker
+from gpu_inference_runtime.worker_metrics import WorkerMetrics
 
 # gunicorn ends the whole server, with the same status, when a worker ends with this one.
 BOOT_ERROR = 3
@@ -70,15 +76,26 @@ class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn has no type info
 class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has no type information
     """gunicorn's view of the service. `load` runs in the worker process; the rest in both."""
 
-    def __init__(self, settings: Settings, scoring: socket.socket, management: socket.socket) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        scoring: socket.socket,
+        management: socket.socket,
+        metrics_folder: Path | None,
+    ) -> None:
         self.settings = settings
-        self.state = State()
         self.script: ScriptThread
-        self.init_deaths = InitDeaths(BOOT_ERROR)
+        self.service: ScoringService
+        self.metrics: Metrics
         self._traces: Traces
+        self._worker: ScriptWorker
+        self._init_deaths = InitDeaths(BOOT_ERROR)
+        self._states = [State() for _ in range(settings.worker_count)]
+        self._worker_metrics = WorkerMetrics()
         # gunicorn takes it over, and keeps it when it is told to read its configuration again.
         self._scoring = scoring.detach()
         self._management = management
+        self._metrics_folder = metrics_folder
         super().__init__()
 
     def load_config(self) -> None:
@@ -87,15 +104,18 @@ class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has
         options = {
             "bind": f"fd://{self._scoring}",
             "workers": settings.worker_count,
-            "worker_class": DrainingWorker,
-            "threads": settings.max_concurrent_requests + LONGEST_QUEUE + _SPARE_THREADS,
+            "worker_class": ScriptWorker,
+            "threads": settings.slots_per_worker + LONGEST_QUEUE + _SPARE_THREADS,
             "worker_connections": _MOST_CONNECTIONS,
             "keepalive": _KEEPALIVE_SECONDS,
             "timeout": settings.worker_timeout_seconds,
             "graceful_timeout": math.ceil(settings.graceful_seconds),
             "logger_class": GunicornLogger,
             "control_socket_disable": True,
-            "child_exit": self.init_deaths.worker_ended,
+            "when_ready": self._serve_management,
+            "pre_fork": self._before_fork,
+            "post_fork": self._after_fork,
+            "child_exit": self._worker_ended,
         }
         # The heartbeat file: in memory, so that a busy disk does not make a worker look dead.
         if os.access("/dev/shm", os.W_OK):
@@ -107,18 +127,49 @@ class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has
         """Start what the worker process consists of and return the WSGI application."""
         faulthandler.enable()
         print_to_log()
-        metrics = Metrics()
-        self.script = ScriptThread()
+        self.metrics = metrics = Metrics(self._metrics_folder)
+        self.script = ScriptThread(self._worker.keep_signals)
         self._traces = traces(self.settings)
-        service = ScoringService(self.settings, self.script, self.state, metrics, self._traces)
-        serve_management(self._management, self.state, metrics)
+        state = self._worker.state
+        self.service = service = ScoringService(
+            self.settings, self.script, state, metrics, self._traces, self._worker.replace
+        )
+        self._worker_metrics.offer(metrics)
 
         def start() -> None:
             start_script(self.settings, service, metrics)
-            self.init_deaths.past_init()
+            state.past_init = True
+            self._worker.init_has_ended()
+            for _ in range(1, self.settings.parallel_runs):
+                self.script.serve_in_background()
 
         self.script.submit(start)
-        return create_app(self.settings, service, self.state)
+        return create_app(self.settings, service)
+
+    def _serve_management(self, arbiter: Any) -> None:  # noqa: ARG002  (gunicorn's hooks have arguments)
+        longest_call = self.settings.scoring_timeout_ms / 1000
+        Management(self._states, self._worker_metrics, longest_call).serve(self._management)
+
+    def _before_fork(self, arbiter: Any, worker: ScriptWorker) -> None:
+        taken = [sibling.state for sibling in arbiter.WORKERS.values()]
+        free = [state for state in self._states if state not in taken]
+        if not free:
+            # Somebody has sent SIGTTIN, which asks gunicorn for one more worker.
+            free.append(State())
+            self._states += free
+        worker.state = free[0]
+
+    def _after_fork(self, arbiter: Any, worker: ScriptWorker) -> None:  # noqa: ARG002
+        self._worker = worker
+        # The parent's alone: connections to it would wait here for nothing.
+        self._management.close()
+
+    def _worker_ended(self, arbiter: Any, worker: ScriptWorker) -> None:  # noqa: ARG002
+        past_init = worker.state.past_init
+        worker.state.clear()
+        if self._metrics_folder:
+            mark_process_dead(worker.pid, str(self._metrics_folder))  # type: ignore[no-untyped-call]
+        self._init_deaths.worker_ended(past_init)
 
     def flush(self) -> None:
         """Hand on what was collected and traced, within the time that the server has to end in."""
@@ -134,7 +185,7 @@ def start_script(settings: Settings, service: ScoringService, metrics: Metrics) 
     """Load the script and call its `init()`; when that fails, log why and end the process with status 3."""
     began = time.perf_counter()
     try:
-        shims.offer()
+        stand_ins.offer()
         if settings.model_data_directory is not None:
             from gpu_inference_runtime import model_data
 
@@ -144,10 +195,16 @@ def start_script(settings: Settings, service: ScoringService, metrics: Metrics) 
             model_data.start(settings, settings.model_data_directory, count)
         if settings.tensorflow_v1:
             use_tensorflow_v1()
-        script = load_entry_script(settings.entry_script, settings.app_root, settings.source_directory)
+        script = load_entry_script(
+            settings.entry_script,
+            settings.app_root,
+            settings.source_directory,
+            overlapping=settings.parallel_runs > 1,
+        )
         log.info("Invoking user's init function")
         script.init()
-    except (EntryScriptError, TensorFlowMissingError) as error:
+        swagger = Swagger(settings, script.run)
+    except (EntryScriptError, SwaggerFileError, TensorFlowMissingError) as error:
         _end_failed_start(str(error))
     # sys.exit() in init() is a failure too: nothing would ever be scored.
     except BaseException:
@@ -157,7 +214,7 @@ def start_script(settings: Settings, service: ScoringService, metrics: Metrics) 
         seconds = time.perf_counter() - began
         metrics.init_seconds.set(seconds)
         log.info("User's init has completed successfully in %.1f s", seconds)
-        service.start(script)
+        service.start(script, swagger)
 
 
 def _end_failed_start(message: str) -> None:
@@ -170,10 +227,6 @@ def _end_failed_start(message: str) -> None:
 
 def serve(settings: Settings) -> int:
     """Serve until a signal says stop; return the exit status."""
-    configure_logging()
-    os.environ["AML_APP_ROOT"] = str(settings.app_root)
-    if settings.model_dir:
-        os.environ["AZUREML_MODEL_DIR"] = settings.model_dir
     # Before the worker process exists, so that it inherits them.
     sockets = []
     for name, port in (("port for scoring", settings.port), ("health port", settings.health_port)):
@@ -182,18 +235,17 @@ def serve(settings: Settings) -> int:
         except OSError as error:
             log.error("The %s %d cannot be opened: %s.", name, port, os.strerror(error.errno or 0))
             return 1
-    log.info(
-        "gpu-inference-server %s: service %r, script %s, front end %s, ports %d and %d",
-        __version__,
-        settings.service_name,
-        settings.entry_script or "(built-in echo)",
-        settings.front_end,
-        settings.port,
-        settings.health_port,
-    )
+    scoring, management = sockets
+    several = settings.worker_count > 1
+    metrics_folder = Path(tempfile.mkdtemp(prefix="gpu-inference-metrics-")) if several else None
+    parent = os.getpid()
     try:
-        ScoringApplication(settings, *sockets).run()
+        ScoringApplication(settings, scoring, management, metrics_folder).run()
     except HaltServer as halt:
         # A worker that failed while gunicorn was already stopping.
         return int(halt.exit_status)
+    finally:
+        # Workers, being forks, come by here too.
+        if metrics_folder and os.getpid() == parent:
+            shutil.rmtree(metrics_folder, ignore_errors=True)
     return 0

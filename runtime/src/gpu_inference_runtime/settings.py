@@ -97,6 +97,11 @@ class Settings:
         return self.max_queue_wait_ms / 1000 if self.front_end == "azureml" else None
 
     @property
+    def slots_per_worker(self) -> int:
+        """The requests that each worker process works on at once: together at least as many as are asked for."""
+        return -(-self.max_concurrent_requests // self.worker_count)
+
+    @property
     def graceful_seconds(self) -> float:
         """How long after SIGTERM the last answer may take: draining, queueing, scoring and 5 s to spare."""
         return self.drain_seconds + (self.max_queue_wait_ms + self.scoring_timeout_ms) / 1000 + 5

@@ -16,6 +16,10 @@ class OverloadedError(Exception):
     """All slots are taken and the queue is full, or a slot did not become free in time."""
 
 
+class ClosedError(Exception):
+    """No slot is given any more: the process is about to be replaced."""
+
+
 class Slots:
     """A fixed number of slots with a bounded queue.
 
@@ -43,6 +47,7 @@ class Slots:
         self._average = TimeAverage(AVERAGING_SECONDS, clock)
         self._places = 0
         self._waiting: deque[threading.Event] = deque()
+        self._closed = False
 
     @property
     def taken(self) -> int:
@@ -65,8 +70,11 @@ class Slots:
 
         Raises:
             OverloadedError: the queue is full.
+            ClosedError: there is no queue any more.
         """
         with self._lock:
+            if self._closed:
+                raise ClosedError
             free = self.capacity - self._taken
             if self._longest_wait is not None and self._places >= free + self._longest_queue:
                 raise OverloadedError
@@ -82,21 +90,24 @@ class Slots:
 
         Raises:
             OverloadedError: none became free within the longest wait.
+            ClosedError: none will become free.
         """
         with self._lock:
+            if self._closed:
+                raise ClosedError
             if self._taken < self.capacity and not self._waiting:
                 self._set_taken(self._taken + 1)
                 return
             granted = threading.Event()
             self._waiting.append(granted)
-        if granted.wait(self._longest_wait):
-            return
+        granted.wait(self._longest_wait)
         with self._lock:
-            # Granted between the end of the wait and here: the slot is ours after all.
-            if granted.is_set():
+            # A slot may also have been granted between the end of the wait and here.
+            if granted not in self._waiting:
                 return
             self._waiting.remove(granted)
-        raise OverloadedError
+            closed = self._closed
+        raise ClosedError if closed else OverloadedError
 
     def give_back(self) -> None:
         """Free a slot: the request that has waited longest gets it."""
@@ -105,6 +116,13 @@ class Slots:
                 self._waiting.popleft().set()
             else:
                 self._set_taken(self._taken - 1)
+
+    def close(self) -> None:
+        """Give no slot any more; whoever waits for one is told at once."""
+        with self._lock:
+            self._closed = True
+            for waiting in self._waiting:
+                waiting.set()
 
     def _set_taken(self, number: int) -> None:
         self._taken = number

@@ -12,6 +12,7 @@ from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
 
 from gpu_inference_runtime import protocol_errors
+from gpu_inference_runtime.state import State
 
 # How long a client may send nothing in the middle of a request, or take nothing of its answer, seconds.
 _STALL_SECONDS = 30.0
@@ -27,22 +28,13 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     alive: bool
     wsgi: Callable[..., Any]
+    # Set before the fork.
+    state: State
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._in_hand = threading.local()
         self._drain_ends: float | None = None
-
-    def run(self) -> None:
-        """Serve until told to stop and all is answered."""
-        super().run()
-        self.app.flush()
-        if self.app.script.busy:
-            # init(), or a call that timed out: native code on a daemon thread crashes when the interpreter
-            # is taken down around it.
-            log.info("Stopping while the script is still busy")
-            logging.shutdown()
-            os._exit(0)
 
     # Stopping
 
@@ -60,18 +52,21 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
                 self.handle_exit(signal.SIGTERM, None)
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002  (a signal handler's arguments)
-        """SIGTERM: begin to drain. Runs as a signal handler, so it takes no lock and logs nothing."""
+        """SIGTERM: begin to drain. Runs as a signal handler, so it takes no lock and logs nothing.
+
+        Also called by the thread that serves HTTP, perhaps at the same time: twice does no harm.
+        """
         if self._drain_ends is None:
             # A service that never was ready has nobody to wait for.
-            seconds = self.app.settings.drain_seconds if self.app.state.ready else 0.0
+            seconds = self.app.settings.drain_seconds if self.state.ready else 0.0
             self._drain_ends = time.monotonic() + seconds
-            self.app.state.draining = True
-            self.app.init_deaths.past_init()
+            self.state.draining = True
+            self.state.past_init = True
             self.method_queue.defer(lambda: None)
 
     def handle_quit(self, sig: int, frame: Any) -> None:  # noqa: ARG002
         """SIGINT and SIGQUIT: end at once, even while calls of the script go on."""
-        self.app.init_deaths.past_init()
+        self.state.past_init = True
         os._exit(0)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
@@ -85,6 +80,8 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             self._close_listeners()
             log.info("Drained: no new connections are accepted any more")
             self.alive = False
+            if not self.state.ready:
+                self.app.service.close()
             # Connections on which nothing was ever sent would otherwise be waited for.
             for connection in self.pending_conns:
                 connection.timeout = 0.0
@@ -115,7 +112,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         def closing(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
                 # gunicorn drops this header of an application, as WSGI asks for, and decides by the request.
-                if self.app.state.draining or ("Connection", "close") in headers:
+                if self.state.draining or ("Connection", "close") in headers:
                     self._in_hand.request.force_close()
                 return start_response(status, headers, exc_info)
 

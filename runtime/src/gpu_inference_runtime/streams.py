@@ -1,0 +1,72 @@
+"""The body of an answer that is sent while the script still makes it."""
+
+import contextvars
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Protocol
+
+log = logging.getLogger("gpu_inference")
+
+
+class StreamBrokenError(Exception):
+    """The script did not make the rest of a body: the connection must end without a proper end."""
+
+
+class Parts(Protocol):
+    """Who has parts made, on the script's thread."""
+
+    def next_part(self, body: Iterator[bytes]) -> bytes | None:
+        """Return the next part, None after the last one."""
+
+    def end_stream(self, body: Iterator[bytes]) -> None:
+        """Close the body."""
+
+
+class AnswerStream:
+    """The parts of a body, in order. Made on the script's thread, used on one of the front end's.
+
+    Whatever becomes of the client, it must be closed: until then it keeps its slot.
+    """
+
+    def __init__(self, body: Iterator[bytes], parts: Parts) -> None:
+        self._body = body
+        self._parts = parts
+        self._lock = threading.Lock()
+        self._closed = False
+        # The request id of the log lines is here, and no longer there when the front end asks for a part.
+        self._context = contextvars.copy_context()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._closed:
+            raise StopIteration
+        try:
+            part = self._context.run(self._parts.next_part, self._body)
+        except BaseException as error:
+            self._context.run(
+                log.error, "A streamed answer broke off", exc_info=None if _timed_out(error) else error
+            )
+            self.close()
+            raise StreamBrokenError from None
+        if part is None:
+            self.close()
+            raise StopIteration
+        return part
+
+    def close(self) -> None:
+        """Let the script clean up, and give the slot back."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._context.run(self._parts.end_stream, self._body)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _timed_out(error: BaseException) -> bool:
+    return isinstance(error, TimeoutError)
