@@ -1,24 +1,24 @@
 """What clients send, right and wrong: hypothesis strategies that make the very bytes of HTTP/1.1 requests."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from hypothesis import strategies as st
 from tests.runtime.fuzz.oddities import (
-    AUTHORIZATIONS,
-    CHUNKED,
+    CHUNKS,
     CODINGS,
-    CONTENT_TYPES,
+    GARBAGE,
     HEADERS,
     LENGTHS,
     METHODS,
-    PATHS,
+    QUERIES,
     TARGETS,
     VERSIONS,
 )
-from tests.runtime.fuzz.targets import BODY_LIMIT, CANARY
+from tests.runtime.fuzz.targets import BODY_LIMIT, CANARY, KEY, SECOND_KEY
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,12 @@ BODIES = st.one_of(
     st.sampled_from([b"", b"{", b"\xef\xbb\xbf{}", b"\x1f\x8b\x08\x00", b"[" * 2000, b"a=1&b=%zz&c"]),
     st.integers(BODY_LIMIT - 1, BODY_LIMIT + 2).map(lambda size: b"x" * size),
 )
+_USUAL_BODIES = st.sampled_from([b'{"rows": [[1.0, 2.0]], "name": "x"}', b"hello", CANARY.encode()])
+_QUERIES = st.dictionaries(st.text(max_size=4), st.text(max_size=6), max_size=3).map(
+    lambda pairs: (
+        "?" + "&".join(quote(f"{name}={value}", "=", errors="replace") for name, value in pairs.items())
+    ).encode()
+)
 
 
 @st.composite
@@ -87,79 +93,124 @@ def _chunks(draw: st.DrawFn, body: bytes) -> bytes:
 
 # Requests that any server must take
 
-_PLAIN_HEADERS = st.sampled_from(
-    [
-        *("Accept: */*", "x-request-id: r1", f"traceparent: 00-{'a' * 32}-{'b' * 16}-01"),
-        *("Connection: keep-alive", f"X-Other: {CANARY}", "Origin: http://page.example"),
-    ]
-)
+PATHS = (b"/score", b"/api/v1/service/mnist/score")
+AUTHORIZATIONS = [
+    b"Authorization: Bearer " + KEY.encode(),
+    b"authorization: bearer " + SECOND_KEY.encode(),
+    b"AUTHORIZATION:  BEARER  " + KEY.encode() + b" ",
+]
+CONTENT_TYPES = [
+    b"Content-Type: application/json",
+    b"content-type:application/json; charset=utf-8",
+    b"Content-Type: application/problem+json",
+]
+_FURTHER_HEADERS = [
+    b"Accept: */*",
+    b"Connection: keep-alive",
+    b"Origin: http://page.example",
+    b"X-Other: " + CANARY.encode(),
+    b"x-request-id: r1",
+]
 
 
 @st.composite
 def right_request(draw: st.DrawFn, body: bytes) -> bytes:
     """A POST of the body that nothing is wrong with, framed in any of the ways there are."""
-    headers = ["Host: x", f"Authorization: {draw(st.sampled_from(AUTHORIZATIONS))}"]
-    headers += [f"Content-Type: {draw(st.sampled_from(CONTENT_TYPES))}"]
-    headers += draw(st.lists(_PLAIN_HEADERS, max_size=2, unique=True))
+    headers = [b"Host: x", draw(st.sampled_from(AUTHORIZATIONS)), draw(st.sampled_from(CONTENT_TYPES))]
+    headers += draw(st.lists(st.sampled_from(_FURTHER_HEADERS), max_size=2, unique=True))
     if draw(st.booleans()):
-        framing, data = f"Content-Length: {len(body)}", body
+        framing, data = b"Content-Length: %d" % len(body), body
     else:
         trailer = draw(st.sampled_from([b"", b"X-Sum: 1\r\n"]))
-        framing, data = "Transfer-Encoding: chunked", draw(_chunks(body)) + b"0\r\n" + trailer + b"\r\n"
+        framing, data = b"Transfer-Encoding: chunked", draw(_chunks(body)) + b"0\r\n" + trailer + b"\r\n"
     headers.insert(draw(st.integers(0, len(headers))), framing)
-    line = f"POST {draw(st.sampled_from(PATHS))} HTTP/1.1"
-    return _head(line.encode(), [header.encode() for header in headers]) + data
+    return _head(b"POST " + draw(st.sampled_from(PATHS)) + b" HTTP/1.1", headers) + data
 
 
-# Requests that anything may be wrong with
+# Requests that something is wrong with
 
-_QUERIES = st.one_of(
-    st.just(b""),
-    st.dictionaries(st.text(max_size=4), st.text(max_size=6) | st.just(CANARY), max_size=3).map(
-        lambda pairs: (
-            "?" + "&".join(quote(f"{name}={value}", "=", errors="replace") for name, value in pairs.items())
-        ).encode()
-    ),
-    st.sampled_from([b"?rows=[[1,2]]&name=x", b"?rows=[[1,2]]&rows=[[3]]", b"?%ff=%fe", b"?=&;&", b"?a=NaN"]),
-    st.just(b"?q=" + CANARY.encode() + b"&q=%" + b"&" * 50),
-)
+_PARTS = ("method", "target", "query", "version", "headers", "length", "chunks", "body")
 
 
-@st.composite
-def _framed(draw: st.DrawFn, body: bytes) -> tuple[list[bytes], bytes]:
-    """Headers that say how long the body is, and what is sent as it: mostly, they fit each other."""
-    how = draw(st.sampled_from(["right"] * 6 + ["chunked"] * 4 + ["length", "none", "two", "both"]))
-    right = b"Content-Length: %d" % len(body)
-    if how == "right":
-        return [right], body
-    if how == "length":
-        off = b"%d" % max(0, len(body) + draw(st.integers(-5, 5)))
-        return [b"Content-Length: " + draw(st.sampled_from([*LENGTHS, off]))], body
-    if how == "two":
-        return [right, draw(st.sampled_from([right, b"Content-Length: 3", b"Content-Length: 0"]))], body
-    if how == "none":
-        return [], body
-    coding = b"Transfer-Encoding: " + draw(st.sampled_from(CODINGS))
-    whole = draw(_chunks(body)) + b"0\r\n\r\n"
-    data = draw(st.sampled_from([whole, *CHUNKED]))
-    return ([coding, right] if how == "both" else [coding]), data
+def each_oddity() -> Iterator[Sent]:
+    """Yield requests that are right but for one part each: every oddity there is, once."""
+    usual = [b"Host: x", AUTHORIZATIONS[0], CONTENT_TYPES[0]]
+    length = b"Content-Length: 5"
+
+    def sent(
+        method: str = "POST",
+        target: bytes = PATHS[0],
+        version: bytes = b"HTTP/1.1",
+        headers: Sequence[bytes] = (*usual, length),
+        body: bytes = b"hello",
+    ) -> Sent:
+        return Sent(_head(b" ".join((method.encode(), target, version)), headers) + body, (method,), ())
+
+    yield from (sent(method=method) for method in METHODS)
+    yield from (sent(target=target) for target in TARGETS)
+    yield from (sent(method="GET", target=PATHS[0] + query) for query in QUERIES)
+    yield from (sent(version=version) for version in VERSIONS)
+    for header in HEADERS:
+        name = header.partition(b":")[0].lower()
+        others = [each for each in usual if each.partition(b":")[0].lower() != name]
+        yield sent(headers=[*others, header, length])
+        yield sent(headers=[*usual, header, length])
+    yield from (sent(headers=[*usual, b"Content-Length: " + value]) for value in LENGTHS)
+    yield from (sent(headers=[*usual, length, second]) for second in (length, b"Content-Length: 3"))
+    whole = b"5\r\nhello\r\n0\r\n\r\n"
+    for coding in (b"Transfer-Encoding: " + value for value in CODINGS):
+        yield sent(headers=[*usual, coding], body=whole)
+        yield sent(headers=[*usual, coding, length], body=whole)
+    yield from (sent(headers=[*usual, b"Transfer-Encoding: chunked"], body=chunks) for chunks in CHUNKS)
+    yield from (sent(body=b"hello" + garbage) for garbage in GARBAGE)
+    yield from (Sent(sent().data[:size], ("POST",), ()) for size in range(0, len(sent().data), 9))
 
 
 @st.composite
 def _any_request(draw: st.DrawFn) -> tuple[bytes, str]:
-    """A request, and its method."""
-    method = draw(st.sampled_from(METHODS))
-    target = draw(st.sampled_from(TARGETS)) + draw(_QUERIES)
-    line = b" ".join((method.encode(), target, draw(st.sampled_from(VERSIONS))))
-    framing, body = draw(BODIES.flatmap(_framed))
-    headers = [*draw(st.lists(st.sampled_from(HEADERS), max_size=5)), *framing]
-    return _head(line, draw(st.permutations(headers))) + body, method
+    """A request with up to three parts that are wrong or rare, or with none; and its method."""
+    odd = draw(st.sets(st.sampled_from(_PARTS), max_size=3))
+
+    def part(name: str, usual: st.SearchStrategy[Any], rare: Sequence[Any]) -> Any:
+        return draw(st.sampled_from(rare) if name in odd else usual)
+
+    method = part("method", st.sampled_from(["POST", "POST", "GET"]), METHODS)
+    target = part("target", st.sampled_from(PATHS), TARGETS)
+    query = draw(st.sampled_from(QUERIES) | _QUERIES) if "query" in odd else b""
+    line = b" ".join((method.encode(), target + query, part("version", st.just(b"HTTP/1.1"), VERSIONS)))
+    headers = [b"Host: x", draw(st.sampled_from(AUTHORIZATIONS)), draw(st.sampled_from(CONTENT_TYPES))]
+    if "headers" in odd:
+        # In the place of a right one, or beside it.
+        headers = headers[: draw(st.integers(0, 3))]
+        headers += draw(st.lists(st.sampled_from(HEADERS), min_size=1, max_size=3))
+    body = draw(BODIES) if "body" in odd else draw(_USUAL_BODIES)
+    framing, data = draw(_framed(body, odd))
+    return _head(line, [*headers, *framing]) + data, method
+
+
+@st.composite
+def _framed(draw: st.DrawFn, body: bytes, odd: set[str]) -> tuple[list[bytes], bytes]:
+    """Headers that say how long the body is, and what is sent as it."""
+    right = b"Content-Length: %d" % len(body)
+    if "chunks" in odd:
+        coding = b"Transfer-Encoding: " + draw(st.just(b"chunked") | st.sampled_from(CODINGS))
+        whole = draw(_chunks(body)) + b"0\r\n\r\n"
+        data = draw(st.just(whole) | st.sampled_from(CHUNKS))
+        return ([coding, right] if "length" in odd else [coding]), data
+    if "length" not in odd:
+        return [right], body
+    off = b"Content-Length: %d" % max(0, len(body) + draw(st.integers(-5, 5)))
+    wrong = draw(
+        st.sampled_from([[], [off], [right, off], [right, right]]) | st.sampled_from(LENGTHS).map(_length)
+    )
+    return wrong, body
+
+
+def _length(value: bytes) -> list[bytes]:
+    return [b"Content-Length: " + value]
 
 
 _CUTS = st.lists(st.integers(0, 10_000), max_size=3).map(tuple)
-_GARBAGE = st.sampled_from(
-    [b""] * 6 + [b"\r\n", b"\x16\x03\x01", CANARY.encode() + b" x y\r\n\r\n", b"\x00" * 30]
-)
 
 
 @st.composite
@@ -169,10 +220,10 @@ def anything(draw: st.DrawFn) -> Sent:
     # Where what one request is cannot be told, neither can be whether the answer is one to HEAD.
     if any(method == "HEAD" for _, method in requests):
         requests = requests[:1]
-    data = b""
-    for request, _ in requests:
-        data += request + draw(_GARBAGE)
-    if draw(st.integers(0, 9)) == 0:
+    garbage = draw(st.sampled_from(GARBAGE) | st.just(b""))
+    data = garbage.join(request for request, _ in requests) + garbage
+    ends = draw(st.sampled_from(["whole"] * 7 + ["early"]))
+    if ends == "early":
         data = data[: draw(st.integers(0, len(data)))]
     return Sent(data, tuple(method for _, method in requests), draw(_CUTS))
 

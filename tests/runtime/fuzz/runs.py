@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from tests.runtime.fuzz.messages import Sent, anything, right_requests
+from tests.runtime.fuzz.messages import Sent, anything, each_oddity, right_requests
 from tests.runtime.fuzz.properties import Fuzzed
 
 _QUIET = (
@@ -36,16 +36,22 @@ def for_all(
     (run if from_seed is None else seed(from_seed)(run))()
 
 
+def try_each_oddity(fuzzed: Fuzzed) -> None:
+    """Send requests that are right but for one part, every oddity once."""
+    for sent in each_oddity():
+        _check(fuzzed, sent)
+
+
 def fuzz_anything(fuzzed: Fuzzed, examples: int, from_seed: int | None = None) -> None:
     """Send requests that anything may be wrong with."""
+    for_all(anything(), lambda sent: _check(fuzzed, sent), examples, from_seed)
 
-    def check(sent: Sent) -> None:
-        found = fuzzed.send(sent)
-        if b"\r\n\r\n" in sent.data.lstrip():
-            assert found, f"No answer to {sent.data!r}"
-        fuzzed.check_usual_request()
 
-    for_all(anything(), check, examples, from_seed)
+def _check(fuzzed: Fuzzed, sent: Sent) -> None:
+    found = fuzzed.send(sent)
+    if b"\r\n\r\n" in sent.data.lstrip():
+        assert found, f"No answer to {sent.data!r}"
+    fuzzed.check_usual_request()
 
 
 def fuzz_right_requests(fuzzed: Fuzzed, examples: int, from_seed: int | None = None) -> None:

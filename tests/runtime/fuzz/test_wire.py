@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.runtime.fuzz.properties import Fuzzed
-from tests.runtime.fuzz.runs import fuzz_anything, fuzz_right_requests
+from tests.runtime.fuzz.runs import fuzz_anything, fuzz_right_requests, try_each_oddity
 from tests.runtime.fuzz.targets import KINDS
 from tests.runtime.server_process import StartServer
 
@@ -23,5 +23,6 @@ def fuzzed(request: pytest.FixtureRequest, start_server: StartServer, tmp_path: 
 
 
 def test_whatever_is_sent_the_server_answers_well_and_serves_on(fuzzed: Fuzzed) -> None:
+    try_each_oddity(fuzzed)
     fuzz_right_requests(fuzzed, _RIGHT)
     fuzz_anything(fuzzed, _ANYTHING)
