@@ -48,12 +48,13 @@ def test_the_configuration_becomes_values_for_three_replicas_with_a_gpu_each_and
     assert conversion.values["extraEnv"] == [{"name": "GPU_INFERENCE_TENSORFLOW_V1", "value": "true"}]
 
 
-def test_the_source_folder_holds_nothing_but_the_entry_script() -> None:
+def test_the_source_folder_holds_nothing_but_the_entry_script_and_its_sample_requests() -> None:
     configuration = json.loads((SAMPLE / "inferenceconfig.json").read_text())
     folder = SAMPLE / configuration["sourceDirectory"]
-    assert [path.name for path in folder.iterdir() if path.name != "__pycache__"] == [
-        configuration["entryScript"]
-    ]
+    assert {path.name for path in folder.iterdir() if path.name != "__pycache__"} == {
+        configuration["entryScript"],
+        "sample-requests",
+    }
 
 
 def test_the_environment_names_the_tensorflow_that_the_runtime_image_installs() -> None:

@@ -16,7 +16,7 @@ from gpu_inference_runtime.docs_page.samples import find_samples
 from gpu_inference_runtime.settings import Settings
 
 _HEADERS = {
-    # Swagger UI draws its icons from data: URLs. No inline script or style, no other host, no frame around it.
+    # No inline script or style, no other host, no frame around it. Swagger UI has icons as data: URLs.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",

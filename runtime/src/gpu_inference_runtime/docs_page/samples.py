@@ -1,8 +1,8 @@
 """Finds the sample requests that people ship with their script or model, for the page at `/docs`.
 
 A sample is a request's body in JSON: the file `sample_request.json`, or each file of a folder
-`sample-requests/` but for its `expected.json` (the answers to expect). They lie beside the entry script, in the
-source folder, in the app root, or in the model's folder; the first place that has any counts.
+`sample-requests/` but for its `expected.json` (the answers to expect). They lie beside the entry script, in
+the source folder, in the app root, or in the model's folder; the first place that has any counts.
 """
 
 from collections.abc import Iterator
