@@ -26,7 +26,17 @@ help: ## List the targets
 browser: .venv/.installed # Chromium, for the tests of the page at /docs (as root, where it is missing)
 	@$(BIN)/python -m tests.browser
 
-setup: browser ## Install all that is needed: Python packages, Debian packages, the cluster's programs (as root)
+# v1's scoring server, for comparison. What scripts import (numpy, pandas) it takes from .venv, to which a .pth leads.
+.venv-incumbent/.installed: tests/requirements-incumbent.lock .venv/.installed
+	rm -rf .venv-incumbent
+	$(PYTHON) -m venv .venv-incumbent
+	.venv-incumbent/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes \
+	  -r tests/requirements-incumbent.lock
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$(.venv-incumbent/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/shared.pth"
+	@touch $@
+
+setup: browser .venv-incumbent/.installed ## Install all that is needed: Python packages, Debian packages, the cluster's programs (as root)
 	$(BIN)/gpu-inference cluster setup
 
 demo: .venv/.installed ## From nothing to handwritten digits scored on a real cluster; leaves the service running
@@ -38,7 +48,7 @@ down: .venv/.installed ## Remove every cluster that the demo and the tests broug
 
 test: lint test-offline test-live ## Run every check and every test, on a cluster of the tests' own
 
-test-offline: browser ## Run the tests that need no cluster (about a minute)
+test-offline: browser .venv-incumbent/.installed ## Run the tests that need no cluster (about a minute)
 	$(BIN)/python -m pytest -n $(WORKERS) $(OFFLINE_TESTS)
 
 test-live: setup ## Run the tests on a real cluster that they bring up and remove (as root)
@@ -75,6 +85,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 FRAMEWORKS := $(patsubst runtime/requirements-%.in,%,$(wildcard runtime/requirements-*.in))
 lock: .venv/.installed ## Pin all Python dependencies anew after a change of a pyproject.toml or a requirements*.in
 	$(COMPILE) tests/requirements.in harness/pyproject.toml runtime/pyproject.toml -o tests/requirements.lock
+	$(COMPILE) tests/requirements-incumbent.in -o tests/requirements-incumbent.lock \
+	  -c <(sed -nE 's/^((flask|flask-cors|gunicorn|inference-schema|werkzeug|wrapt)==[^ ]+).*/\1/p' tests/requirements.lock)
 	$(COMPILE) harness/pyproject.toml -c tests/requirements.lock -o harness/requirements.lock
 	$(COMPILE) runtime/pyproject.toml -c tests/requirements.lock -o runtime/requirements.lock
 	for framework in $(FRAMEWORKS); do \
@@ -83,4 +95,4 @@ lock: .venv/.installed ## Pin all Python dependencies anew after a change of a p
 	done
 
 clean: ## Remove what was built inside the checkout (not the cache, not a running cluster)
-	rm -rf .venv dist .artifacts .pytest_cache .mypy_cache .ruff_cache model-samples/*/outputs
+	rm -rf .venv .venv-incumbent dist .artifacts .pytest_cache .mypy_cache .ruff_cache model-samples/*/outputs

@@ -4,11 +4,12 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,13 +178,21 @@ class Running:
         assert self.exit_status is not None
         return self.exit_status
 
-    def wait_for_log(self, text: str) -> None:
-        """Wait until it has logged the text."""
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until something is so of the running server."""
         end = time.monotonic() + PATIENCE_SECONDS
-        while text not in self.log:
+        while not condition():
             if time.monotonic() > end or self.ended():
-                pytest.fail(f"{self._zygote.side.name} never logged {text!r}.\n{self.log}")
+                pytest.fail(f"{self._zygote.side.name}: never came {what}.\n{self.log}")
             time.sleep(0.01)
+
+    def accepts_connections(self) -> bool:
+        """Whether the port is open."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def end(self) -> None:
         """End it with all its processes."""
