@@ -50,9 +50,9 @@ class Page:
 
     def __init__(self, browser: Browser, url: str) -> None:
         self.browser = browser
+        # What is left of the visit before.
         for kind in ("browser", "performance"):
-            # What is left of the visit before.
-            browser.get_log(kind)
+            self._log(kind)
         self._origin = url[: url.index("/", len("http://"))]
         browser.get(url)
 
@@ -92,9 +92,14 @@ class Page:
         path.write_bytes(self.browser.get_screenshot_as_png())
         self.browser.set_window_size(size["width"], size["height"])
 
+    def _log(self, kind: str) -> list[dict[str, str]]:
+        """Return what the driver has written down since the last call."""
+        entries: list[dict[str, str]] = self.browser.get_log(kind)  # type: ignore[no-untyped-call]
+        return entries
+
     def asked_urls(self) -> list[str]:
         """Return what the browser asked for since the last call."""
-        messages = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
+        messages = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
         return [
             message["params"]["request"]["url"]
             for message in messages
@@ -106,7 +111,5 @@ class Page:
         strange = [url for url in self.asked_urls() if not url.startswith((self._origin + "/", "data:"))]
         assert strange == []
         # A refused request is logged too; what the page makes of it is each test's own matter.
-        errors = [
-            entry["message"] for entry in self.browser.get_log("browser") if entry["source"] != "network"
-        ]
+        errors = [entry["message"] for entry in self._log("browser") if entry["source"] != "network"]
         assert errors == []

@@ -314,11 +314,11 @@ def test_the_page_can_be_turned_off(start_server: StartServer) -> None:
         assert get(server, path).status_code == 404
 
 
-def samples_of(root: Path, **settings: str) -> list[str]:
-    found = find_samples(
-        Settings(entry_script="src/score.py", source_directory="src", app_root=root, **settings)
-    )  # type: ignore[arg-type]
-    return [str(path.relative_to(root)) for path in found.values()]
+def samples_of(root: Path, model_dir: str | None = None) -> list[str]:
+    settings = Settings(
+        entry_script="src/score.py", source_directory="src", app_root=root, model_dir=model_dir
+    )
+    return [str(path.relative_to(root)) for path in find_samples(settings).values()]
 
 
 def write(root: Path, *names: str) -> None:
