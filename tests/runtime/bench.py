@@ -1,10 +1,10 @@
-"""The whole way of a request without a network: a service whose script is a function, and its parts."""
+"""The whole way of a request without a network: a service whose script is a function."""
 
 from collections.abc import Callable
 from typing import Any
 
 from gpu_inference_runtime.entry_script import EntryScript
-from gpu_inference_runtime.inputs import TextInputs
+from gpu_inference_runtime.inputs import Inputs, TextInputs
 from gpu_inference_runtime.messages import Answer, Request
 from gpu_inference_runtime.metrics import Metrics
 from gpu_inference_runtime.script_thread import ScriptThread
@@ -13,21 +13,28 @@ from gpu_inference_runtime.settings import Settings
 from gpu_inference_runtime.state import State
 from gpu_inference_runtime.swagger import Swagger
 from gpu_inference_runtime.traces import NoTraces
+from gpu_inference_runtime.web import create_app
 
 SETTINGS = Settings(front_end="azureml", service_name="mnist", max_queue_wait_ms=20)
 
 
 class Bench:
-    """A service with the parts that a test looks at."""
+    """A service with the parts that a test looks at, and a client of its routes."""
 
-    def __init__(self, settings: Settings = SETTINGS, run: Callable[[str], Any] | None = str.upper) -> None:
+    def __init__(
+        self,
+        settings: Settings = SETTINGS,
+        run: Callable[[Any], Any] | None = str.upper,
+        inputs: Inputs | None = None,
+    ) -> None:
         self.state = State()
         self.metrics = Metrics()
         self.script = ScriptThread()
         self.script.serve_in_background()
         self.service = ScoringService(settings, self.script, self.state, self.metrics, NoTraces())
         if run:
-            self.service.start(script_of(run), Swagger(settings, run))
+            self.service.start(script_of(run, inputs), Swagger(settings, run))
+        self.client = create_app(settings, self.service).test_client()
 
     def post(self, body: bytes = b"abc", headers: dict[str, str] | None = None) -> Answer:
         return self.service.answer(request(lambda: body, len(body), headers))
@@ -37,8 +44,8 @@ class Bench:
         return float(lines[0].rpartition(" ")[2]) if lines else 0.0
 
 
-def script_of(run: Callable[[str], Any]) -> EntryScript:
-    return EntryScript(init=lambda: None, run=lambda text: run(text), inputs=TextInputs("text"))
+def script_of(run: Callable[[Any], Any], inputs: Inputs | None = None) -> EntryScript:
+    return EntryScript(init=lambda: None, run=lambda text: run(text), inputs=inputs or TextInputs("text"))
 
 
 def request(

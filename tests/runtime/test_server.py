@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from tests.runtime.raw import raw
 from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
 
 SCRIPT = """
@@ -61,15 +62,6 @@ def bare(start_module_server: StartServer) -> Server:
     server = start_module_server(SCRIPT)
     server.wait_ready()
     return server
-
-
-def raw(server: Server, request: bytes, half_close: bool = False) -> bytes:
-    """Send bytes and return all that comes back until the server closes."""
-    with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as connection:
-        connection.sendall(request)
-        if half_close:
-            connection.shutdown(socket.SHUT_WR)
-        return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 @pytest.mark.parametrize("path", ["/score", "/api/v1/service/mnist/score"])
