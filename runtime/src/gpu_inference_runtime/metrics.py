@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 # From a small net on a GPU (about 1 ms) to the longest scoring timeout that v1 allowed (300 s).
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -26,6 +27,8 @@ class Metrics:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
             values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
+        # Of what is the same in all processes.
+        self._of_the_pod = CollectorRegistry()
         self.requests = Counter(
             "gpu_inference_requests",
             "Scoring requests by the status they were answered with",
@@ -93,8 +96,12 @@ class Metrics:
             multiprocess_mode="livemax",
         )
 
+    def add(self, collector: Collector) -> None:
+        """Show what the collector finds out whenever it is asked, in every process the same."""
+        self._of_the_pod.register(collector)
+
     def watch(self, gauge: Gauge, function: Callable[[], float]) -> None:
-        """Have the gauge show what the function returns: where there are several processes, as of `refresh`."""
+        """Have the gauge show what the function returns; with several processes, as of `refresh`."""
         if self._folder:
             self._watched.append((gauge, function))
         else:
@@ -107,9 +114,9 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return all of them in Prometheus' text format, those of the other processes included."""
-        if self._folder is None:
-            return generate_latest(self._registry)
-        self.refresh()
-        everybody = CollectorRegistry()
-        MultiProcessCollector(everybody, str(self._folder))  # type: ignore[no-untyped-call]
-        return generate_latest(everybody)
+        registry = self._registry
+        if self._folder:
+            self.refresh()
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry, str(self._folder))  # type: ignore[no-untyped-call]
+        return generate_latest(registry) + generate_latest(self._of_the_pod)

@@ -18,14 +18,17 @@ from gunicorn.errors import HaltServer
 from gunicorn.glogging import Logger
 from prometheus_client.multiprocess import mark_process_dead
 
-from gpu_inference_runtime import stand_ins
+from gpu_inference_runtime import debugger, stand_ins
+from gpu_inference_runtime.debugger import DebuggerError
 from gpu_inference_runtime.entry_script import EntryScriptError, load_entry_script
+from gpu_inference_runtime.gpu_memory import GpuMemory
 from gpu_inference_runtime.init_deaths import InitDeaths
 from gpu_inference_runtime.listening import listen_everywhere
 from gpu_inference_runtime.logs import ACCESS, print_to_log, request_id_of_log_lines
 from gpu_inference_runtime.management import Management
 from gpu_inference_runtime.metrics import Metrics
 from gpu_inference_runtime.model_dir import describe_model_dir
+from gpu_inference_runtime.model_versions import ModelVersions
 from gpu_inference_runtime.script_thread import ScriptThread
 from gpu_inference_runtime.script_worker import ScriptWorker
 from gpu_inference_runtime.service import LONGEST_QUEUE, ScoringService
@@ -128,6 +131,8 @@ class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has
         faulthandler.enable()
         print_to_log()
         self.metrics = metrics = Metrics(self._metrics_folder)
+        metrics.add(ModelVersions(self.settings.app_root))
+        metrics.add(GpuMemory())
         self.script = ScriptThread(self._worker.keep_signals)
         self._traces = traces(self.settings)
         state = self._worker.state
@@ -195,6 +200,8 @@ def start_script(settings: Settings, service: ScoringService, metrics: Metrics) 
             model_data.start(settings, settings.model_data_directory, count)
         if settings.tensorflow_v1:
             use_tensorflow_v1()
+        if settings.debug_port is not None:
+            debugger.connect(settings.debug_port)
         script = load_entry_script(
             settings.entry_script,
             settings.app_root,
@@ -204,7 +211,7 @@ def start_script(settings: Settings, service: ScoringService, metrics: Metrics) 
         log.info("Invoking user's init function")
         script.init()
         swagger = Swagger(settings, script.run)
-    except (EntryScriptError, SwaggerFileError, TensorFlowMissingError) as error:
+    except (EntryScriptError, SwaggerFileError, TensorFlowMissingError, DebuggerError) as error:
         _end_failed_start(str(error))
     # sys.exit() in init() is a failure too: nothing would ever be scored.
     except BaseException:

@@ -6,6 +6,7 @@ import platform
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from gpu_inference_runtime import __version__, stand_ins
@@ -38,12 +39,22 @@ def announce(settings: Settings, environment: Mapping[str, str]) -> None:
         log.info("Setting %s", line)
     for line in stand_ins.in_effect(settings):
         log.info("Stand-in: %s", line)
+    if settings.worker_count > 1 and gpus_in(Path("/dev")):
+        log.warning(
+            "WORKER_COUNT is %d and there is a GPU: each process loads the model into the GPU's memory.",
+            settings.worker_count,
+        )
     for variable, why in ignored(settings, environment):
         log.warning("%s is ignored: %s.", variable, why)
     name = settings.service_name
     log.info("Port %d: /, /score, /swagger.json%s", settings.port, ", /docs" if settings.shows_docs else "")
     log.info("Port %d: /api/v1/service/%s/score and .../swagger.json", settings.port, name)
     log.info("Port %d: /live, /ready, /metrics", settings.health_port)
+
+
+def gpus_in(devices: Path) -> list[str]:
+    """Return the GPUs that this container was given, by their files: NVIDIA's, or AMD's compute device."""
+    return sorted(path.name for pattern in ("nvidia[0-9]*", "kfd") for path in devices.glob(pattern))
 
 
 def _changed(settings: Settings) -> Iterator[str]:

@@ -33,7 +33,7 @@ class Model:
         if folder.exists():
             folder /= str(_latest_version(folder) if version is None else version)
             if folder.exists():
-                entries = [entry.name for entry in folder.iterdir()]
+                entries = _entries(folder)
                 if len(entries) != 1:
                     raise WebserviceException(
                         f"Dir {folder} can contain only 1 file or folder. Found {entries}"
@@ -47,8 +47,18 @@ class Model:
         )
 
 
+def _entries(folder: Path) -> list[str]:
+    """Return the names in a version's folder, without what volumes add of their own.
+
+    A ConfigMap's has `..data` and the like, a disk's root `lost+found`, others hidden files. A model whose
+    own name begins with a dot is still found where there is nothing else.
+    """
+    names = sorted(entry.name for entry in folder.iterdir())
+    return [name for name in names if not name.startswith(".") and name != "lost+found"] or names
+
+
 def _latest_version(folder: Path) -> int:
-    versions = [int(entry.name) for entry in folder.iterdir()]
+    versions = [int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal()]
     if not versions:
         raise WebserviceException("versions is empty")
     return max(versions)
