@@ -14,7 +14,7 @@ from gpu_inference_runtime.script_thread import ScriptThread
 from gpu_inference_runtime.settings import Settings
 from gpu_inference_runtime.slots import ClosedError, Slots
 from gpu_inference_runtime.state import State
-from gpu_inference_runtime.streams import AnswerStream
+from gpu_inference_runtime.streams import AnswerStream, PartTimeoutError
 
 T = TypeVar("T")
 
@@ -79,33 +79,49 @@ class Calls:
         """Return the next part of a streamed body, made on the script's thread; None after the last one.
 
         Raises:
-            TimeoutError: it took longer than the scoring timeout.
+            PartTimeoutError: it took longer than the scoring timeout.
             Exception: whatever the body raises.
         """
         future = self._submit(lambda: self._script.in_script(lambda: next(body, None)))
         if self._in_time(future):
             return future.result()
-        raise TimeoutError(f"Scoring timeout after {self._timeout_ms} ms")
+        raise PartTimeoutError
 
     def end_stream(self, body: Iterator[bytes]) -> None:
         """Close a streamed body on the script's thread, and give its slot back after that."""
-        close = getattr(body, "close", lambda: None)
-        future = self._script.submit(lambda: self._script.in_script(close))
+        future = self._script.submit(lambda: self._close_here(body))
         future.add_done_callback(lambda _: self._slots.give_back())
 
     def _begin(self, call: Callable[[], Answer]) -> Answer:
         """Make the call, on the script's thread."""
         answer = call()
-        if isinstance(answer.body, bytes):
+        body = answer.body
+        if isinstance(body, bytes):
             return answer
-        return replace(answer, body=AnswerStream(answer.body, self))
+        try:
+            # Until there is a first part, a failure can still be told by the answer's status.
+            first = self._script.in_script(lambda: next(body, None))
+        except BaseException:
+            log.exception("Encountered Exception in run()")
+            self._close_here(body)
+            return scoring.failure_answer(self._front_end)
+        return replace(answer, body=AnswerStream(first, body, self))
+
+    def _close_here(self, body: Iterator[bytes]) -> None:
+        close = getattr(body, "close", lambda: None)
+        try:
+            self._script.in_script(close)
+        except BaseException:
+            log.exception("A streamed answer could not be closed")
 
     def _release(self, future: Future[Answer]) -> None:
         whole = future.cancelled() or future.exception() or isinstance(future.result().body, bytes)
         if whole:
             self._slots.give_back()
 
-    def _submit(self, call: Callable[[], T], ended: Callable[["Future[T]"], None] | None = None) -> "Future[T]":
+    def _submit(
+        self, call: Callable[[], T], ended: Callable[["Future[T]"], None] | None = None
+    ) -> "Future[T]":
         future = self._script.submit(call)
         if ended:
             future.add_done_callback(ended)

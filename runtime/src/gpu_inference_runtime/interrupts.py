@@ -22,8 +22,10 @@ _NOT_INSIDE = frozenset(
         "gpu_inference_runtime.csv_files",
     }
 )
-# For how long to wait for the code to leave them, or for a signal that was sent to arrive, seconds.
-_PATIENCE = 1.0
+# For how long to wait until the code leaves them (half of it), or a signal arrives, seconds.
+_PATIENCE = 2.0
+_PAUSE = 0.002
+_MESSAGE = "run() has taken longer than the scoring timeout"
 
 
 class Interrupts:
@@ -32,8 +34,10 @@ class Interrupts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._call: object = None
-        self._sent_at: float | None = None
-        self._arrived = False
+        self._too_late: object = None
+        # When the signal was first sent, and whether one is on its way.
+        self._first_sent: float | None = None
+        self._pending = False
         self._before: Any = signal.SIG_DFL
         # One object, to be recognised by.
         self._handler = self._on_alarm
@@ -46,11 +50,15 @@ class Interrupts:
         """
         if threading.current_thread() is not threading.main_thread():
             return function()
-        self._sent_at, self._arrived = None, False
+        self._first_sent, self._pending = None, False
         self._before = signal.signal(signal.SIGALRM, self._handler) or signal.SIG_DFL
         try:
             try:
-                self._call = call
+                with self._lock:
+                    self._call = call
+                    too_late = self._too_late is call
+                if too_late:
+                    raise TimeoutError(_MESSAGE)
                 return function()
             finally:
                 # From here on the handler raises nothing.
@@ -59,43 +67,56 @@ class Interrupts:
             self._restore()
 
     def interrupt(self, call: object) -> None:
-        """End the call, if it is in the script's code and has not set a handler of its own. Any thread's."""
+        """End the call, unless it has set a handler of its own; where it has not begun, at its beginning.
+
+        For any thread. What has ended already is left alone.
+        """
         with self._lock:
-            if (
-                self._call is call
-                and self._sent_at is None
-                and signal.getsignal(signal.SIGALRM) is self._handler
-            ):
-                self._sent_at = time.monotonic()
+            if self._call is not call:
+                self._too_late = call
+                return
+            if self._first_sent is not None:
+                return
+            self._first_sent = time.monotonic()
+        self._send(call)
+        threading.Thread(target=self._insist, args=(call,), name="interrupt", daemon=True).start()
+
+    def _send(self, call: object) -> None:
+        with self._lock:
+            if self._call is call and signal.getsignal(signal.SIGALRM) is self._handler:
+                self._pending = True
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
+    def _insist(self, call: object) -> None:
+        """Send the signal again as long as it comes at a bad moment."""
+        end = time.monotonic() + _PATIENCE
+        while self._call is call and time.monotonic() < end:
+            if not self._pending:
+                self._send(call)
+            time.sleep(_PAUSE)
 
     def _restore(self) -> None:
         # After this nothing more is sent, because `_call` is None.
         with self._lock:
-            sent_at = self._sent_at
+            end = time.monotonic() + _PATIENCE
         # What was sent a moment ago must find our handler and not the one from before.
-        while sent_at is not None and not self._arrived and time.monotonic() - sent_at < _PATIENCE:
-            time.sleep(0.001)
+        while self._pending and time.monotonic() < end:
+            time.sleep(_PAUSE)
         signal.signal(signal.SIGALRM, self._before)
 
     def _on_alarm(self, number: int, frame: FrameType | None) -> None:
-        ours = self._sent_at is not None and not self._arrived
-        if ours and self._call is not None and self._must_wait(frame):
-            # Python calls this handler again as soon as it has gone on a little.
-            signal.raise_signal(signal.SIGALRM)
-            return
-        self._arrived = self._arrived or ours
-        if self._call is None:
+        ours, self._pending = self._pending, False
+        if self._call is None or (ours and self._is_bad_moment(frame)):
             return
         if not ours and callable(self._before):
             # The script's own alarm, with the handler that it set in init().
             self._before(number, frame)
             return
         self._call = None
-        raise TimeoutError("run() has taken longer than the scoring timeout")
+        raise TimeoutError(_MESSAGE)
 
-    def _must_wait(self, frame: FrameType | None) -> bool:
-        if time.monotonic() - (self._sent_at or 0.0) > _PATIENCE:
+    def _is_bad_moment(self, frame: FrameType | None) -> bool:
+        if time.monotonic() - (self._first_sent or 0.0) > _PATIENCE / 2:
             return False
         while frame is not None and frame.f_code is not _RUN:
             if frame.f_globals.get("__name__") in _NOT_INSIDE:

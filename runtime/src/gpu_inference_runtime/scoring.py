@@ -24,6 +24,7 @@ def score(
     call: Callable[[], Any],
     front_end: FrontEnd,
     client_fault: Callable[[BaseException], str | None] = lambda _: None,
+    timeout_ms: int | None = None,
 ) -> Answer:
     """Make the call of `run()` and return the answer; nothing that the script does makes this raise.
 
@@ -33,9 +34,8 @@ def score(
         call: makes it, on the script's thread; returns what `run()` returns.
         front_end: whose answers to give.
         client_fault: returns what the client did wrong, where an error of the call comes from that.
+        timeout_ms: the scoring timeout, if there is one.
     """
-    # What clients saw of a failing script: azureml-fe turned the server's own 500 into 502.
-    failure_status = 502 if front_end == "azureml" else 500
     began = time.perf_counter()
     try:
         result = call()
@@ -46,7 +46,10 @@ def score(
             log.warning("The request was not what run() takes: %s", type(error).__name__)
             return error_answer(400, fault)
         log.exception("Encountered Exception in run()")
-        return error_answer(failure_status, SCRIPT_FAILED, run_failed=True)
+        if isinstance(error, TimeoutError) and front_end == "none" and timeout_ms is not None:
+            # v1's server could not tell such an error of the script's from its own.
+            return timeout_answer(timeout_ms, front_end)
+        return failure_answer(front_end)
     spent = ("x-ms-run-fn-exec-ms", _milliseconds(began))
     try:
         if is_response(result):
@@ -54,7 +57,12 @@ def score(
         return Answer(200, results.encode(result), ((RUN_FAILED, "False"), spent))
     except Exception:
         log.exception("run() returned a %s that has no JSON form", type(result).__name__)
-        return error_answer(failure_status, INTERNAL_ERROR)
+        return error_answer(_failure_status(front_end), INTERNAL_ERROR)
+
+
+def failure_answer(front_end: FrontEnd) -> Answer:
+    """Return the answer to a request that the script has failed at."""
+    return error_answer(_failure_status(front_end), SCRIPT_FAILED, run_failed=True)
 
 
 def refused_input(error: InputError, front_end: FrontEnd) -> Answer:
@@ -68,6 +76,11 @@ def timeout_answer(timeout_ms: int, front_end: FrontEnd) -> Answer:
     """Return the answer to a request whose `run()` took too long."""
     status = 504 if front_end == "azureml" else 500
     return error_answer(status, f"Scoring timeout after {timeout_ms} ms", run_failed=True)
+
+
+def _failure_status(front_end: FrontEnd) -> int:
+    # What clients saw of a failing script: azureml-fe turned the server's own 500 into 502.
+    return 502 if front_end == "azureml" else 500
 
 
 def _milliseconds(began: float) -> str:

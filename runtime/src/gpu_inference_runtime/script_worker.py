@@ -1,4 +1,4 @@
-"""The worker process: the script on its main thread, HTTP on others, and what happens when the script is stuck."""
+"""The worker process: the script on its main thread, HTTP on others, and its end when the script is stuck."""
 
 import logging
 import os
@@ -81,7 +81,7 @@ class ScriptWorker(DrainingWorker):
         self._scripts_sigterm = handler
 
     def init_has_ended(self) -> None:
-        """Begin to give signs of life that may be missed, and look after the signals that init() may have taken."""
+        """Begin to give signs of life that may be missed, and take back the signals that init() has taken."""
         self.keep_signals()
         self._wake_http_at_signals()
         self.notify()

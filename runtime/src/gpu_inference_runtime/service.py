@@ -174,7 +174,12 @@ class ScoringService:
 
         def score() -> Answer:
             with self._metrics.run_seconds.time(), trace.part("run"):
-                return scoring.score(in_script, self._settings.front_end, call.client_fault)
+                return scoring.score(
+                    in_script,
+                    self._settings.front_end,
+                    call.client_fault,
+                    self._settings.scoring_timeout_ms,
+                )
 
         try:
             return self._calls.answer(score)

@@ -98,7 +98,7 @@ class Settings:
 
     @property
     def slots_per_worker(self) -> int:
-        """The requests that each worker process works on at once: together at least as many as are asked for."""
+        """The requests that each worker process works on at once; together at least as many as asked for."""
         return -(-self.max_concurrent_requests // self.worker_count)
 
     @property

@@ -13,11 +13,20 @@ class StreamBrokenError(Exception):
     """The script did not make the rest of a body: the connection must end without a proper end."""
 
 
+class PartTimeoutError(Exception):
+    """A part took longer than the scoring timeout."""
+
+
 class Parts(Protocol):
     """Who has parts made, on the script's thread."""
 
     def next_part(self, body: Iterator[bytes]) -> bytes | None:
-        """Return the next part, None after the last one."""
+        """Return the next part, None after the last one.
+
+        Raises:
+            PartTimeoutError: it takes too long.
+            Exception: whatever the body raises.
+        """
 
     def end_stream(self, body: Iterator[bytes]) -> None:
         """Close the body."""
@@ -29,7 +38,9 @@ class AnswerStream:
     Whatever becomes of the client, it must be closed: until then it keeps its slot.
     """
 
-    def __init__(self, body: Iterator[bytes], parts: Parts) -> None:
+    def __init__(self, first: bytes | None, body: Iterator[bytes], parts: Parts) -> None:
+        # Of one element, until that was asked for.
+        self._first = [first]
         self._body = body
         self._parts = parts
         self._lock = threading.Lock()
@@ -44,11 +55,11 @@ class AnswerStream:
         if self._closed:
             raise StopIteration
         try:
-            part = self._context.run(self._parts.next_part, self._body)
+            part = self._first.pop() if self._first else self._context.run(self._parts.next_part, self._body)
         except BaseException as error:
-            self._context.run(
-                log.error, "A streamed answer broke off", exc_info=None if _timed_out(error) else error
-            )
+            # Not the traceback of a timeout, which would show where this thread has waited.
+            why = None if isinstance(error, PartTimeoutError) else error
+            self._context.run(log.error, "A streamed answer of run() broke off", exc_info=why)
             self.close()
             raise StreamBrokenError from None
         if part is None:
@@ -66,7 +77,3 @@ class AnswerStream:
 
     def __del__(self) -> None:
         self.close()
-
-
-def _timed_out(error: BaseException) -> bool:
-    return isinstance(error, TimeoutError)

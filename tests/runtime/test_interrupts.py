@@ -1,0 +1,209 @@
+"""Overdue calls on the main thread: they are ended by SIGALRM, and nothing else is ever hit by it.
+
+A SIGALRM that finds no handler ends the whole test run: that is what these tests would fail with.
+"""
+
+import logging
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from gpu_inference_runtime.interrupts import Interrupts
+
+PATIENCE = 60
+CALL = "this call"
+
+
+@pytest.fixture(autouse=True)
+def restored_handler() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGALRM)
+    yield
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def soon(action: Callable[[], object], seconds: float = 0.05) -> None:
+    timer = threading.Timer(seconds, action)
+    timer.daemon = True
+    timer.start()
+
+
+def sleep() -> None:
+    time.sleep(PATIENCE)
+
+
+def compute() -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        pass
+
+
+def read() -> None:
+    one, _other = socket.socketpair()
+    one.recv(1)
+
+
+def wait_for_a_lock() -> None:
+    threading.Event().wait(PATIENCE)
+
+
+@pytest.mark.parametrize("function", [sleep, compute, read, wait_for_a_lock])
+def test_a_call_is_ended_wherever_python_waits_or_computes(function: Callable[[], None]) -> None:
+    interrupts = Interrupts()
+    soon(partial(interrupts.interrupt, CALL))
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        interrupts.run(CALL, function)
+    assert time.monotonic() - began < PATIENCE / 2
+
+
+def test_a_call_that_has_not_begun_ends_at_its_beginning_and_no_other_one_does() -> None:
+    interrupts = Interrupts()
+    interrupts.interrupt(CALL)
+    assert interrupts.run("another call", lambda: 7) == 7
+    with pytest.raises(TimeoutError):
+        interrupts.run(CALL, lambda: pytest.fail("it began"))
+
+
+def test_a_call_that_has_ended_is_left_alone() -> None:
+    interrupts = Interrupts()
+    assert interrupts.run(CALL, lambda: 7) == 7
+    interrupts.interrupt(CALL)
+    time.sleep(0.05)
+    assert interrupts.run("the next call", lambda: 8) == 8
+
+
+def test_a_call_that_lets_the_error_pass_goes_on_and_is_not_interrupted_again() -> None:
+    interrupts = Interrupts()
+
+    def stubborn() -> str:
+        with pytest.raises(TimeoutError):
+            sleep()
+        interrupts.interrupt(CALL)
+        time.sleep(0.05)
+        return "at last"
+
+    soon(partial(interrupts.interrupt, CALL))
+    assert interrupts.run(CALL, stubborn) == "at last"
+
+
+@pytest.fixture
+def quick_switches() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("quick_switches")
+def test_interrupts_at_every_moment_of_short_calls_hit_those_calls_or_nothing() -> None:
+    interrupts = Interrupts()
+    current = [object()]
+    over = threading.Event()
+
+    def strike() -> None:
+        while not over.is_set():
+            interrupts.interrupt(current[0])
+
+    def work() -> None:
+        for _ in range(200):
+            pass
+
+    striker = threading.Thread(target=strike, daemon=True)
+    striker.start()
+    ended = interrupted = 0
+    give_up = time.monotonic() + PATIENCE
+    while min(ended, interrupted) < 100 and time.monotonic() < give_up:
+        current[0] = object()
+        try:
+            interrupts.run(current[0], work)
+            ended += 1
+        except TimeoutError:
+            interrupted += 1
+        assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+    over.set()
+    striker.join(PATIENCE)
+    assert min(ended, interrupted) >= 100
+
+
+def test_a_call_with_a_handler_of_its_own_is_not_interrupted() -> None:
+    interrupts = Interrupts()
+    heard: list[int] = []
+
+    def careful() -> str:
+        signal.signal(signal.SIGALRM, lambda number, _: heard.append(number))
+        time.sleep(0.2)
+        return "undisturbed"
+
+    soon(partial(interrupts.interrupt, CALL))
+    assert interrupts.run(CALL, careful) == "undisturbed"
+    assert heard == []
+
+
+def test_an_alarm_that_the_script_sets_reaches_the_handler_that_it_set_before() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda number, _: heard.append(number))
+    try:
+
+        def alarmed() -> None:
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            signal.pause()
+
+        Interrupts().run(CALL, alarmed)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert heard == [signal.SIGALRM]
+
+
+def test_an_alarm_without_a_handler_is_a_timeout_as_it_was_in_v1() -> None:
+    def alarmed() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        sleep()
+
+    with pytest.raises(TimeoutError):
+        Interrupts().run(CALL, alarmed)
+
+
+class SlowHandler(logging.Handler):
+    begun = ended = 0
+
+    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002  (the base class has it)
+        self.begun += 1
+        time.sleep(0.1)
+        self.ended += 1
+
+
+def test_a_log_line_is_written_to_its_end_so_that_no_lock_stays_taken() -> None:
+    interrupts = Interrupts()
+    handler = SlowHandler()
+    logger = logging.Logger("slow")
+    logger.addHandler(handler)
+
+    def chatty() -> None:
+        while True:
+            logger.info("again")
+            time.sleep(0.05)
+
+    soon(partial(interrupts.interrupt, CALL))
+    with pytest.raises(TimeoutError):
+        interrupts.run(CALL, chatty)
+    assert handler.begun == handler.ended > 0
+    other = threading.Thread(target=logger.info, args=("from elsewhere",))
+    other.start()
+    other.join(PATIENCE)
+    assert not other.is_alive()
+
+
+def test_on_another_thread_a_call_is_just_made() -> None:
+    interrupts = Interrupts()
+    results: list[int] = []
+    thread = threading.Thread(target=lambda: results.append(interrupts.run(CALL, lambda: 7)))
+    thread.start()
+    thread.join(PATIENCE)
+    interrupts.interrupt(CALL)
+    assert results == [7]
