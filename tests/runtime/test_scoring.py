@@ -4,11 +4,13 @@ import json
 import sys
 from typing import Any
 
+import flask
 import numpy as np
 import pytest
 from tests.runtime.answers import content
 
-from gpu_inference_runtime.scoring import score, timeout_answer
+from gpu_inference_runtime.inputs import InputError
+from gpu_inference_runtime.scoring import INTERNAL_ERROR, refused_input, score, timeout_answer
 
 
 @pytest.mark.parametrize(
@@ -34,26 +36,47 @@ def test_a_result_is_answered_as_json(result: Any, body: bytes) -> None:
     assert float(headers["x-ms-run-fn-exec-ms"]) >= 0
 
 
-class Circle:
-    """A list that holds itself."""
-
-    def __new__(cls) -> Any:
-        circle: list[Any] = []
-        circle.append(circle)
-        return circle
+def test_a_result_that_only_v1s_server_could_not_write_is_answered_too() -> None:
+    answer = score(lambda: {"digit": np.int64(7)}, "none")
+    assert (answer.status, answer.body) == (200, b'{"digit": 7}')
 
 
-@pytest.mark.parametrize(
-    "result", [np.int64(1), np.zeros(2), b"bytes", {1}, Circle()], ids=lambda r: type(r).__name__
-)
+def circle() -> Any:
+    result: list[Any] = []
+    result.append(result)
+    return result
+
+
+def well() -> Any:
+    result: list[Any] = []
+    for _ in range(100_000):
+        result = [result]
+    return result
+
+
+@pytest.mark.parametrize("result", [object(), circle(), well()], ids=["no form", "circle", "deep"])
 @pytest.mark.parametrize(("front_end", "status"), [("azureml", 502), ("none", 500)])
-def test_a_result_without_json_form_is_an_internal_error(result: Any, front_end: Any, status: int) -> None:
+def test_a_result_without_json_form_is_an_internal_error(
+    result: Any, front_end: Any, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
     answer = score(lambda: result, front_end)
     assert answer.status == status
     assert content(answer) == {
         "message": "An unexpected internal error occurred. Check the logs for more info."
     }
     assert dict(answer.headers) == {"x-ms-run-function-failed": "False"}
+    assert f"run() returned a {type(result).__name__} that has no JSON form" in caplog.text
+
+
+def test_a_response_is_answered_whole_and_says_how_long_run_took() -> None:
+    answer = score(lambda: flask.Response("teapot", 418, {"X-Kind": "pot"}), "azureml")
+    assert (answer.status, answer.body) == (418, b"teapot")
+    assert list(dict(answer.headers)) == ["X-Kind", "x-ms-run-fn-exec-ms"]
+
+
+def test_a_response_whose_parts_are_no_text_is_an_internal_error() -> None:
+    answer = score(lambda: flask.Response([1, 2]), "none")  # type: ignore[arg-type]
+    assert (answer.status, dict(answer.headers)) == (500, {"x-ms-run-function-failed": "False"})
 
 
 def fail(_: str) -> None:
@@ -64,7 +87,34 @@ def leave(_: str) -> None:
     sys.exit(1)
 
 
-@pytest.mark.parametrize("run", [json.loads, fail, leave])
+def interrupt(_: str) -> None:
+    raise KeyboardInterrupt
+
+
+def recurse(text: str) -> None:
+    recurse(text)
+
+
+def exhaust(_: str) -> None:
+    raise MemoryError
+
+
+def abort(_: str) -> None:
+    flask.abort(404, "a secret of the script")
+
+
+class SilentError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def fail_without_words(_: str) -> None:
+    raise SilentError
+
+
+@pytest.mark.parametrize(
+    "run", [json.loads, fail, leave, interrupt, recurse, exhaust, abort, fail_without_words]
+)
 @pytest.mark.parametrize(("front_end", "status"), [("azureml", 502), ("none", 500)])
 def test_a_script_that_raises_is_answered_without_its_words_and_logged_with_them(
     run: Any, front_end: Any, status: int, caplog: pytest.LogCaptureFixture
@@ -77,6 +127,45 @@ def test_a_script_that_raises_is_answered_without_its_words_and_logged_with_them
     assert dict(answer.headers) == {"x-ms-run-function-failed": "True"}
     [record] = caplog.records
     assert record.exc_info is not None
+
+
+def test_an_error_that_the_client_caused_is_told_to_it_and_its_data_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def run() -> None:
+        raise ValueError("could not convert 'a secret of the client'")
+
+    answer = score(run, "azureml", lambda error: f"Wrong: {type(error).__name__}")
+    assert (answer.status, content(answer)) == (400, {"message": "Wrong: ValueError"})
+    assert dict(answer.headers) == {"x-ms-run-function-failed": "False"}
+    assert "ValueError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_the_bare_server_tells_such_an_error_as_v1s_did() -> None:
+    answer = score(lambda: fail(""), "none", lambda _: "Wrong")
+    assert (answer.status, dict(answer.headers)) == (500, {"x-ms-run-function-failed": "True"})
+
+
+def test_an_error_of_the_script_is_not_told_as_the_clients() -> None:
+    assert score(lambda: fail(""), "azureml", lambda _: None).status == 502
+
+
+@pytest.mark.parametrize(
+    ("foreseen", "front_end", "status", "message"),
+    [
+        (True, "none", 415, "the reason"),
+        (True, "azureml", 415, "the reason"),
+        (False, "azureml", 415, "the reason"),
+        (False, "none", 500, INTERNAL_ERROR),
+    ],
+)
+def test_input_is_refused_by_name_but_where_v1s_server_failed_the_bare_one_does(
+    foreseen: bool, front_end: Any, status: int, message: str
+) -> None:
+    answer = refused_input(InputError(415, "the reason", foreseen=foreseen), front_end)
+    assert (answer.status, content(answer)) == (status, {"message": message})
+    assert dict(answer.headers) == {"x-ms-run-function-failed": "False"}
 
 
 @pytest.mark.parametrize(("front_end", "status"), [("azureml", 504), ("none", 500)])
