@@ -1,6 +1,8 @@
 """Where print() goes once it is part of the log, and what stays as it was."""
 
 import builtins
+import contextlib
+import io
 import sys
 
 import pytest
@@ -32,4 +34,14 @@ def test_a_print_to_another_stream_goes_there(
     caplog.set_level("INFO")
     print("a", "b", sep=":", end="!", file=sys.stderr)
     assert capsys.readouterr().err == "a:b!"
+    assert caplog.records == []
+
+
+def test_a_print_while_the_script_catches_standard_output_is_caught(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    with contextlib.redirect_stdout(io.StringIO()) as caught:
+        print("to the script")
+    assert caught.getvalue() == "to the script\n"
     assert caplog.records == []

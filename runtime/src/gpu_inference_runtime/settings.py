@@ -1,6 +1,7 @@
 """All settings in one typed, frozen object: command line over environment over config.json over default."""
 
 import argparse
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -118,7 +119,7 @@ def load_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     """
     flags = {name: text for name, text in vars(_parser().parse_args(arguments)).items() if text is not None}
     for name in {*_PATH_FLAGS, "config_file"} & flags.keys():
-        flags[name] = str(Path.cwd() / flags[name])
+        flags[name] = os.path.normpath(Path.cwd() / flags[name])
     named_root = environment.get("AML_APP_ROOT")
     app_root = Path(named_root or Path.cwd()).absolute()
     config_file, config = _config(flags, environment, app_root)
