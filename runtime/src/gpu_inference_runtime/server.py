@@ -63,9 +63,17 @@ class GunicornLogger(Logger):  # type: ignore[misc]  # gunicorn has no type info
         self._access_log_enabled = True
         self.error_log.propagate = True
 
+    def exception(self, msg: Any, *arguments: Any, **named: Any) -> None:
+        """Log an error with its traceback, unless it is only a client that was waited for in vain."""
+        if isinstance(sys.exception(), TimeoutError):
+            log.info("A client stopped in the middle of a request or of its answer: its connection is closed")
+        else:
+            super().exception(msg, *arguments, **named)
+
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:  # noqa: ARG002
         """Log method, path (not the query, which may hold data), status, time and length of the answer."""
-        path = environ.get("PATH_INFO") or environ["RAW_URI"].partition("?")[0]
+        # As it was sent: decoded, it may hold the end of the line and another one that looks like ours.
+        path = environ["RAW_URI"].partition("?")[0]
         if environ["REQUEST_METHOD"] == "GET" and path == "/":
             return
         status = str(resp.status).partition(" ")[0]

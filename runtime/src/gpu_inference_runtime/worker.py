@@ -6,10 +6,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from gunicorn import util
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from gpu_inference_runtime import protocol_errors
 from gpu_inference_runtime.state import State
@@ -133,6 +134,7 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         gunicorn waits for the client's own close in its main loop, where up to 2 s for one connection
         would be 2 s for all.
         """
+        conn.init = partial(_prepare, conn)
         goes_on = super().handle(conn)
         if not goes_on:
             util.close_graceful(conn.sock, _LINGER_SECONDS, _LINGER_BYTES)
@@ -148,3 +150,9 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             self.nr_conns -= 1
             return
         super().finish_request(conn, fs)
+
+
+def _prepare(connection: Any) -> None:
+    """Make a connection ready for its next request: gunicorn would wait for ever for the rest of its head."""
+    TConn.init(connection)
+    connection.sock.settimeout(_STALL_SECONDS)

@@ -47,6 +47,9 @@ TARGETS = _lines("""
 /scöre
 /score?stream=1
 /score#fragment
+/score%0d%0aforged%20line
+/%1b[2Jforged
+/%E2%80%A8forged
 /%00
 /%zz
 /%
@@ -68,7 +71,9 @@ QUERIES = _lines(f"""
 ?q={CANARY}&q=%
 ?q={CANARY}ä
 """)
-QUERIES += [b"?q=" + b"[" * 2000, b"?" + b"&".join(b"a=1" for _ in range(1500))]
+# JSON that nobody can read.
+NESTED = b"[" * 2000
+QUERIES += [b"?q=" + NESTED, b"?" + b"&".join(b"a=1" for _ in range(1500))]
 HEADERS = _lines(f"""
 Host:
 Host: x:y:z
