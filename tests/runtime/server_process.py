@@ -39,9 +39,15 @@ class Server:
     """One `gpu-inference-server` process with a folder of its own."""
 
     def __init__(
-        self, folder: Path, script: str | None, files: Sequence[str], settings: dict[str, str]
+        self,
+        folder: Path,
+        script: str | None,
+        files: Sequence[str],
+        settings: dict[str, str],
+        python: str | Path = sys.executable,
     ) -> None:
         self.folder = folder
+        self.settings = settings
         self.port, self.health_port = free_ports(2)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AZUREML_")}
         environment |= {"AML_APP_ROOT": str(folder), "SERVER_PORT": str(self.port)}
@@ -57,7 +63,7 @@ class Server:
         self._log_path = folder / "log"
         with self._log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gpu_inference_runtime"],
+                [python, "-m", "gpu_inference_runtime"],
                 cwd=folder,
                 env=environment | settings,
                 stdout=log,

@@ -67,6 +67,8 @@ class ScriptWorker(DrainingWorker):
     def init_signals(self) -> None:
         """Handle signals from now on, whatever the main thread does."""
         super().init_signals()
+        # What a worker gets that gives no sign of life: it ends, after its traceback (faulthandler).
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)
         self._wake_http_at_signals()
 
     def keep_signals(self) -> None:

@@ -1,0 +1,158 @@
+"""Scripts that stop their process or end it: it is replaced, and nobody else's request is lost."""
+
+import threading
+
+import pytest
+import requests
+from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
+
+# `stuck` never ends, whatever the signal; `frozen` keeps Python's lock, so that no other thread goes on.
+SCRIPT = """
+import ctypes, os, pathlib, signal
+
+def init():
+    with open("starts", "a") as starts:
+        starts.write("x")
+
+def run(what):
+    if what == "stuck":
+        print("stuck now")
+        c, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+        c.pthread_mutex_lock(lock)
+        c.pthread_mutex_lock(lock)
+    if what == "frozen":
+        print("frozen now")
+        ctypes.PyDLL(None).sleep(1000)
+    if what == "exit":
+        os._exit(0)
+    if what == "crash":
+        ctypes.string_at(0)
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [what, os.getpid()]
+"""
+MINUTES = "600000"
+
+
+class Client(threading.Thread):
+    """One request, sent in the background."""
+
+    def __init__(self, server: Server, what: str) -> None:
+        super().__init__(daemon=True)
+        self._server = server
+        self._what = what
+        self._outcome: requests.Response | requests.ConnectionError | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._outcome = self._server.score(self._what)
+        except requests.ConnectionError as error:
+            self._outcome = error
+
+    @property
+    def answer(self) -> requests.Response:
+        self.join(PATIENCE_SECONDS)
+        assert isinstance(self._outcome, requests.Response), self._server.log
+        return self._outcome
+
+    @property
+    def lost_its_connection(self) -> bool:
+        self.join(PATIENCE_SECONDS)
+        return isinstance(self._outcome, requests.ConnectionError)
+
+
+def starts(server: Server) -> int:
+    return len((server.folder / "starts").read_text())
+
+
+def test_a_worker_whose_call_never_ends_is_replaced_and_whoever_waits_is_told_first(
+    start_server: StartServer,
+) -> None:
+    server = start_server(
+        SCRIPT,
+        SCORING_TIMEOUT_MS="1500",
+        WORKER_TIMEOUT="3",
+        GPU_INFERENCE_FRONT_END="azureml",
+        GPU_INFERENCE_MAX_QUEUE_WAIT_MS=MINUTES,
+    )
+    server.wait_ready()
+    before = server.score("hello").json()[1]
+    stuck = Client(server, "stuck")
+    server.wait_for_log("stuck now")
+    waiting = Client(server, "waits in the queue")
+    assert stuck.answer.status_code == 504
+    assert server.management("/ready").status_code == 503
+    server.wait_for_log(
+        "still goes on 3 s after its scoring timeout (WORKER_TIMEOUT): the process is replaced"
+    )
+    # From here on requests wait for the next worker.
+    late = Client(server, "late")
+    assert waiting.answer.status_code == 503
+    assert waiting.answer.json() == {"message": "No ready replicas for service mnist."}
+    assert waiting.answer.headers["Retry-After"] == "1"
+    assert server.management("/live").status_code == 200
+    assert late.answer.status_code == 200
+    what, pid = late.answer.json()
+    assert what == "late"
+    assert pid != before
+    server.wait_ready()
+    assert starts(server) == 2
+
+
+def test_a_worker_that_holds_pythons_lock_is_replaced_while_probes_are_answered(
+    start_server: StartServer,
+) -> None:
+    server = start_server(SCRIPT, SCORING_TIMEOUT_MS="100", WORKER_TIMEOUT="6")
+    server.wait_ready()
+    frozen = Client(server, "frozen")
+    server.wait_for_log("frozen now")
+    assert server.management("/live").status_code == 200
+    late = Client(server, "late")
+    server.wait_until(lambda: server.management("/ready").status_code == 503, "not ready")
+    assert server.management("/ready").text == "A call of run() has outlived the scoring timeout\n"
+    assert "WORKER TIMEOUT" not in server.log
+    assert frozen.lost_its_connection
+    assert late.answer.json()[0] == "late"
+    assert "WORKER TIMEOUT" in server.log
+    # What the script was doing.
+    assert "score.py" in server.log
+    server.wait_ready()
+    assert starts(server) == 2
+
+
+@pytest.mark.parametrize("death", ["exit", "crash", "kill"])
+def test_after_the_death_of_a_worker_requests_wait_for_the_next_one(
+    start_server: StartServer, death: str
+) -> None:
+    server = start_server(SCRIPT)
+    server.wait_ready()
+    dying = Client(server, death)
+    assert dying.lost_its_connection
+    late = [Client(server, f"late {number}") for number in range(5)]
+    assert [client.answer.json()[0] for client in late] == [f"late {number}" for number in range(5)]
+    server.wait_ready()
+    assert starts(server) == 2
+    server.process.terminate()
+    assert server.wait_for_exit() == 0
+
+
+FREEZING_INIT = """
+import ctypes
+def init():
+    print("init has begun")
+    ctypes.PyDLL(None).sleep(4)
+def run(data):
+    return data
+"""
+
+
+def test_an_init_that_holds_pythons_lock_longer_than_the_workers_timeout_is_not_killed(
+    start_server: StartServer,
+) -> None:
+    server = start_server(FREEZING_INIT, WORKER_TIMEOUT="1")
+    server.wait_for_log("init has begun")
+    assert (server.management("/ready").status_code, server.management("/ready").text) == (503, "Starting\n")
+    assert server.management("/live").status_code == 200
+    assert server.score("x").json() == "x"
+    assert server.log.count("init has begun") == 1
