@@ -1,19 +1,41 @@
 """Loading the user's script: what it may count on, and what is said when it cannot be served."""
 
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from inference_schema import schema_util
 
-from gpu_inference_runtime.entry_script import EntryScriptError, load_entry_script
+from gpu_inference_runtime import contrib_services
+from gpu_inference_runtime.entry_script import EntryScript, EntryScriptError, load_entry_script
+from gpu_inference_runtime.messages import Request
 
 GOOD = "def init(): pass\ndef run(data): return data\n"
+RAW = "from azureml.contrib.services.aml_request import rawhttp, AMLRequest\n"
+SCHEMA = (
+    "from inference_schema.schema_decorators import input_schema, output_schema\n"
+    "from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType\n"
+)
+ONE = "StandardPythonParameterType(1)"
+NAMED_ONLY = "run() cannot accept positional-only arguments, *args, or **kwargs."
+BOTH = "run() cannot be decorated with both @rawhttp and @input_schema"
+JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(autouse=True)
-def _same_imports_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+def _same_imports_afterwards(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "entry_module", raising=False)
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    contrib_services.offer()
+    for name in ("entry_module", "azureml.contrib.services.aml_request"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    yield
+    # inference-schema remembers functions by their names for ever.
+    for registry in (schema_util.__functions_schema__, schema_util.__versions__):
+        registry.pop("entry_module.run", None)
 
 
 def write(folder: Path, text: str) -> str:
@@ -22,10 +44,24 @@ def write(folder: Path, text: str) -> str:
     return "src/score.py"
 
 
-def test_a_script_without_a_path_is_the_built_in_echo() -> None:
-    script = load_entry_script(None, Path(), None)
+def load(folder: Path, text: str) -> EntryScript:
+    return load_entry_script(write(folder, "def init(): pass\n" + text), folder, "src")
+
+
+def result(script: EntryScript, body: bytes, **headers: str) -> Any:
+    request = Request("POST", {}, headers, None, lambda: b"", native=lambda body: ("native", body))
+    return script.call(request, body).make()
+
+
+def test_a_script_without_a_path_is_the_built_in_echo(tmp_path: Path) -> None:
+    script = load_entry_script(None, tmp_path, None)
     script.init()
-    assert script.run("abc") == "abc"
+    assert result(script, b"abc") == "abc"
+
+
+def test_without_a_path_main_py_in_the_app_root_is_the_script(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("def init(): pass\ndef run(data): return 'main'\n")
+    assert result(load_entry_script(None, tmp_path, None), b"abc") == "main"
 
 
 def test_the_script_finds_modules_in_its_source_folder_and_in_the_app_root(tmp_path: Path) -> None:
@@ -47,7 +83,7 @@ def test_classes_of_the_script_can_be_looked_up_by_their_module(tmp_path: Path) 
 
 def test_an_absolute_path_needs_no_app_root(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
-    assert load_entry_script(str(tmp_path / "src/score.py"), Path("/"), None).run("x") == "x"
+    assert result(load_entry_script(str(tmp_path / "src/score.py"), Path("/"), None), b"x") == "x"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +92,17 @@ def test_an_absolute_path_needs_no_app_root(tmp_path: Path) -> None:
         ("def init(): pass\n", "does not have a run() function defined."),
         ("def run(data): pass\n", "does not have a init() function defined."),
         ("init = run = 1\n", "does not have a init() function defined."),
+        ("def init(): pass\nrun = max\n", "run() must be a function written in Python."),
         ("def init(): pass\ndef run(): pass\n", "run() needs to accept an argument for input data."),
+        (
+            "def init(): pass\ndef run(request_headers): pass\n",
+            'run() needs to accept an argument other than "request_headers".',
+        ),
+        ("def init(): pass\ndef run(data, /): pass\n", NAMED_ONLY),
+        ("def init(): pass\ndef run(data, *more): pass\n", NAMED_ONLY),
+        ("def init(): pass\ndef run(data, **more): pass\n", NAMED_ONLY),
+        (f"{RAW}{SCHEMA}@rawhttp\n@input_schema('x', {ONE})\ndef run(x): pass\ndef init(): pass\n", BOTH),
+        (f"{RAW}{SCHEMA}@input_schema('x', {ONE})\ndef run(x): pass\n@rawhttp\ndef init(): pass\n", BOTH),
     ],
 )
 def test_a_script_that_lacks_something_is_refused_by_name(tmp_path: Path, text: str, sentence: str) -> None:
@@ -85,3 +131,119 @@ def test_what_the_top_level_raises_comes_through(tmp_path: Path) -> None:
         load_entry_script(write(tmp_path, "def init(:\n"), tmp_path, "src")
     with pytest.raises(ModuleNotFoundError, match="no_such_package"):
         load_entry_script(write(tmp_path, "import no_such_package\n"), tmp_path, "src")
+
+
+# What run() is given
+
+
+def test_an_undecorated_run_gets_text_whatever_its_parameter_is_called(tmp_path: Path) -> None:
+    assert result(load(tmp_path, "def run(anything): return [anything]"), b"x") == ["x"]
+    assert result(load(tmp_path, "def run(*, anything): return [anything]"), b"x") == ["x"]
+
+
+def test_other_parameters_keep_their_defaults(tmp_path: Path) -> None:
+    assert result(load(tmp_path, "def run(data, more=2): return data, more"), b"x") == ("x", 2)
+
+
+def test_a_parameter_that_nothing_gives_a_value_is_told_at_start_and_fails_each_call(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    script = load(tmp_path, "def run(data, more): return data")
+    assert "'more' that nothing gives a value" in caplog.text
+    with pytest.raises(TypeError, match="more"):
+        result(script, b"x")
+
+
+@pytest.mark.parametrize(
+    "parameters", ["data, request_headers", "request_headers, data", "request_headers, *, data"]
+)
+def test_request_headers_are_given_by_name_and_written_as_flask_shows_them(
+    tmp_path: Path, parameters: str
+) -> None:
+    script = load(tmp_path, f"def run({parameters}): return data, request_headers")
+    headers = {"content-type": "text/plain", "x-ms-request-id": "my-id", "x-2nd": "2"}
+    assert result(script, b"x", **headers) == (
+        "x",
+        {"Content-Type": "text/plain", "X-Ms-Request-Id": "my-id", "X-2Nd": "2"},
+    )
+
+
+def test_a_decorated_run_gets_converted_arguments_and_headers(tmp_path: Path) -> None:
+    script = load(
+        tmp_path,
+        f"{SCHEMA}import datetime\n"
+        f"@input_schema('x', {ONE})\n"
+        "@input_schema('at', StandardPythonParameterType(datetime.datetime.now()))\n"
+        f"@output_schema({ONE})\n"
+        "def run(x, at, request_headers, other=3): return x, at.year, other, request_headers",
+    )
+    body = b'{"x": 1, "at": "2020-01-31", "request_headers": "ignored"}'
+    assert result(script, body, **JSON) == (1, 2020, 3, {"Content-Type": "application/json"})
+
+
+def test_an_output_schema_alone_makes_run_take_a_json_object(tmp_path: Path) -> None:
+    script = load(tmp_path, f"{SCHEMA}@output_schema({ONE})\ndef run(data): return data")
+    assert result(script, b'{"data": [1]}', **JSON) == [1]
+
+
+def test_a_raw_run_gets_the_front_ends_request(tmp_path: Path) -> None:
+    script = load(tmp_path, f"{RAW}@rawhttp\ndef run(request: AMLRequest): return request")
+    assert result(script, b"\xff") == ("native", b"\xff")
+    assert "OPTIONS" in script.inputs.methods
+
+
+def test_importing_the_decorator_without_using_it_changes_nothing(tmp_path: Path) -> None:
+    assert result(load(tmp_path, f"{RAW}def run(data): return data"), b"x") == "x"
+
+
+def test_of_a_driver_script_the_run_of_its_driver_module_is_called(tmp_path: Path) -> None:
+    (tmp_path / "user_score.py").write_text(
+        f"{SCHEMA}@input_schema('x', {ONE})\ndef run(x): return 'the user\\'s', x\n"
+    )
+    script = load(
+        tmp_path,
+        "import user_score as driver_module\nran = []\n"
+        "def init(): ran.append('driver init')\n"
+        "def run(*args, **kwargs): return driver_module.run(*args)\n",
+    )
+    script.init()
+    assert sys.modules["entry_module"].ran == ["driver init"]
+    assert result(script, b'{"x": 1}', **JSON) == ("the user's", 1)
+
+
+@pytest.mark.parametrize("value", ["None", "'text'", "__import__('json')"])
+def test_another_driver_module_is_ignored(tmp_path: Path, value: str) -> None:
+    assert result(load(tmp_path, f"driver_module = {value}\ndef run(data): return 1"), b"") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("def run(data): pass", "run() is not decorated and gets the body as a string"),
+        (
+            f"{SCHEMA}@input_schema('x', {ONE})\ndef run(x, y=1): pass",
+            "run() is decorated with @input_schema and gets the arguments x, y",
+        ),
+        (
+            f"{RAW}@rawhttp\ndef run(request): pass",
+            "run() is decorated with @rawhttp and gets Flask's request object",
+        ),
+    ],
+)
+def test_the_log_says_how_run_is_called(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, line: str
+) -> None:
+    caplog.set_level("INFO")
+    load(tmp_path, text)
+    assert [message for message in caplog.messages if message.startswith("run()")] == [line]
+
+
+def test_packages_of_other_kinds_of_scripts_are_not_imported(tmp_path: Path) -> None:
+    entry = write(tmp_path, GOOD)
+    code = (
+        "import sys, pathlib\nfrom gpu_inference_runtime.entry_script import load_entry_script\n"
+        f"script = load_entry_script({entry!r}, pathlib.Path({str(tmp_path)!r}), 'src'); script.init()\n"
+        "unwanted = {'inference_schema', 'flask', 'asyncio', 'numpy', 'azureml'} & set(sys.modules)\n"
+        "assert not unwanted, unwanted"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
