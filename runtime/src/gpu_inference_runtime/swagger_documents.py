@@ -22,7 +22,7 @@ _BEARER = {
     "in": "header",
     "description": "For example: Bearer abc123",
 }
-_ASKS_FOR_KEY = [{"Bearer": []}]
+_ASKS_FOR_KEY: list[dict[str, list[str]]] = [{"Bearer": []}]
 _ERROR = {"type": "object", "properties": {"message": {"type": "string"}}}
 _VERSIONS = {"type": "integer", "enum": [2, 3]}
 
