@@ -1,5 +1,6 @@
 """Fixtures that start real servers and end them whatever the test did."""
 
+import sys
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -27,3 +28,21 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
 @pytest.fixture(scope="module")
 def start_module_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
     yield from _starter(tmp_path_factory)
+
+
+@pytest.fixture
+def own_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a test import entry scripts in this process as a server does, and leave no trace of them."""
+    from inference_schema import schema_util
+
+    from gpu_inference_runtime import contrib_services
+
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    contrib_services.offer()
+    for name in ("entry_module", "azureml.contrib.services.aml_request"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    yield
+    # inference-schema remembers functions by their names for ever.
+    for registry in (schema_util.__functions_schema__, schema_util.__versions__):
+        registry.pop("entry_module.run", None)

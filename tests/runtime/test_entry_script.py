@@ -2,14 +2,11 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from inference_schema import schema_util
 
-from gpu_inference_runtime import contrib_services
 from gpu_inference_runtime.entry_script import EntryScript, EntryScriptError, load_entry_script
 from gpu_inference_runtime.messages import Request
 
@@ -25,17 +22,7 @@ BOTH = "run() cannot be decorated with both @rawhttp and @input_schema"
 JSON = {"content-type": "application/json"}
 
 
-@pytest.fixture(autouse=True)
-def _same_imports_afterwards(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    contrib_services.offer()
-    for name in ("entry_module", "azureml.contrib.services.aml_request"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    yield
-    # inference-schema remembers functions by their names for ever.
-    for registry in (schema_util.__functions_schema__, schema_util.__versions__):
-        registry.pop("entry_module.run", None)
+pytestmark = pytest.mark.usefixtures("own_imports")
 
 
 def write(folder: Path, text: str) -> str:
