@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextvars import Context, copy_context
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -59,7 +60,8 @@ class Calls:
         Raises:
             ClosedError: the process is about to be replaced, and the call has not begun.
         """
-        future = self._submit(partial(self._begin, call), self._release)
+        context = copy_context()
+        future = self._submit(partial(self._begin, call, context), context, self._release)
         if self._in_time(future):
             if future.cancelled():
                 raise ClosedError
@@ -75,25 +77,27 @@ class Calls:
         for future in unfinished:
             future.cancel()
 
-    def next_part(self, body: Iterator[bytes]) -> bytes | None:
+    def next_part(self, body: Iterator[bytes], context: Context) -> bytes | None:
         """Return the next part of a streamed body, made on the script's thread; None after the last one.
 
         Raises:
-            PartTimeoutError: it took longer than the scoring timeout.
+            PartTimeoutError: it took longer than the scoring timeout; the body is closed when it has ended.
             Exception: whatever the body raises.
         """
-        future = self._submit(lambda: self._script.in_script(lambda: next(body, None)))
+        future = self._submit(lambda: self._script.in_script(lambda: next(body, None)), context)
         if self._in_time(future):
             return future.result()
+        # Not before that: calls may overlap, and a body cannot be closed while a part of it is made.
+        future.add_done_callback(lambda _: self.end_stream(body, context))
         raise PartTimeoutError
 
-    def end_stream(self, body: Iterator[bytes]) -> None:
+    def end_stream(self, body: Iterator[bytes], context: Context) -> None:
         """Close a streamed body on the script's thread, and give its slot back after that."""
-        future = self._script.submit(lambda: self._close_here(body))
+        future = self._script.submit(lambda: self._close_here(body), context)
         future.add_done_callback(lambda _: self._slots.give_back())
 
-    def _begin(self, call: Callable[[], Answer]) -> Answer:
-        """Make the call, on the script's thread."""
+    def _begin(self, call: Callable[[], Answer], context: Context) -> Answer:
+        """Make the call, on the script's thread and in this context."""
         answer = call()
         body = answer.body
         if isinstance(body, bytes):
@@ -105,7 +109,7 @@ class Calls:
             log.exception("Encountered Exception in run()")
             self._close_here(body)
             return scoring.failure_answer(self._front_end)
-        return replace(answer, body=AnswerStream(first, body, self))
+        return replace(answer, body=AnswerStream(first, body, self, context))
 
     def _close_here(self, body: Iterator[bytes]) -> None:
         close = getattr(body, "close", lambda: None)
@@ -120,9 +124,9 @@ class Calls:
             self._slots.give_back()
 
     def _submit(
-        self, call: Callable[[], T], ended: Callable[["Future[T]"], None] | None = None
+        self, call: Callable[[], T], context: Context, ended: Callable[["Future[T]"], None] | None = None
     ) -> "Future[T]":
-        future = self._script.submit(call)
+        future = self._script.submit(call, context)
         if ended:
             future.add_done_callback(ended)
         with self._lock:

@@ -69,7 +69,7 @@ class TextInputs:
         """
         if request.method == "GET":
             return {self._parameter: json.dumps(query_values(request.query))}
-        if request.content_type in _FORMS:
+        if _is_form(request):
             return {self._parameter: ""}
         try:
             return {self._parameter: body.decode("utf-8")}
@@ -100,6 +100,14 @@ class RawInputs:
     def client_fault(self, error: BaseException, body: bytes) -> str | None:  # noqa: ARG002
         """Return a sentence where the body was built from numpy's scalars."""
         return _NUMPY_FAULT if _NUMPY_SCALAR.search(body) else None
+
+
+def _is_form(request: Request) -> bool:
+    # Where nothing tells the parts of a multipart body from each other, it stays as it is.
+    no_parts = (
+        request.content_type == "multipart/form-data" and "boundary=" not in request.headers["content-type"]
+    )
+    return request.content_type in _FORMS and not no_parts
 
 
 def query_values(query: Mapping[str, list[str]]) -> dict[str, Any]:

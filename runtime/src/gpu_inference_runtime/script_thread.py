@@ -38,11 +38,11 @@ class ScriptThread:
         """Whether a call is running now."""
         return bool(self._running)
 
-    def submit(self, call: Callable[[], T]) -> "Future[T]":
-        """Queue a call; it sees the submitter's context variables (the request id of the log lines)."""
+    def submit(self, call: Callable[[], T], context: contextvars.Context | None = None) -> "Future[T]":
+        """Queue a call; it sees the context's variables, without one a copy of the submitter's."""
         future: Future[T] = Future()
-        context = contextvars.copy_context()
-        self._calls.put((future, lambda: context.run(call)))
+        within = contextvars.copy_context() if context is None else context
+        self._calls.put((future, lambda: within.run(call)))
         return future
 
     def in_script(self, function: Callable[[], T]) -> T:

@@ -1,10 +1,12 @@
 """The body of an answer that is sent while the script still makes it."""
 
-import contextvars
 import logging
 import threading
 from collections.abc import Iterator
+from contextvars import Context, copy_context
 from typing import Protocol
+
+_BROKE_OFF = "A streamed answer of run() broke off"
 
 log = logging.getLogger("gpu_inference")
 
@@ -20,15 +22,15 @@ class PartTimeoutError(Exception):
 class Parts(Protocol):
     """Who has parts made, on the script's thread."""
 
-    def next_part(self, body: Iterator[bytes]) -> bytes | None:
-        """Return the next part, None after the last one.
+    def next_part(self, body: Iterator[bytes], context: Context) -> bytes | None:
+        """Return the next part, None after the last one. All parts are made in the same context.
 
         Raises:
-            PartTimeoutError: it takes too long.
+            PartTimeoutError: it takes too long; the body will be closed.
             Exception: whatever the body raises.
         """
 
-    def end_stream(self, body: Iterator[bytes]) -> None:
+    def end_stream(self, body: Iterator[bytes], context: Context) -> None:
         """Close the body."""
 
 
@@ -38,15 +40,17 @@ class AnswerStream:
     Whatever becomes of the client, it must be closed: until then it keeps its slot.
     """
 
-    def __init__(self, first: bytes | None, body: Iterator[bytes], parts: Parts) -> None:
+    def __init__(self, first: bytes | None, body: Iterator[bytes], parts: Parts, context: Context) -> None:
         # Of one element, until that was asked for.
         self._first = [first]
         self._body = body
         self._parts = parts
+        # What the body sets in it for its first part (`stream_with_context`), it resets with its last.
+        self._scripts_context = context
         self._lock = threading.Lock()
         self._closed = False
         # The request id of the log lines is here, and no longer there when the front end asks for a part.
-        self._context = contextvars.copy_context()
+        self._context = copy_context()
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -55,11 +59,13 @@ class AnswerStream:
         if self._closed:
             raise StopIteration
         try:
-            part = self._first.pop() if self._first else self._context.run(self._parts.next_part, self._body)
+            part = self._first.pop() if self._first else self._context.run(self._next)
+        except PartTimeoutError:
+            self._context.run(log.error, _BROKE_OFF)
+            self._closed = True
+            raise StreamBrokenError from None
         except BaseException as error:
-            # Not the traceback of a timeout, which would show where this thread has waited.
-            why = None if isinstance(error, PartTimeoutError) else error
-            self._context.run(log.error, "A streamed answer of run() broke off", exc_info=why)
+            self._context.run(log.error, _BROKE_OFF, exc_info=error)
             self.close()
             raise StreamBrokenError from None
         if part is None:
@@ -73,7 +79,10 @@ class AnswerStream:
             if self._closed:
                 return
             self._closed = True
-        self._context.run(self._parts.end_stream, self._body)
+        self._context.run(self._parts.end_stream, self._body, self._scripts_context)
+
+    def _next(self) -> bytes | None:
+        return self._parts.next_part(self._body, self._scripts_context)
 
     def __del__(self) -> None:
         self.close()

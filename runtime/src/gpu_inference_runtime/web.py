@@ -1,10 +1,12 @@
 """The Flask application: routes and JSON errors around the scoring service."""
 
+import contextvars
 import io
 from collections.abc import Callable
 from functools import partial
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, current_app, request
+from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException
 
 from gpu_inference_runtime import docs_page
@@ -31,7 +33,7 @@ def create_app(settings: Settings, service: ScoringService) -> Flask:
 
     def route(path: str, methods: tuple[str, ...], answer: Callable[[Request], Answer]) -> None:
         def view() -> Response:
-            return _to_flask(answer(_from_flask(settings.body_limit)))
+            return _to_flask(_apart(lambda: answer(_from_flask(settings.body_limit))))
 
         def view_by_name(name: str) -> Response:
             if name != settings.service_name:
@@ -78,6 +80,18 @@ def _share_with(app: Flask, origins: tuple[str, ...]) -> None:
     from flask_cors import CORS
 
     CORS(app, origins=list(origins), methods=["GET", "POST"])
+
+
+def _apart(answer: Callable[[], Answer]) -> Answer:
+    """Return the answer made in contexts of its own, which the script takes over.
+
+    What a script pushes onto them (`stream_with_context`) may outlive the view, and Flask, which takes the
+    view's own contexts down, would find it there.
+    """
+    context = contextvars.copy_context()
+    context.run(current_app.app_context().push)
+    context.run(request_ctx.copy().push)
+    return context.run(answer)
 
 
 def _from_flask(body_limit: int | None) -> Request:

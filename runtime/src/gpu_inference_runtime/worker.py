@@ -154,5 +154,8 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
 
 def _prepare(connection: Any) -> None:
     """Make a connection ready for its next request: gunicorn would wait for ever for the rest of its head."""
+    # Scripts, and gunicorn's list of trusted proxies, know an IPv4 address without the prefix that it has
+    # on a socket for both kinds.
+    connection.client = (connection.client[0].removeprefix("::ffff:"), *connection.client[1:])
     TConn.init(connection)
     connection.sock.settimeout(_STALL_SECONDS)

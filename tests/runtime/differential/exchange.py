@@ -1,4 +1,4 @@
-"""Sends one request over a connection of its own and reads the answer as it came, nothing hidden by a client."""
+"""Sends one request over a connection of its own and reads the answer as it came."""
 
 import http.client
 import socket

@@ -53,8 +53,6 @@ INCUMBENT = Side(
     (
         *_OF_SCRIPTS,
         "flask_cors",
-        "gunicorn.app.wsgiapp",
-        "gunicorn.workers.sync",
         "pydantic_settings",
         "azure.monitor.opentelemetry.exporter",
     ),
@@ -65,7 +63,7 @@ OURS = Side(
     "ours",
     Path(sys.executable),
     "gpu_inference_runtime.__main__:main",
-    (*_OF_SCRIPTS, "gunicorn.workers.gthread", "prometheus_client", "opentelemetry.sdk.trace"),
+    (*_OF_SCRIPTS, "prometheus_client", "opentelemetry.sdk.trace"),
 )
 
 

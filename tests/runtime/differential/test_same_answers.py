@@ -1,4 +1,4 @@
-"""The same scripts and requests against the incumbent and our server (`front_end: none`): the same answers."""
+"""The same scripts and requests against the incumbent and our server (bare mode): the same answers."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from tests.runtime.differential.exchange import send
 from tests.runtime.differential.sides import Running, Zygote, running
 from tests.runtime.differential.wanted_differences import WANTED
 
-_LOG_TAIL = 1500
+_LOG_TAIL = 4500
 
 
 def _answers(server: Running, case: Case) -> list[list[str]]:

@@ -1,6 +1,6 @@
 """Where our server is meant to answer otherwise than `azureml-inference-server-http` 1.5.1, and why.
 
-Everything that is not listed here must be the same. What is listed and does not show any more fails a test too.
+Everything that is not listed here must be the same. What is listed and does not show any more fails a test.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """Forks servers from a process that has imported their libraries already, so that a start takes no seconds.
 
 Runs in the environment of either server, with the standard library alone:
-`python zygote.py MODULE:FUNCTION LIBRARY…`. What is forked calls the server's own main function with arguments,
-variables and a working folder of its own. Only libraries are imported before, nothing of a server itself.
+`python zygote.py MODULE:FUNCTION LIBRARY…`. What is forked calls the server's own main function with
+arguments, variables and a working folder of its own. Only libraries are imported before, nothing of a server.
 Orders come on standard input and answers go to standard output, a JSON text a line.
 """
 

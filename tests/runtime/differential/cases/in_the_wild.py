@@ -1,4 +1,4 @@
-"""Patterns of published scripts (contract §4, §5), and what scripts take for granted of their process (§3.10)."""
+"""Patterns of published scripts (contract §4, §5), and what scripts take for granted of their process."""
 
 import pickle
 
@@ -23,7 +23,8 @@ CASES = (
         def run(raw_data):
             data = json.loads(raw_data)["data"]
             name = os.getenv("AZUREML_MODEL_DIR").split("/")[-2]
-            return {"result": [w * x for w, x in zip(model["weights"], data)], "path": path, "name": name}
+            result = [w * x for w, x in zip(model["weights"], data)]
+            return {"result": result, "path": path, "name": name}
         """,
         post(b'{"data": [3, 4]}'),
         post(b'{"data": 3}'),
@@ -38,7 +39,8 @@ CASES = (
         def init():
             global names
             root = os.environ["AZUREML_MODEL_DIR"]
-            names = sorted(os.path.relpath(os.path.join(d, f), root) for d, _, fs in os.walk(root) for f in fs)
+            found = (os.path.join(d, f) for d, _, files in os.walk(root) for f in files)
+            names = sorted(os.path.relpath(path, root) for path in found)
 
         def run(raw_data): return names
         """,
@@ -61,7 +63,8 @@ CASES = (
                 found = Model.get_model_path(**__import__("json").loads(raw_data))
             except Exception as error:
                 return type(error).__name__
-            return [os.path.relpath(found), one.endswith("azureml-models/mnist/10/model.pkl"), os.path.exists(found)]
+            newest = one.endswith("azureml-models/mnist/10/model.pkl")
+            return [os.path.relpath(found), newest, os.path.exists(found)]
         """,
         post(b'{"model_name": "mnist"}'),
         post(b'{"model_name": "mnist", "version": 3}'),
@@ -129,7 +132,7 @@ CASES = (
         import json, logging, utils, settings, server, config
 
         def run(data):
-            return [hasattr(json, "dumps"), hasattr(logging, "getLogger"), utils.NAME, settings.NAME, server.NAME]
+            return [hasattr(json, "dumps"), logging.getLogger().name, utils.NAME, settings.NAME, server.NAME]
         """,
         post(b"x"),
         files={
@@ -299,7 +302,7 @@ CASES = (
     ),
     case(
         "the environment, mostly unset",
-        "import os\ndef run(data): return [os.getenv('AZUREML_MODEL_DIR', 'none'), os.getenv('SERVICE_NAME', 'none')]",
+        "import os\ndef run(data): return [os.getenv(n, '-') for n in ('AZUREML_MODEL_DIR', 'SERVICE_NAME')]",
         post(b"x"),
     ),
     case(
@@ -319,7 +322,8 @@ CASES = (
             x: int
 
         def run(raw_data: str) -> dict:
-            return {**dataclasses.asdict(Input(**json.loads(raw_data))), "kind": Kind("a").value, "row": Row(1)}
+            given = Input(**json.loads(raw_data))
+            return {**dataclasses.asdict(given), "kind": Kind("a").value, "row": Row(1)}
         """,
         post(b'{"data": [1.0]}'),
         post(b'{"nothing": 1}'),
@@ -379,7 +383,7 @@ CASES = (
     ),
     case(
         "floats and locale",
-        "import locale, time\ndef run(d): return [locale.localeconv()['decimal_point'], 0.1 + 0.2, 1e16, -0.0]",
+        "import locale\ndef run(d): return [locale.localeconv()['decimal_point'], 0.1 + 0.2, 1e16, -0.0]",
         post(b"x"),
     ),
 )

@@ -47,14 +47,15 @@ def run(request):
     return {
         "type": type(request).__name__,
         "method": request.method, "path": request.path, "full_path": request.full_path, "url": request.url,
-        "base_url": request.base_url, "host": request.host, "scheme": request.scheme, "root": request.script_root,
+        "base_url": request.base_url, "host": request.host, "scheme": request.scheme,
+        "root": request.script_root,
         "query_string": request.query_string.decode(), "args": request.args.to_dict(flat=False),
         "content_type": request.content_type, "mimetype": request.mimetype, "is_json": request.is_json,
         "content_length": request.content_length, "remote_addr": request.remote_addr,
         "cookies": request.cookies, "headers": sorted(request.headers.keys()),
         "accept": str(request.accept_mimetypes), "agent": str(request.user_agent),
         "auth": request.authorization and request.authorization.token,
-        "endpoint": request.endpoint, "view_args": request.view_args, "rule": str(request.url_rule),
+        "view_args": request.view_args, "rule": str(request.url_rule),
         "protocol": request.environ["SERVER_PROTOCOL"], "multithread": request.is_multiprocess,
     }
 """,
@@ -245,7 +246,8 @@ def run(request):
     ),
     case(
         "imports of everything",
-        "from azureml.contrib.services.aml_request import *\nfrom azureml.contrib.services.aml_response import *\n"
+        "from azureml.contrib.services.aml_request import *\n"
+        "from azureml.contrib.services.aml_response import *\n"
         "def run(data): return AMLResponse(data, 201)",
         post(b"x"),
     ),

@@ -145,7 +145,8 @@ sample = pd.DataFrame({"age": [40], "name": ["a"], "score": [1.5], "member": [Tr
 @input_schema("data", PandasParameterType(sample))
 @output_schema(StandardPythonParameterType([1.5]))
 def run(data):
-    return {"columns": list(data.columns), "types": [str(t) for t in data.dtypes], "rows": data.values.tolist()}
+    types = [str(dtype) for dtype in data.dtypes]
+    return {"columns": list(data.columns), "types": types, "rows": data.values.tolist()}
 """,
         post(b'{"data": [{"age": 1, "name": "b", "score": 2, "member": false}]}'),
         post(b'{"data": [{"name": "b", "age": 1, "member": false, "score": 2.5}]}'),
@@ -246,7 +247,8 @@ def run(day, moment, hour, raw):
     return [repr(day), repr(moment), repr(hour), repr(raw)]
 """,
         post(
-            b'{"day": "2021-02-03", "moment": "2021-02-03 04:05:06,000000", "hour": "04:05:06", "raw": "YWJj"}',
+            b'{"day": "2021-02-03", "moment": "2021-02-03 04:05:06,000000", '
+            b'"hour": "04:05:06", "raw": "YWJj"}',
             name="all",
         ),
         post(b'{"day": "never", "moment": "x", "hour": "y", "raw": "z"}'),

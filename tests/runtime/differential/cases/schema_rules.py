@@ -1,4 +1,4 @@
-"""How parameters of `run()` and its schema belong together (contract §3.2), and the service's description (§3.7)."""
+"""How parameters and their schemas belong together (contract §3.2); the service's description (§3.7)."""
 
 from tests.runtime.differential.cases.case import case, get, post, swagger
 from tests.runtime.differential.cases.routes import ECHO
@@ -158,7 +158,8 @@ def run(kind):
         "schema: Inputs, GlobalParameters, Results",
         IMPORTS
         + """
-sample_input = StandardPythonParameterType({"input1": PandasParameterType(pd.DataFrame({"a": [1], "b": [0.5]}))})
+sample = PandasParameterType(pd.DataFrame({"a": [1], "b": [0.5]}))
+sample_input = StandardPythonParameterType({"input1": sample})
 sample_global = StandardPythonParameterType(1.0)
 sample_output = StandardPythonParameterType({"Results": NumpyParameterType(np.array([1.0]))})
 

@@ -7,7 +7,8 @@ _FORM = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data; boundary=b"
 MULTIPART_BODY = (
     b'--b\r\nContent-Disposition: form-data; name="field"\r\n\r\nvalue\r\n'
-    b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n'
+    b"Content-Type: image/jpeg\r\n\r\n"
     b"\xff\xd8\xff\r\n--b--\r\n"
 )
 
