@@ -14,8 +14,8 @@ from gpu_inference_runtime.worker import DrainingWorker
 _REPLACED = 1
 # For how long a worker that is to be replaced may go on answering those that wait, seconds.
 _LAST_ANSWERS_SECONDS = 10.0
-# For how long a busy worker leaves a new connection to the others, seconds.
-_YIELD_SECONDS = 0.005
+# For how long a busy worker leaves a new connection to the others: they need a moment to wake up, seconds.
+_YIELD_SECONDS = 0.001
 # gunicorn compares a worker's last sign of life with its timeout: this one never gets too old.
 _FAR_AWAY_SECONDS = 1e9
 
@@ -132,7 +132,8 @@ class ScriptWorker(DrainingWorker):
     # Several workers
 
     def accept(self, listener: Any) -> None:
-        """Accept a connection; a busy one of several workers lets the others go first."""
-        if self.cfg.workers > 1 and self.app.service.busy:
+        """Accept a connection; one of several workers that has requests in hand lets the others go first."""
+        in_hand = self.nr_conns - len(self.keepalived_conns) - len(self.pending_conns)
+        if self.cfg.workers > 1 and in_hand >= self.app.settings.parallel_runs:
             time.sleep(_YIELD_SECONDS)
         super().accept(listener)

@@ -78,11 +78,6 @@ class ScoringService:
         self._state.ready = True
         self._script_known.set()
 
-    @property
-    def busy(self) -> bool:
-        """Whether a request would have to wait for a slot."""
-        return self._slots.taken >= self._slots.capacity
-
     def close(self) -> None:
         """Begin no call any more: whoever waits for a slot or for `init()` is told at once."""
         self._slots.close()
