@@ -1,5 +1,6 @@
 """Requests made from the server's own specification by schemathesis, and answers held to it."""
 
+from functools import partial
 from typing import Any
 
 import requests
@@ -48,16 +49,17 @@ def fuzz_operations(fuzzed: Fuzzed, examples: int, from_seed: int | None = None)
         # v1's specification names other types for the health check and for itself than v1's server sent.
         if operation.definition.raw["operationId"] == _SCORING:
             checks += [*_CONFORMANCE, *([ignored_auth] if fuzzed.kind.asks_key else [])]
-
-        def check(case: Case[Any], checks: list[CheckFunction] = checks) -> None:
-            headers = _key(fuzzed)
-            answer = case.call(base_url=fuzzed.server.url(""), headers=headers, timeout=PATIENCE_SECONDS)
-            case.validate_response(answer, checks=checks, headers=headers)
-            fuzzed.check_log()
-            fuzzed.check_usual_request()
-
         for mode in GenerationMode:
-            for_all(operation.as_strategy(generation_mode=mode), check, examples, from_seed)
+            requests_of_mode = operation.as_strategy(generation_mode=mode)
+            for_all(requests_of_mode, partial(_check, fuzzed, checks), examples, from_seed)
+
+
+def _check(fuzzed: Fuzzed, checks: list[CheckFunction], case: Case[Any]) -> None:
+    headers = _key(fuzzed)
+    answer = case.call(base_url=fuzzed.server.url(""), headers=headers, timeout=PATIENCE_SECONDS)
+    case.validate_response(answer, checks=checks, headers=headers)
+    fuzzed.check_log()
+    fuzzed.check_usual_request()
 
 
 def _key(fuzzed: Fuzzed) -> dict[str, str]:

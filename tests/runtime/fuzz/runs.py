@@ -29,10 +29,10 @@ def for_all(
         database=None,
         derandomize=from_seed is None,
         suppress_health_check=_QUIET,
-        print_blob=True,
+        report_multiple_bugs=False,
         # Nothing is explained: that takes as many runs again.
         phases=(Phase.generate, Phase.shrink),
-    )(given(strategy)(check))
+    )(given(strategy)(lambda example: check(example)))
     (run if from_seed is None else seed(from_seed)(run))()
 
 
