@@ -64,6 +64,9 @@ lint: .venv/.installed ## Check style, formatting, types, and that generated fil
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/mypy harness/src runtime/src
 	$(BIN)/mypy tests model-samples/mnist-tf
+	for script in $(filter-out model-samples/mnist-tf/%,$(wildcard model-samples/*/train.py)); do \
+	  $(BIN)/mypy $$script || exit; \
+	done
 	$(BIN)/python -m gpu_inference.values check
 
 format: .venv/.installed ## Put the code into the house's format

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gpu_inference.errors import GpuInferenceError
-from gpu_inference.image import BuiltImage, Model, find_engine, runtime_image, service_image
+from gpu_inference.image import FRAMEWORKS, BuiltImage, Model, find_engine, runtime_image, service_image
 from gpu_inference.resources import runtime_directory
 
 RECORDER = f"""#!{sys.executable} -IS
@@ -119,6 +119,15 @@ def test_the_runtime_image_takes_another_base(docker: Docker) -> None:
     assert "--build-arg=BASE_IMAGE=registry.example/python:3.12" in build
 
 
+@pytest.mark.usefixtures("docker")
+def test_runtime_images_on_several_bases_stand_side_by_side() -> None:
+    bases = (None, "registry.example/python:3.12", "registry.example/python:3.13")
+    references = [runtime_image(base_image=base).reference for base in bases]
+    assert references[0] == "docker.io/library/gpu-inference-runtime:0.2.0"
+    assert all(reference.startswith(f"{references[0]}-on-") for reference in references[1:])
+    assert len(set(references)) == 3
+
+
 def test_the_runtime_image_is_built_again_only_for_another_base(docker: Docker) -> None:
     first = runtime_image()
     assert runtime_image().image_id == first.image_id
@@ -128,8 +137,13 @@ def test_the_runtime_image_is_built_again_only_for_another_base(docker: Docker) 
 
 
 def test_a_framework_that_is_not_there_is_refused_with_those_that_are() -> None:
-    with pytest.raises(GpuInferenceError, match="choose one of none, tensorflow-cpu, tensorflow-gpu"):
+    with pytest.raises(GpuInferenceError, match=r"choose one of none, .*tensorflow-gpu, torch-gpu\."):
         runtime_image("pytorch")  # type: ignore[arg-type]
+
+
+def test_each_framework_has_its_locked_packages() -> None:
+    locked = {path.name for path in runtime_directory().glob("requirements-*.lock")}
+    assert locked == {f"requirements-{framework}.lock" for framework in FRAMEWORKS if framework != "none"}
 
 
 def test_a_service_image_holds_source_and_model_in_v1s_layout(

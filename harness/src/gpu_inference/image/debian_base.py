@@ -2,6 +2,7 @@
 
 import hashlib
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from gpu_inference import process
@@ -20,19 +21,28 @@ _OPTIONS = [
 _DOCKERFILE = "FROM scratch\nADD base.tar /\n"
 
 
-def debian_base(engine: Engine, progress: Progress) -> BuiltImage:
+def debian_base(
+    engine: Engine, progress: Progress, *, suite: str = DEBIAN_SUITE, packages: Sequence[str] = ()
+) -> BuiltImage:
     """Return the base image, made unless it is there: Debian with Python and certificates.
+
+    Args:
+        engine: what builds it.
+        progress: where to say what is done.
+        suite: Debian's release.
+        packages: further packages of it, such as libraries that scripts import.
 
     Raises:
         GpuInferenceError: mmdebstrap is missing or fails; with its last lines.
     """
-    recipe = [DEBIAN_SUITE, *_PACKAGES, *_OPTIONS, _DOCKERFILE]
+    wanted = [*_PACKAGES, *packages]
+    recipe = [suite, *wanted, *_OPTIONS, _DOCKERFILE]
     key = hashlib.sha256("\0".join(recipe).encode()).hexdigest()
     reference = f"localhost/gpu-inference-base:{key[:12]}"
     stored = engine.find(reference)
     if stored is None or stored.content != key:
         with (
-            progress.step(f"Base image from Debian packages ({DEBIAN_SUITE})"),
+            progress.step(f"Base image from Debian packages ({suite})"),
             tempfile.TemporaryDirectory(prefix="gpu-inference-base-") as scratch,
         ):
             context = Path(scratch)
@@ -42,8 +52,8 @@ def debian_base(engine: Engine, progress: Progress) -> BuiltImage:
                     "mmdebstrap",
                     "--quiet",
                     *_OPTIONS,
-                    f"--include={','.join(_PACKAGES)}",
-                    DEBIAN_SUITE,
+                    f"--include={','.join(wanted)}",
+                    suite,
                     context / "base.tar",
                 ]
             )

@@ -12,13 +12,23 @@ from gpu_inference.image.tree import digest
 from gpu_inference.progress import Progress, Silent
 from gpu_inference.resources import runtime_directory
 
-Framework = Literal["none", "tensorflow-cpu", "tensorflow-gpu"]
+Framework = Literal[
+    "none",
+    "onnxruntime-cpu",
+    "onnxruntime-gpu",
+    "scikit-learn",
+    "tensorflow-cpu",
+    "tensorflow-gpu",
+    "torch-gpu",
+]
 FRAMEWORKS: tuple[Framework, ...] = get_args(Framework)
 
 
-def runtime_reference(framework: Framework = "none") -> str:
-    """Return the runtime image's full name."""
+def runtime_reference(framework: Framework = "none", base_image: str | None = None) -> str:
+    """Return the runtime image's full name; one for each base image of the user's own."""
     suffix = "" if framework == "none" else f"-{framework}"
+    if base_image is not None:
+        suffix += f"-on-{hashlib.sha256(base_image.encode()).hexdigest()[:8]}"
     return f"docker.io/library/gpu-inference-runtime:{__version__}{suffix}"
 
 
@@ -57,7 +67,7 @@ def runtime_image(
         arguments["BASE_IMAGE"] = base_image
         parts.append(base_image)
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    reference = runtime_reference(framework)
+    reference = runtime_reference(framework, base_image)
     stored = engine.find(reference)
     if stored is None or stored.content != key:
         with progress.step(
