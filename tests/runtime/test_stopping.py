@@ -36,6 +36,32 @@ gunicorn.util._setproctitle = setproctitle
 """
 
 
+# run() of "hold" is in a lock of C's, which no signal ends and only the file `go` opens.
+NATIVE = """
+import ctypes, pathlib, threading, time
+def init(): pass
+def run(data):
+    if data == "hold":
+        c, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+        c.pthread_mutex_lock(lock)
+        def unlock():
+            while not pathlib.Path("go").exists():
+                time.sleep(0.01)
+            c.pthread_mutex_unlock(lock)
+        threading.Thread(target=unlock).start()
+        print("run has begun")
+        c.pthread_mutex_lock(lock)
+    return data
+"""
+# What scripts do with SIGTERM in init(); run() is HOLDING's.
+TAKING_SIGTERM = {
+    "a handler that exits": "signal.signal(signal.SIGTERM, lambda *_: (print('cleaned up'), sys.exit(5)))",
+    "ignored": "signal.signal(signal.SIGTERM, signal.SIG_IGN)",
+    "the default": "signal.signal(signal.SIGTERM, signal.SIG_DFL)",
+    "no wakeup": "signal.set_wakeup_fd(-1)",
+}
+
+
 @pytest.fixture
 def slowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose `sitecustomize.py` each server imports first."""
@@ -164,3 +190,39 @@ def test_requests_that_wait_in_the_queue_at_the_end_of_the_drain_are_answered(
         thread.join(PATIENCE_SECONDS)
     assert answers == [200] * 6
     assert server.wait_for_exit() == 0
+
+
+def test_sigterm_begins_the_drain_at_once_although_the_main_thread_is_in_native_code(
+    start_server: StartServer,
+) -> None:
+    server = start_server(NATIVE)
+    server.wait_ready()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
+    connection.request("POST", "/score", "hold")
+    server.wait_for_log("run has begun")
+    server.process.terminate()
+    server.wait_until(lambda: server.management("/ready").text == "Draining\n", "draining")
+    server.wait_for_log("Drained: no new connections are accepted any more")
+    (server.folder / "go").touch()
+    assert connection.getresponse().read() == b'"hold"'
+    assert server.wait_for_exit() == 0
+
+
+@pytest.mark.parametrize("way", TAKING_SIGTERM)
+def test_a_script_that_takes_sigterm_for_itself_does_not_break_the_drain(
+    start_server: StartServer, way: str
+) -> None:
+    init = f"import signal, sys\ndef init(): {TAKING_SIGTERM[way]}\n"
+    server = start_server(HOLDING.replace("def init(): pass\n", init))
+    server.wait_ready()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
+    connection.request("POST", "/score", "hold")
+    server.wait_for_log("run has begun")
+    server.process.terminate()
+    server.wait_until(lambda: server.management("/ready").text == "Draining\n", "draining")
+    (server.folder / "go").touch()
+    assert connection.getresponse().read() == b'"hold"'
+    assert server.wait_for_exit() == 0
+    # The script's own handler has its turn when all requests are answered.
+    assert ("cleaned up" in server.log) == (way == "a handler that exits")
+    assert "exited with code" not in server.log
