@@ -120,7 +120,7 @@ def body_of(page: Page) -> object:
 def test_a_wrong_key_is_shown_as_such_and_nothing_of_the_service_with_it(page: Page) -> None:
     assert not page.find("#service").is_displayed()
     page.use_key("wrong")
-    page.wait_for_text("#key-status", "does not accept this key. It says: ")
+    page.wait_for_text("#status", "does not accept this key. It says: ")
     assert not page.find("#service").is_displayed()
     assert KEY not in page.browser.page_source
 

@@ -16,27 +16,21 @@ const drawing = new Drawing(at("canvas"), () => {
   setBody(JSON.stringify(withImage(body, findImage(body), drawing.pixels())));
 });
 
-function say(id, text, isProblem = false) {
+function say(id, text, isProblem) {
   at(id).textContent = text;
   at(id).hidden = !text;
-  at(id).classList.toggle("problem", isProblem);
+  at(id).classList.toggle("problem", Boolean(isProblem));
 }
 
 async function load() {
   const answer = await ask("swagger.json?version=3", { key });
-  if (answer.status === 401 && credential) {
-    at("service").hidden = true;
-    return say("key-status", answer.problem, true);
-  }
-  if (credential) say("key-status", `The service accepts this ${credential}.`);
-  at("service").hidden = false;
+  say("status", answer.problem || (credential && `The service accepts this ${credential}.`), answer.problem);
+  at("service").hidden = [0, 401].includes(answer.status);
+  if (at("service").hidden) return;
   const spec = answer.problem ? {} : answer.json;
   await loadSamples(exampleOf(spec));
-  say("reference-status", answer.problem, true);
-  if (!answer.problem) {
-    showReference(spec, key, at("reference"))
-      .catch((error) => say("reference-status", `The reference cannot be shown: ${error.message}`, true));
-  }
+  at("reference-card").hidden = Boolean(answer.problem);
+  if (!answer.problem) await showReference(spec, key, parsed(at("body").value), at("reference"));
 }
 
 async function loadSamples(example) {
@@ -80,7 +74,7 @@ async function send() {
   at("send").disabled = false;
   at("stop").hidden = true;
   const status = [answer.status || "", answer.statusText].join(" ").trim();
-  say("answer-status", `${status} · ${answer.milliseconds.toFixed(0)} ms`, Boolean(answer.problem));
+  say("answer-status", `${status} · ${answer.milliseconds.toFixed(0)} ms`, answer.problem);
   say("answer-meaning", answer.problem, true);
   say("prediction", answer.problem ? "" : prediction(answer.json));
   say("answer-body", answer.json === undefined ? answer.text : JSON.stringify(answer.json, null, 1));
@@ -111,7 +105,7 @@ at("request-form").addEventListener("submit", (event) => {
 });
 at("key-form")?.addEventListener("submit", (event) => {
   event.preventDefault();
-  key = at("key").value.trim().replace(/^Bearer\s+/i, "");
+  key = at("key").value.trim().replace(/^Bearer\s+/i, ""); // those who know the header type it all
   load();
 });
 const dark = matchMedia("(prefers-color-scheme: dark)");

@@ -9,16 +9,25 @@ const loaded = new Promise((resolve) => window.addEventListener("load", resolve)
 export function exampleOf(spec) {
   const resolved = (item) =>
     item?.$ref ? item.$ref.split("/").slice(1).reduce((value, name) => value?.[name], spec) : item;
-  const post = Object.entries(spec.paths ?? {}).find(([path]) => path.endsWith("/score"))?.[1].post;
-  // The second: a Swagger 2.0 of the user's own.
-  const body = post?.requestBody?.content?.["application/json"] ?? post?.parameters?.find(({ in: place }) => place === "body");
+  const body = bodyOf(spec);
   return body?.example ?? resolved(body?.schema)?.example;
 }
 
-export async function showReference(spec, key, into) {
+function bodyOf(spec) {
+  const post = spec.paths?.[scorePath(spec)]?.post;
+  // The second: a Swagger 2.0 of the user's own.
+  return post?.requestBody?.content?.["application/json"] ?? post?.parameters?.find((each) => each.in === "body");
+}
+
+function scorePath(spec) {
+  return Object.keys(spec.paths ?? {}).find((path) => path.endsWith("/score")) ?? "/score";
+}
+
+// A script without a schema has no example in its description; the page has one all the same.
+export async function showReference(spec, key, example, into) {
   await loaded;
   const ui = window.SwaggerUIBundle({
-    spec: here(spec),
+    spec: here(spec, example),
     domNode: into,
     layout: "BaseLayout",
     presets: [window.SwaggerUIBundle.presets.apis],
@@ -33,9 +42,10 @@ export async function showReference(spec, key, into) {
 }
 
 // A description names paths as the server has them; this page may have been reached through a proxy's.
-function here(spec) {
-  const score = Object.keys(spec.paths ?? {}).find((path) => path.endsWith("/score")) ?? "/score";
-  const prefix = score.slice(0, -"/score".length);
+function here(original, example) {
+  const spec = structuredClone(original);
+  Object.assign(bodyOf(spec) ?? {}, { example });
+  const prefix = scorePath(spec).slice(0, -"/score".length);
   const paths = Object.entries(spec.paths ?? {}).map(([path, item]) =>
     [path.startsWith(prefix) ? path.slice(prefix.length) : path, item]);
   const { host, pathname } = new URL(PLACE);

@@ -2,7 +2,7 @@
 
 const MEANINGS = {
   400: "The service cannot read this request.",
-  401: "The service does not accept this key.",
+  401: `The service does not accept this ${document.documentElement.dataset.credential || "key"}.`,
   404: "There is nothing at this address.",
   413: "The request is too large for the service.",
   415: "The service wants another kind of body.",
