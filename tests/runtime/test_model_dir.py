@@ -31,3 +31,11 @@ def test_a_large_folder_does_not_flood_the_log(tmp_path: Path) -> None:
     lines = describe_model_dir(str(tmp_path)).splitlines()
     assert len(lines) == 52
     assert lines[-1] == "  …"
+
+
+def test_what_a_configmaps_volume_keeps_beside_its_files_is_not_listed(tmp_path: Path) -> None:
+    (tmp_path / "..2026_11_22").mkdir()
+    (tmp_path / "..2026_11_22/weights").touch()
+    (tmp_path / "..data").symlink_to("..2026_11_22")
+    (tmp_path / "weights").symlink_to("..data/weights")
+    assert describe_model_dir(str(tmp_path)).splitlines()[1:] == ["  weights"]

@@ -50,6 +50,23 @@ def test_a_version_folder_must_hold_one_entry(models: Path, entries: list[str]) 
     assert f"Dir {folder} can contain only 1 file or folder. Found [" in str(caught.value)
 
 
+def test_what_volumes_add_beside_a_model_is_not_taken_for_one(models: Path) -> None:
+    # A ConfigMap's volume shows its files as links into a folder that changes with its content.
+    put(models / "net/3/..2026_11_22/weights.pkl")
+    (models / "net/3/..data").symlink_to("..2026_11_22")
+    (models / "net/3/weights.pkl").symlink_to("..data/weights.pkl")
+    put(models / "net/3/lost+found/x")
+    put(models / "net/3/.amlignore")
+    put(models / "net/lost+found/x")
+    put(models / "net/..data/x")
+    assert shim.Model.get_model_path("net") == str(models / "net/3/weights.pkl")
+
+
+def test_a_model_whose_own_name_begins_with_a_dot_is_found_where_it_is_alone(models: Path) -> None:
+    hidden = put(models / "net/1/.weights")
+    assert shim.Model.get_model_path("net") == hidden
+
+
 def test_a_path_in_the_working_directory_stands_in_for_a_missing_model(models: Path) -> None:
     put(models.parent / "local.pkl")
     assert shim.Model.get_model_path("local.pkl") == "local.pkl"

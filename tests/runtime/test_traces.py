@@ -16,6 +16,12 @@ def init(): pass
 def run(data):
     if data == "fail":
         raise RuntimeError("as asked")
+    if data == "propagate":
+        # What an instrumented HTTP client does with the headers of each request that it sends.
+        from opentelemetry.propagate import inject
+        headers = {}
+        inject(headers)
+        return headers
     if data == "modules":
         return sorted(sys.modules)
     return data
@@ -153,6 +159,25 @@ def test_a_request_is_one_server_span_with_its_wait_and_its_run_below_it(
     assert (resource["service.name"], resource["k8s.namespace.name"]) == ("digits", "vision")
     assert resource["team"] == "see & speak"
     assert resource["service.instance.id"]
+    assert "secret-of-mine" not in server.log
+
+
+def test_what_a_script_asks_of_others_belongs_to_the_callers_trace(
+    start_server: StartServer, receiver: Receiver
+) -> None:
+    server = traced(start_server, receiver.url)
+    headers = server.score("propagate", traceparent=f"00-{TRACE}-{PARENT}-01").json()
+    run = by_name(receiver.wait_for_spans(3))["run"]
+    assert headers == {"traceparent": f"00-{TRACE}-{run.span_id.hex()}-01"}
+
+
+def test_an_instrumentation_key_without_a_collector_is_named_and_the_server_serves(
+    start_server: StartServer,
+) -> None:
+    server = start_server(SCRIPT, AML_APP_INSIGHTS_ENABLED="true", AML_APP_INSIGHTS_KEY="secret-of-mine")
+    server.wait_ready()
+    assert server.score("x").json() == "x"
+    assert "AML_APP_INSIGHTS_KEY is ignored: telemetry goes to an OpenTelemetry collector" in server.log
     assert "secret-of-mine" not in server.log
 
 

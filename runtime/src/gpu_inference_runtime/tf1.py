@@ -40,6 +40,8 @@ def use_tensorflow_v1() -> None:
             f"({error}): build the image with FRAMEWORK=tensorflow-cpu or tensorflow-gpu."
         ) from error
     v1.disable_v2_behavior()
+    # So that `from tensorflow.keras import …` finds what lies beside the version 1 API.
+    v1.__path__.extend(sys.modules["tensorflow"].__path__)
     sys.modules["tensorflow"] = v1
     gone = {"contrib": _CONTRIB}
     if importlib.util.find_spec("tf_keras") is None:
