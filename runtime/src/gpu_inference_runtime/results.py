@@ -10,6 +10,7 @@ import json
 import sys
 from base64 import b64encode
 from collections.abc import Mapping, Sequence, Set, ValuesView
+from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -26,11 +27,10 @@ def encode(result: Any) -> bytes:
     """
     if result is None:
         return b"{}"
-    try:
+    with suppress(TypeError):
         return json.dumps(result, default=_nearer).encode()
-    except TypeError:
-        # Perhaps it was only a key of a dictionary: for those json has no `default`.
-        return json.dumps(_with_json_keys(result), default=_nearer_with_json_keys).encode()
+    # Perhaps it was only a key of a dictionary: for those json has no `default`.
+    return json.dumps(_with_json_keys(result), default=_nearer_with_json_keys).encode()
 
 
 def _nearer(value: Any) -> Any:
