@@ -6,7 +6,6 @@ to 16 (ink) for each image of 8 by 8, and returns the labels and the probabiliti
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,6 @@ HERE = Path(__file__).parent
 MODEL = "digits.onnx"
 SIDE = 8
 SEED = 42
-WANTED_ACCURACY = 0.95
 # One pixel of the data set becomes so many in a picture: people can look at it.
 ENLARGEMENT = 8
 
@@ -44,8 +42,8 @@ def write_sample_requests(model: MLPClassifier, images: np.ndarray, labels: np.n
     (into / "expected.json").write_text(json.dumps(expected) + "\n")
 
 
-def main() -> int:
-    """Train, export, and say how good the network is; return the exit status."""
+def main() -> None:
+    """Train, export, and say how good the network is."""
     parser = argparse.ArgumentParser(description="Train the sample's network.")
     parser.add_argument(
         "--outputs", type=Path, default=HERE / "outputs", help=f"where {MODEL} goes (outputs)"
@@ -61,9 +59,6 @@ def main() -> int:
     model.fit(training, training_labels)
     accuracy = model.score(test, test_labels)
     print(f"{accuracy:.1%} of {len(test)} digits right that it has not seen")
-    if accuracy < WANTED_ACCURACY:
-        print(f"train.py: that is below {WANTED_ACCURACY:.0%}; nothing was saved.", file=sys.stderr)
-        return 1
     inputs = [("pixels", FloatTensorType([None, SIDE * SIDE]))]
     exported = to_onnx(model, initial_types=inputs, options={"zipmap": False})
     chosen.outputs.mkdir(parents=True, exist_ok=True)
@@ -71,8 +66,7 @@ def main() -> int:
     print(f"saved {chosen.outputs / MODEL}")
     if chosen.sample_requests:
         write_sample_requests(model, test, test_labels, chosen.sample_requests)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

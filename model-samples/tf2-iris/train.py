@@ -7,7 +7,6 @@ Keras models of Azure ML v1's time were registered.
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 
 # Both before TensorFlow is imported: no chatter, and the same network from the same seed.
@@ -23,7 +22,6 @@ HERE = Path(__file__).parent
 MODEL = Path("model", "iris.h5")
 SEED = 42
 EPOCHS = 40
-WANTED_ACCURACY = 0.9
 
 
 def sample_requests(flowers: np.ndarray, species: np.ndarray, names: list[str]) -> dict[str, str]:
@@ -36,8 +34,8 @@ def sample_requests(flowers: np.ndarray, species: np.ndarray, names: list[str]) 
     return {name: text + "\n" for name, text in [*texts.items(), ("expected.json", json.dumps(expected))]}
 
 
-def main() -> int:
-    """Train, save, and say how good the network is; return the exit status."""
+def main() -> None:
+    """Train, save, and say how good the network is."""
     parser = argparse.ArgumentParser(description="Train the sample's network.")
     parser.add_argument(
         "--outputs", type=Path, default=HERE / "outputs", help=f"where {MODEL} goes (outputs)"
@@ -63,9 +61,6 @@ def main() -> int:
     model.fit(training, training_species, epochs=EPOCHS, batch_size=len(training), verbose=0)
     accuracy = float(np.mean(np.argmax(model(test).numpy(), axis=1) == test_species))
     print(f"{accuracy:.0%} of {len(test)} flowers right that it has not seen")
-    if accuracy < WANTED_ACCURACY:
-        print(f"train.py: that is below {WANTED_ACCURACY:.0%}; nothing was saved.", file=sys.stderr)
-        return 1
     (chosen.outputs / MODEL).parent.mkdir(parents=True, exist_ok=True)
     model.save(chosen.outputs / MODEL)
     print(f"saved {chosen.outputs / MODEL}")
@@ -73,8 +68,7 @@ def main() -> int:
         chosen.sample_requests.mkdir(parents=True, exist_ok=True)
         for name, text in sample_requests(iris.data, iris.target, iris.target_names.tolist()).items():
             (chosen.sample_requests / name).write_text(text)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
