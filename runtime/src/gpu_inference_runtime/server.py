@@ -1,6 +1,7 @@
 """Puts the parts together: gunicorn's application, what its worker runs, and how a failed start ends."""
 
 import faulthandler
+import gc
 import logging
 import math
 import os
@@ -164,6 +165,8 @@ class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has
         Management(self._states, self._worker_metrics, longest_call).serve(self._management)
 
     def _before_fork(self, arbiter: Any, worker: ScriptWorker) -> None:
+        # What is there already stays shared with the worker, whose garbage collector would else write to it.
+        gc.freeze()
         taken = [sibling.state for sibling in arbiter.WORKERS.values()]
         free = [state for state in self._states if state not in taken]
         if not free:
