@@ -7,7 +7,7 @@ import threading
 
 import pytest
 import requests
-from tests.runtime.server_process import HOLDING, PATIENCE_SECONDS, Server, StartServer
+from tests.runtime.server_process import HOLDING, HOLDING_NATIVELY, PATIENCE_SECONDS, Server, StartServer
 
 # Whatever holds a server up goes on until the file `go` appears in its working directory.
 SLOW_INIT = """
@@ -246,7 +246,7 @@ def test_a_request_that_outlasts_the_drain_is_still_answered(start_server: Start
 
 
 def test_a_call_that_outlives_its_timeout_does_not_hold_up_the_stop(start_server: StartServer) -> None:
-    server = start_server(HOLDING, SCORING_TIMEOUT_MS="100")
+    server = start_server(HOLDING_NATIVELY, SCORING_TIMEOUT_MS="100")
     server.wait_ready()
     assert server.score("hold").json() == {"message": "Scoring timeout after 100 ms"}
     server.process.terminate()

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.runtime.server_process import HOLDING, PATIENCE_SECONDS, Server, StartServer
+from tests.runtime.server_process import HOLDING, HOLDING_NATIVELY, PATIENCE_SECONDS, Server, StartServer
 
 # Python imports a module of this name at its start.
 AT_START = "sitecustomize.py"
@@ -36,23 +36,6 @@ gunicorn.util._setproctitle = setproctitle
 """
 
 
-# run() of "hold" is in a lock of C's, which no signal ends and only the file `go` opens.
-NATIVE = """
-import ctypes, pathlib, threading, time
-def init(): pass
-def run(data):
-    if data == "hold":
-        c, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)
-        c.pthread_mutex_lock(lock)
-        def unlock():
-            while not pathlib.Path("go").exists():
-                time.sleep(0.01)
-            c.pthread_mutex_unlock(lock)
-        threading.Thread(target=unlock).start()
-        print("run has begun")
-        c.pthread_mutex_lock(lock)
-    return data
-"""
 # What scripts do with SIGTERM in init(); run() is HOLDING's.
 TAKING_SIGTERM = {
     "a handler that exits": "signal.signal(signal.SIGTERM, lambda *_: (print('cleaned up'), sys.exit(5)))",
@@ -195,7 +178,7 @@ def test_requests_that_wait_in_the_queue_at_the_end_of_the_drain_are_answered(
 def test_sigterm_begins_the_drain_at_once_although_the_main_thread_is_in_native_code(
     start_server: StartServer,
 ) -> None:
-    server = start_server(NATIVE)
+    server = start_server(HOLDING_NATIVELY)
     server.wait_ready()
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
     connection.request("POST", "/score", "hold")

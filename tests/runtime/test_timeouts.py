@@ -3,11 +3,11 @@
 import threading
 
 import pytest
-from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
+from tests.runtime.server_process import HOLDING_NATIVELY, PATIENCE_SECONDS, Server, StartServer
 
 TIMEOUT_MS = 600
 SCRIPT = """
-import ctypes, json, pathlib, signal, socket, sqlite3, threading, time
+import pathlib, signal, socket, sqlite3, threading, time
 
 heard = []
 
@@ -18,21 +18,6 @@ def init():
     signal.signal(signal.SIGUSR2, lambda *_: heard.append("user"))
     print("init on", threading.current_thread() is threading.main_thread())
 
-def go_is_there():
-    return pathlib.Path("go").exists()
-
-def native():
-    # A lock of C's that only another thread opens: no signal gets a thread out of it.
-    c, lock = ctypes.CDLL(None), ctypes.create_string_buffer(64)
-    c.pthread_mutex_lock(lock)
-    def unlock():
-        while not go_is_there():
-            time.sleep(0.01)
-        c.pthread_mutex_unlock(lock)
-    threading.Thread(target=unlock).start()
-    print("native code")
-    c.pthread_mutex_lock(lock)
-
 def run(what):
     if what == "sleep":
         time.sleep(1000)
@@ -42,10 +27,8 @@ def run(what):
     if what == "read":
         one, other = socket.socketpair()
         one.recv(1)
-    if what == "native":
-        native()
     if what == "stubborn":
-        while not go_is_there():
+        while not pathlib.Path("go").exists():
             try:
                 time.sleep(0.01)
             except TimeoutError:
@@ -105,11 +88,11 @@ def test_a_call_that_python_can_end_is_ended_at_its_timeout_and_the_next_one_is_
     assert server.score("next").json() == "next"
 
 
-@pytest.mark.parametrize("what", ["native", "stubborn"])
+@pytest.mark.parametrize(("script", "what"), [(HOLDING_NATIVELY, "hold"), (SCRIPT, "stubborn")])
 def test_a_call_that_goes_on_is_answered_on_time_and_keeps_its_slot_until_it_ends(
-    start_server: StartServer, what: str
+    start_server: StartServer, script: str, what: str
 ) -> None:
-    server = start_server(SCRIPT, SCORING_TIMEOUT_MS=str(TIMEOUT_MS), GPU_INFERENCE_FRONT_END="azureml")
+    server = start_server(script, SCORING_TIMEOUT_MS=str(TIMEOUT_MS), GPU_INFERENCE_FRONT_END="azureml")
     server.wait_ready()
     assert_timeout(server, what)
     ready = server.management("/ready")

@@ -14,9 +14,14 @@ log = logging.getLogger("gpu_inference")
 
 
 class WorkerMetrics:
-    """A Unix socket that is made before the workers are forked: any of them answers on it."""
+    """A Unix socket that is made before the workers are forked: any of them answers on it.
 
-    def __init__(self) -> None:
+    Args:
+        patience_seconds: for how long to wait for one.
+    """
+
+    def __init__(self, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+        self._patience = patience_seconds
         self._listener = socket.socket(socket.AF_UNIX)
         # The kernel chooses a name, which needs no file.
         self._listener.bind("")
@@ -33,7 +38,7 @@ class WorkerMetrics:
             OSError: none answers.
         """
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(_PATIENCE_SECONDS)
+            connection.settimeout(self._patience)
             connection.connect(self._listener.getsockname())
             text = b"".join(iter(lambda: connection.recv(65536), b""))
         if not text:
@@ -44,7 +49,7 @@ class WorkerMetrics:
         while True:
             connection, _ = self._listener.accept()
             with connection:
-                connection.settimeout(_PATIENCE_SECONDS)
+                connection.settimeout(self._patience)
                 try:
                     connection.sendall(metrics.text())
                 except OSError:
