@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.runtime.server_process import StartServer
 
 from gpu_inference_runtime.entry_script import EntryScript, load_entry_script
 from gpu_inference_runtime.event_loop import EventLoop
@@ -176,6 +178,28 @@ def test_calls_that_may_overlap_do_so_on_one_loop_of_a_thread_of_its_own(tmp_pat
     assert one[0] == "event loop"
 
 
+def test_a_call_on_the_loops_own_thread_is_cancelled_when_the_wait_for_it_is_interrupted() -> None:
+    ended = threading.Event()
+
+    async def wait() -> None:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+            await asyncio.sleep(3600)
+        finally:
+            ended.set()
+
+    def strike(*_: Any) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, strike)
+    try:
+        with pytest.raises(TimeoutError):
+            EventLoop(overlapping=True).finished(wait())
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert ended.wait(60)
+
+
 @pytest.mark.parametrize("overlapping", [False, True])
 def test_context_variables_of_the_caller_are_seen(overlapping: bool) -> None:
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="none")
@@ -212,3 +236,46 @@ def test_asyncio_is_not_imported_for_a_plain_script() -> None:
         "assert 'asyncio' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+SLOW = """
+import asyncio, time
+ended, loops = [], set()
+
+async def init():
+    loops.add(asyncio.get_running_loop())
+
+async def run(data):
+    loops.add(asyncio.get_running_loop())
+    if data in ("await", "compute"):
+        try:
+            while data == "compute":
+                pass
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0)
+            ended.append(data)
+    if data == "both":
+        await barrier.wait()
+    return ended, len(asyncio.all_tasks()), len(loops)
+
+barrier = asyncio.Barrier(2)
+"""
+
+
+def test_a_call_that_takes_too_long_is_over_before_the_next_begins(start_server: StartServer) -> None:
+    server = start_server(SLOW, SCORING_TIMEOUT_MS="500", GPU_INFERENCE_FRONT_END="azureml")
+    server.wait_ready()
+    for data in ("await", "compute"):
+        assert server.score(data).status_code == 504
+    server.wait_ready()
+    assert server.score("x").json() == [["await", "compute"], 1, 1]
+
+
+def test_a_server_with_parallel_runs_lets_asynchronous_calls_overlap(start_server: StartServer) -> None:
+    settings = {"GPU_INFERENCE_PARALLEL_RUNS": "2", "GPU_INFERENCE_MAX_CONCURRENT_REQUESTS": "2"}
+    server = start_server(SLOW, **settings)
+    server.wait_ready()
+    with ThreadPoolExecutor(2) as clients:
+        answers = list(clients.map(lambda _: server.score("both"), range(2)))
+    assert [(answer.status_code, answer.json()[2]) for answer in answers] == [(200, 1), (200, 1)]

@@ -42,7 +42,12 @@ class EventLoop:
 
         loop = self._made()
         if self._overlapping:
-            return asyncio.run_coroutine_threadsafe(_as_coroutine(awaitable), loop).result()
+            future = asyncio.run_coroutine_threadsafe(_as_coroutine(awaitable), loop)
+            try:
+                return future.result()
+            finally:
+                # Where the timeout's signal ended the wait; else it is done.
+                future.cancel()
         task = loop.create_task(_as_coroutine(awaitable))
         try:
             return loop.run_until_complete(task)
