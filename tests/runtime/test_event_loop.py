@@ -183,7 +183,7 @@ def test_a_call_on_the_loops_own_thread_is_cancelled_when_the_wait_for_it_is_int
 
     async def wait() -> None:
         try:
-            signal.setitimer(signal.ITIMER_REAL, 0.001)
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
             await asyncio.sleep(3600)
         finally:
             ended.set()
