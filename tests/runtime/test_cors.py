@@ -54,7 +54,7 @@ def test_a_preflight_needs_no_key_and_does_not_call_run(keys: Path) -> None:
         replace(SETTINGS, cors_origins=(ORIGIN,), keys_directory=keys),
         replace(SETTINGS, cors_origins=(ORIGIN,)),
     ):
-        answer = Bench(settings, run, RawInputs("request")).client.options("/score", headers=PREFLIGHT)
+        answer = Bench(settings, run, RawInputs("text")).client.options("/score", headers=PREFLIGHT)
         assert (answer.status_code, answer.data) == (200, b"")
         assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import flask
 import pytest
 from tests.runtime.answers import content
 from tests.runtime.bench import SETTINGS, Bench, request
 
+from gpu_inference_runtime.inputs import RawInputs
 from gpu_inference_runtime.messages import Answer, BodyTooLargeError, BodyUnreadableError, Request
 
 PATIENCE = 60
@@ -196,3 +198,40 @@ def test_the_bare_server_lets_requests_wait_instead_of_refusing_them(held: Any) 
     for thread in threads:
         thread.join(PATIENCE)
     assert [answer.status for answer in answers] == [200, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("front_end", "headers", "called"),
+    [
+        ("none", {}, True),
+        ("azureml", {}, False),
+        ("azureml", {"authorization": "Bearer wrong"}, False),
+        ("azureml", {"authorization": "Bearer key"}, True),
+    ],
+    ids=["bare", "no key", "wrong key", "right key"],
+)
+def test_run_gets_options_where_it_takes_them_and_the_client_may_score(
+    tmp_path: Path, front_end: Any, headers: dict[str, str], called: bool
+) -> None:
+    (tmp_path / "primaryKey").write_text("key")
+    keys = tmp_path if front_end == "azureml" else None
+    settings = replace(SETTINGS, front_end=front_end, keys_directory=keys)
+    bench = Bench(settings, lambda request: request.method, RawInputs("text"))
+    answer = bench.client.options("/score", headers=headers)
+    assert (answer.status_code, answer.data) == (200, b'"OPTIONS"' if called else b"")
+
+
+def test_run_gets_options_where_no_key_is_asked() -> None:
+    bench = Bench(run=lambda request: request.method, inputs=RawInputs("text"))
+    assert bench.client.options("/score").data == b'"OPTIONS"'
+    preflight = {"Access-Control-Request-Method": "POST"}
+    # Without the server's own CORS, that is the script's work.
+    assert bench.client.options("/score", headers=preflight).data == b'"OPTIONS"'
+
+
+def test_a_script_finds_the_whole_request_as_flasks_current_one() -> None:
+    def run(_: str) -> list[Any]:
+        return [flask.request.full_path, flask.request.get_data().decode(), flask.request.headers["a"]]
+
+    answer = Bench(run=run).client.post("/score?q=1", data=b"body", headers={"a": "b"})
+    assert answer.json == ["/score?q=1", "body", "b"]
