@@ -269,6 +269,19 @@ def test_a_logging_json_with_a_root_alone_takes_everything_there(tmp_path: Path)
     assert (done.stdout, done.stderr) == ("azmlinfsrv\nx\n", "")
 
 
+def test_a_logging_json_can_ask_for_our_formats(tmp_path: Path) -> None:
+    config = {
+        "version": 1,
+        "formatters": {"ours": {"()": "gpu_inference_runtime.log_formats.JsonFormatter"}},
+        "handlers": {
+            "out": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "ours"}
+        },
+        "root": {"handlers": ["out"]},
+    }
+    done = configured(tmp_path, json.dumps(config), "logging.getLogger('gpu_inference').info('a line')")
+    assert json.loads(done.stdout)["message"] == "a line"
+
+
 @pytest.mark.parametrize(
     ("config", "why"),
     [

@@ -166,6 +166,15 @@ def test_each_flag_of_v1s_server_is_taken() -> None:
     assert settings.cors_origins == ("microsoft.com", "bing.com")
 
 
+def test_help_lists_the_flags_and_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        load_settings(["--help"], {})
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    assert all(f"--{source.flag} " in shown for source in SOURCES if source.flag)
+    assert "--config_file " in shown
+
+
 def test_paths_of_flags_begin_in_the_working_directory_and_those_of_variables_in_the_app_root(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 import requests
 from tests.runtime.server_process import PATIENCE_SECONDS, StartServer, free_ports
 
+from gpu_inference_runtime import startup
 from gpu_inference_runtime.settings import load_settings
 from gpu_inference_runtime.startup import announce, gpus_in, ignored
 
@@ -228,6 +229,18 @@ def test_a_misspelt_setting_of_ours_is_named_and_what_kubernetes_adds_is_not() -
         "GPU_INFERENCE_MNIST_SERVICE_PORT_HTTP": "80",
     }
     assert names_ignored(environment) == ["GPU_INFERENCE_DRIAN_SECONDS"]
+
+
+def test_several_models_in_one_gpus_memory_are_warned_of(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # This machine's own devices must not matter.
+    for devices, warned in ((["nvidia0"], True), ([], False)):
+        monkeypatch.setattr(startup, "gpus_in", lambda _, devices=devices: devices)
+        lines = announced(caplog, {"WORKER_COUNT": "2"})
+        assert any("each process loads the model into the GPU's memory" in line for line in lines) == warned
+    monkeypatch.setattr(startup, "gpus_in", lambda _: ["nvidia0"])
+    assert "GPU" not in "".join(announced(caplog, {}))
 
 
 def test_gpus_are_known_by_their_device_files(tmp_path: Path) -> None:
