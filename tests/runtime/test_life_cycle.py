@@ -175,6 +175,32 @@ def test_sigterm_during_init_ends_the_server_at_once(start_server: StartServer) 
     assert server.wait_for_exit() == 0
 
 
+def test_on_the_bare_server_a_request_waits_for_init_as_under_v1(start_server: StartServer) -> None:
+    server = start_server(SLOW_INIT.format(wait="time.sleep(0.01)"))
+    server.wait_for_log("init has begun")
+    answers: list[requests.Response] = []
+    client = threading.Thread(target=lambda: answers.append(server.score("x")), daemon=True)
+    client.start()
+    client.join(0.5)
+    assert answers == []
+    (server.folder / "go").touch()
+    client.join(PATIENCE_SECONDS)
+    assert [answer.json() for answer in answers] == ["x"]
+
+
+def test_sigterm_during_init_answers_whoever_waits_for_it(start_server: StartServer) -> None:
+    server = start_server(SLOW_INIT.format(wait="time.sleep(0.01)"))
+    server.wait_for_log("init has begun")
+    answers: list[requests.Response] = []
+    client = threading.Thread(target=lambda: answers.append(server.score("x")), daemon=True)
+    client.start()
+    client.join(0.5)
+    server.process.terminate()
+    assert server.wait_for_exit() == 0
+    client.join(PATIENCE_SECONDS)
+    assert [answer.status_code for answer in answers] == [503]
+
+
 def score_in_vain(server: Server) -> None:
     with pytest.raises(requests.ConnectionError):
         server.score("hold")

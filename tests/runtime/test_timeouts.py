@@ -173,3 +173,61 @@ def test_by_default_calls_never_overlap(start_server: StartServer) -> None:
     for thread in threads:
         thread.join(PATIENCE_SECONDS)
     assert answers == [1] * 6
+
+
+AT_THE_LIMIT = """
+import random, time
+def init(): pass
+def run(way):
+    end = time.perf_counter() + random.random() * 0.02
+    while time.perf_counter() < end:
+        if way == "print":
+            print("again")
+        if way == "sleep":
+            time.sleep(0.001)
+    return way
+"""
+
+
+def test_calls_that_end_just_at_their_timeout_are_scored_or_timed_out_and_nothing_else_happens(
+    start_server: StartServer,
+) -> None:
+    server = start_server(AT_THE_LIMIT, SCORING_TIMEOUT_MS="10")
+    server.wait_ready()
+    statuses: list[int] = []
+
+    def client() -> None:
+        for number in range(60):
+            way = ("print", "sleep", "compute")[number % 3]
+            answer = server.score(way)
+            assert answer.json() == (way if answer.ok else {"message": "Scoring timeout after 10 ms"})
+            statuses.append(answer.status_code)
+
+    threads = [threading.Thread(target=client) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_SECONDS)
+    assert len(statuses) == 120
+    assert set(statuses) == {200, 500}
+    server.wait_ready()
+    assert server.log.count("Booting worker") == 1
+
+
+ASYNCHRONOUS = """
+import asyncio
+async def init(): pass
+async def run(data):
+    if data == "sleep":
+        await asyncio.sleep(1000)
+    return data
+"""
+
+
+def test_an_asynchronous_call_is_ended_too_and_the_next_one_is_scored(start_server: StartServer) -> None:
+    server = start_server(ASYNCHRONOUS, SCORING_TIMEOUT_MS=str(TIMEOUT_MS))
+    server.wait_ready()
+    for _ in range(2):
+        assert_timeout(server, "sleep")
+        server.wait_ready()
+        assert server.score("next").json() == "next"
