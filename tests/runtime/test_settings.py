@@ -4,12 +4,11 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gpu_inference_runtime.settings import Settings, SettingsError, load_settings
-from gpu_inference_runtime.settings_sources import SOURCES, Source
+from gpu_inference_runtime.settings_sources import SOURCES
 
 
 def test_defaults_are_those_of_the_bare_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -67,79 +66,6 @@ def test_defaults_are_those_of_the_bare_server(monkeypatch: pytest.MonkeyPatch, 
 def test_credentials_are_not_shown_with_the_settings() -> None:
     environment = {"OTEL_EXPORTER_OTLP_HEADERS": "api-key=of-mine", "AML_APP_INSIGHTS_KEY": "also-of-mine"}
     assert "of-mine" not in repr(load_settings([], environment))
-
-
-# For each setting three values that it can have: on the command line or in the environment, and in the file.
-THREE: dict[str, tuple[Any, Any, Any]] = {
-    "AZUREML_ENTRY_SCRIPT": ("/a/score.py", "/b/score.py", "/c/score.py"),
-    "AZUREML_MODEL_DIR": ("/a", "/b", "/c"),
-    "SERVER_PORT": (8001, 8002, 8003),
-    "HEALTH_PORT": (8001, 8002, 8003),
-    "WORKER_COUNT": (2, 3, 4),
-    "GPU_INFERENCE_FRONT_END": ("azureml", "none", "azureml"),
-    "GPU_INFERENCE_LOG_FORMAT": ("json", "text", "json"),
-    "AZUREML_LOG_LEVEL": ("DEBUG", "ERROR", "WARNING"),
-    "AML_CORS_ORIGINS": (("a", "b"), ("c",), ("d", "e")),
-    "GPU_INFERENCE_MODEL_DATA_FILE_MB": (3, 4, 5),
-    "GPU_INFERENCE_DRAIN_SECONDS": (1.5, 2.5, 3.5),
-    "GPU_INFERENCE_TRACES_RATIO": (0.1, 0.2, 0.3),
-    "OTEL_EXPORTER_OTLP_ENDPOINT": ("http://a:1", "http://b:2", "http://c:3"),
-}
-SWITCHES = (
-    *("SERVER_VERSION_LOG_RESPONSE_ENABLED", "GPU_INFERENCE_DOCS", "GPU_INFERENCE_TENSORFLOW_V1"),
-    "AML_APP_INSIGHTS_ENABLED",
-)
-# Those that are only taken together with others, which this gives them, or with what must be installed.
-COMPANY = {
-    "GPU_INFERENCE_KEYS_DIR": {"GPU_INFERENCE_FRONT_END": "azureml"},
-    "AML_APP_INSIGHTS_ENABLED": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"},
-}
-
-
-def three_values(source: Source, folder: Path) -> tuple[Any, Any, Any]:
-    if source.variable in THREE:
-        return THREE[source.variable]
-    if source.variable in SWITCHES:
-        return False, True, False
-    if source.parse is Path:
-        for name in "abc":
-            (folder / name).mkdir()
-        return folder / "a", folder / "b", folder / "c"
-    if source.parse is str:
-        return "a", "b", "c"
-    return 1001, 1002, 1003
-
-
-def as_text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-@pytest.mark.parametrize(
-    "source",
-    [source for source in SOURCES if not source.field.startswith("token_") and source.field != "debug_port"],
-    ids=lambda source: source.field,
-)
-def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(
-    source: Source, tmp_path: Path
-) -> None:
-    first, second, third = three_values(source, tmp_path)
-    company = {"AML_APP_ROOT": str(tmp_path), **COMPANY.get(source.variable, {})}
-    (tmp_path / "config.json").write_text(json.dumps({source.variable: as_text(third)}))
-    flags = [f"--{source.flag}", as_text(first)] if source.flag else []
-
-    def found(arguments: list[str], **environment: str) -> object:
-        return getattr(load_settings(arguments, company | environment), source.field)
-
-    assert found([]) == third
-    assert found([], **{source.variable: as_text(second)}) == second
-    if flags:
-        assert found(flags, **{source.variable: as_text(second)}) == first
-    (tmp_path / "config.json").unlink()
-    default = {field.name: field.default for field in dataclasses.fields(Settings)}[source.field]
-    assert found([]) == default
-    assert default not in (first, third) or source.variable in (*SWITCHES, "GPU_INFERENCE_LOG_FORMAT")
 
 
 def test_the_file_takes_numbers_switches_and_null_as_json_has_them(tmp_path: Path) -> None:
@@ -334,69 +260,3 @@ def test_the_bare_server_never_refuses_what_waits() -> None:
 def test_the_grace_period_covers_draining_queueing_and_scoring() -> None:
     settings = Settings(drain_seconds=10, max_queue_wait_ms=500, scoring_timeout_ms=60_000)
     assert settings.graceful_seconds == 75.5
-
-
-TOKENS = {
-    "GPU_INFERENCE_FRONT_END": "azureml",
-    "GPU_INFERENCE_TOKEN_ISSUER": "https://issuer.example",
-    "GPU_INFERENCE_TOKEN_AUDIENCE": "mnist",
-    "GPU_INFERENCE_TOKEN_ALLOWED_SUBJECTS": '["one, two", "three"]',
-    "GPU_INFERENCE_TOKEN_JWKS_FILE": "/keys/jwks.json",
-}
-
-
-def test_tokens_are_asked_for_when_it_is_known_where_the_issuers_keys_are() -> None:
-    settings = load_settings([], TOKENS)
-    assert settings.asks_for_token
-    assert settings.token_allowed_subjects == ("one, two", "three")
-    assert settings.token_jwks_file == Path("/keys/jwks.json")
-    assert not Settings().asks_for_token
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        (
-            {"GPU_INFERENCE_FRONT_END": ""},
-            "GPU_INFERENCE_TOKEN_ISSUER is set but GPU_INFERENCE_FRONT_END is none, which asks for no token",
-        ),
-        (
-            {"GPU_INFERENCE_KEYS_DIR": "/"},
-            "GPU_INFERENCE_KEYS_DIR and GPU_INFERENCE_TOKEN_ISSUER are both set: keep one.",
-        ),
-        (
-            {"GPU_INFERENCE_TOKEN_JWKS_FILE": ""},
-            "Exactly one of GPU_INFERENCE_TOKEN_JWKS_FILE and GPU_INFERENCE_TOKEN_JWKS_URL must be set",
-        ),
-        (
-            {"GPU_INFERENCE_TOKEN_JWKS_URL": "https://issuer.example/keys"},
-            "Exactly one of GPU_INFERENCE_TOKEN_JWKS_FILE and GPU_INFERENCE_TOKEN_JWKS_URL must be set",
-        ),
-        (
-            {"GPU_INFERENCE_TOKEN_ISSUER": ""},
-            "Exactly one of GPU_INFERENCE_TOKEN_ISSUER and GPU_INFERENCE_TOKEN_DISCOVERY_URL must be set",
-        ),
-        (
-            {"GPU_INFERENCE_TOKEN_AUDIENCE": ""},
-            "GPU_INFERENCE_TOKEN_ISSUER is set but GPU_INFERENCE_TOKEN_AUDIENCE is not: set it too.",
-        ),
-        (
-            {"GPU_INFERENCE_TOKEN_ALLOWED_SUBJECTS": ""},
-            "GPU_INFERENCE_TOKEN_ISSUER is set but GPU_INFERENCE_TOKEN_ALLOWED_SUBJECTS is not: set it too.",
-        ),
-        (
-            {"GPU_INFERENCE_TOKEN_ALLOWED_SUBJECTS": "one"},
-            "is 'one' but must be a JSON list of at least one text",
-        ),
-        ({"GPU_INFERENCE_TOKEN_ALLOWED_SUBJECTS": "[]"}, "must be a JSON list of at least one text"),
-        ({"GPU_INFERENCE_TOKEN_ALLOWED_SUBJECTS": '[""]'}, "must be a JSON list of at least one text"),
-        (
-            {"GPU_INFERENCE_TOKEN_JWKS_FILE": "", "GPU_INFERENCE_TOKEN_JWKS_URL": "http://issuer.example"},
-            "is 'http://issuer.example' but must be a URL that begins with https://.",
-        ),
-    ],
-)
-def test_half_of_a_token_check_is_refused(changes: dict[str, str], sentence: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        load_settings([], TOKENS | changes)
-    assert sentence in str(caught.value)
