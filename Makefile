@@ -56,7 +56,7 @@ test-live: setup ## Run the tests on a real cluster that they bring up and remov
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/live \
 	  $(addprefix --ignore=,$(WHOLE_HOST))
 
-soak: .venv/.installed ## Fuzz and load the runtime for long: SOAK_SECONDS (600) each part, SOAK_REQUESTS (100000) of each kind, from SOAK_SEED
+soak: .venv/.installed ## Fuzz and load the runtime for long: SOAK_SECONDS (600) a part, SOAK_REQUESTS (100000) of a kind
 	$(BIN)/python -m pytest -n $(WORKERS) tests/soak
 
 lint: .venv/.installed ## Check style, formatting, types, and that generated files are up to date

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from tests.runtime.fuzz.oddities import (
     CHUNKS,
     CODINGS,
+    FORM_TYPES,
+    FORMS,
     GARBAGE,
     HEADERS,
     LENGTHS,
@@ -127,7 +129,7 @@ def right_request(draw: st.DrawFn, body: bytes) -> bytes:
 
 # Requests that something is wrong with
 
-_PARTS = ("method", "target", "query", "version", "headers", "length", "chunks", "body")
+_PARTS = ("method", "target", "query", "version", "headers", "length", "chunks", "body", "form")
 
 
 def each_oddity() -> Iterator[Sent]:
@@ -161,6 +163,9 @@ def each_oddity() -> Iterator[Sent]:
         yield sent(headers=[*usual, coding, length], body=whole)
     yield from (sent(headers=[*usual, b"Transfer-Encoding: chunked"], body=chunks) for chunks in CHUNKS)
     yield from (sent(body=b"hello" + garbage) for garbage in GARBAGE)
+    for kind in FORM_TYPES:
+        for form in FORMS:
+            yield sent(headers=[*usual[:2], kind, b"Content-Length: %d" % len(form)], body=form)
     yield from (Sent(sent().data[:size], ("POST",), ()) for size in range(0, len(sent().data), 9))
 
 
@@ -182,6 +187,8 @@ def _any_request(draw: st.DrawFn) -> tuple[bytes, str]:
         headers = headers[: draw(st.integers(0, 3))]
         headers += draw(st.lists(st.sampled_from(HEADERS), min_size=1, max_size=3))
     body = draw(BODIES) if "body" in odd else draw(_USUAL_BODIES)
+    if "form" in odd:
+        headers[2:3], body = [draw(st.sampled_from(FORM_TYPES))], draw(_MULTIPART | st.sampled_from(FORMS))
     framing, data = draw(_framed(body, odd))
     return _head(line, [*headers, *framing]) + data, method
 

@@ -193,4 +193,25 @@ CHUNKS = [
     b"0\r\n" + _CANARY + b"\r\n\r\n",
     b"0\r\nX: 1",
 ]
+FORM_TYPES = _lines("""
+Content-Type: multipart/form-data; boundary=b
+Content-Type: multipart/form-data; boundary="b"
+Content-Type: multipart/form-data
+Content-Type: multipart/mixed; boundary=b
+Content-Type: application/x-www-form-urlencoded
+Content-Type: application/x-www-form-urlencoded; charset=utf-16
+""")
+_PART = b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n"
+FORMS = [
+    b"a=1&b=%zz&c",
+    b"&".join(b"a=1" for _ in range(1200)),
+    b"%ff=" + _CANARY + b"&=&a[]=1",
+    _PART * 70 + b"--b--\r\n",
+    b"--b\r\n\r\n1\r\n--b--\r\n",
+    b"--b\r\nContent-Disposition: form-data\r\n\r\n1\r\n--b--\r\n",
+    b"--b\r\nContent-Disposition: form-data; name=a\r\nContent-Type: \xff\r\n\r\n1\r\n--b--\r\n",
+    b"--b\r\nContent-Disposition: form-data; name*=utf-16''%ff%ff\r\n\r\n1\r\n--b--\r\n",
+    b"--b\r\nX: " + _CANARY * 300,
+    b"--b--\r\n",
+]
 GARBAGE = [b"\r\n", b"\x16\x03\x01", _CANARY + b" x y\r\n\r\n", b"\x00" * 30, b"{" + _CANARY, b"GET"]
