@@ -46,8 +46,7 @@ def test_a_script_without_a_path_is_the_built_in_echo(tmp_path: Path) -> None:
     assert result(script, b"abc") == "abc"
 
 
-def test_without_a_path_main_py_in_the_app_root_is_the_script(tmp_path: Path) -> None:
-    (tmp_path / "main.py").write_text("def init(): pass\ndef run(data): return 'main'\n")
+def init(): pass\ndef run(data): return 'main'\n")
     assert result(load_entry_script(None, tmp_path, None), b"abc") == "main"
 
 

@@ -18,8 +18,6 @@ from gpu_inference_runtime.messages import Request
 from gpu_inference_runtime.schema_inputs import SchemaInputs
 
 _MODULE_NAME = "entry_module"
-# What is imported where no entry script is named, if there is one: as v1's server did.
-_DEFAULT_SCRIPT = "main.py"
 # A parameter of this name gets the request's headers.
 _HEADERS = "request_headers"
 _NAMED = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -87,8 +85,7 @@ def load_entry_script(
     The app root and the source folder go to the end of `sys.path`, so that they hide no installed package.
 
     Args:
-        entry_script: its path, relative to the app root; None for `main.py` in the app root, and where there
-            is none for the built-in script that returns its input.
+        entry_script: its path, relative to the app root; None for the built-in script that returns its input.
         app_root: the folder that holds the user's source folder.
         source_directory: the source folder, relative to the app root.
         overlapping: whether calls of `run()` may overlap.
@@ -97,9 +94,9 @@ def load_entry_script(
         EntryScriptError: there is no such file, or it lacks `init()` or a `run()` that takes the input.
         BaseException: whatever the script's top level raises, a SyntaxError included.
     """
-    if entry_script is None and not (app_root / _DEFAULT_SCRIPT).is_file():
+    if entry_script is None:
         return EntryScript(init=echo.init, run=echo.run, inputs=TextInputs("raw_data"))
-    path = app_root / (entry_script or _DEFAULT_SCRIPT)
+    path = app_root / entry_script
     if not path.is_file():
         raise EntryScriptError(
             f"There is no entry script at {path}: AZUREML_ENTRY_SCRIPT ({entry_script!r}) "
