@@ -46,10 +46,6 @@ def test_a_script_without_a_path_is_the_built_in_echo(tmp_path: Path) -> None:
     assert result(script, b"abc") == "abc"
 
 
-def init(): pass\ndef run(data): return 'main'\n")
-    assert result(load_entry_script(None, tmp_path, None), b"abc") == "main"
-
-
 def test_the_script_finds_modules_in_its_source_folder_and_in_the_app_root(tmp_path: Path) -> None:
     entry = write(tmp_path, "import beside_me, in_the_root\n" + GOOD)
     (tmp_path / "src/beside_me.py").touch()
