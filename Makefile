@@ -30,7 +30,7 @@ browser: .venv/.installed # Chromium, for the tests of the page at /docs (as roo
 .venv-incumbent/.installed: tests/requirements-incumbent.lock .venv/.installed
 	rm -rf .venv-incumbent
 	$(PYTHON) -m venv .venv-incumbent
-	.venv-incumbent/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes \
+	.venv-incumbent/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  -r tests/requirements-incumbent.lock
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
 	  > "$$(.venv-incumbent/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/shared.pth"

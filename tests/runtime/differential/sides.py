@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -111,6 +110,7 @@ class Running:
 
     def __init__(self, zygote: Zygote, case: Case, folder: Path) -> None:
         self._zygote = zygote
+        self.name = zygote.side.name
         self.folder = folder
         self.port, health_port = free_ports(2)
         for name, content in case.files.items():
@@ -118,6 +118,7 @@ class Running:
             (folder / name).write_bytes(content)
         arguments = [argument.replace("{port}", str(self.port)) for argument in case.arguments]
         self._log = folder / "server.log"
+        self._log.touch()
         self.pid: int = zygote.order(
             start={
                 "folder": str(folder),
@@ -133,7 +134,7 @@ class Running:
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         # The incumbent overwrites HEALTH_PORT; HOME: it leaves a control socket there.
         own = {"AML_APP_ROOT": str(self.folder), "HEALTH_PORT": str(health_port), "HOME": str(self.folder)}
-        own |= {"AZUREML_SOURCE_DIRECTORY": "src", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        own |= {"AZUREML_SOURCE_DIRECTORY": "src", "PYTHONUNBUFFERED": "1"}
         given = {name: value.replace("{root}", str(self.folder)) for name, value in settings.items()}
         return {name: value for name, value in (kept | own | given).items() if value != "{unset}"}
 
@@ -162,7 +163,7 @@ class Running:
                 if answer.status_code == 200:
                     return True
             if time.monotonic() > end:
-                pytest.fail(f"{self._zygote.side.name} never got ready.\n{self.log}")
+                pytest.fail(f"{self.name} never got ready.\n{self.log}")
             time.sleep(0.01)
         return False
 
@@ -171,7 +172,7 @@ class Running:
         end = time.monotonic() + PATIENCE_SECONDS
         while not self.ended():
             if time.monotonic() > end:
-                pytest.fail(f"{self._zygote.side.name} never ended.\n{self.log}")
+                pytest.fail(f"{self.name} never ended.\n{self.log}")
             time.sleep(0.01)
         assert self.exit_status is not None
         return self.exit_status
@@ -181,16 +182,8 @@ class Running:
         end = time.monotonic() + PATIENCE_SECONDS
         while not condition():
             if time.monotonic() > end or self.ended():
-                pytest.fail(f"{self._zygote.side.name}: never came {what}.\n{self.log}")
+                pytest.fail(f"{self.name}: never came {what}.\n{self.log}")
             time.sleep(0.01)
-
-    def accepts_connections(self) -> bool:
-        """Whether the port is open."""
-        try:
-            socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS).close()
-        except ConnectionRefusedError:
-            return False
-        return True
 
     def end(self) -> None:
         """End it with all its processes."""
@@ -205,8 +198,9 @@ def running(zygotes: Sequence[Zygote], case: Case, folder: Path) -> Iterator[lis
     """Start the case's server on each side and end them all."""
     servers: list[Running] = []
     try:
-        for zygote in zygotes:
-            own = folder / zygote.side.name
+        for number, zygote in enumerate(zygotes):
+            # Of the same length: paths may be in answers, and their length then is too.
+            own = folder / str(number)
             own.mkdir()
             servers.append(Running(zygote, case, own))
         yield servers

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.runtime.differential.cases import CASES
 from tests.runtime.differential.cases.case import Case
-from tests.runtime.differential.comparing import differences, lines
+from tests.runtime.differential.comparing import as_wanted, differences, lines
 from tests.runtime.differential.exchange import send
 from tests.runtime.differential.sides import Running, Zygote, running
 from tests.runtime.differential.wanted_differences import WANTED
@@ -27,7 +27,7 @@ def test_answers_are_the_incumbents_but_for_wanted_differences(
 ) -> None:
     with running(zygotes, case, tmp_path) as servers, ThreadPoolExecutor() as pool:
         theirs, ours = pool.map(lambda server: _answers(server, case), servers)
-        logs = "\n".join(f"--- {server.folder.name}\n{server.log[-_LOG_TAIL:]}" for server in servers)
+        logs = "\n".join(f"--- {server.name}\n{server.log[-_LOG_TAIL:]}" for server in servers)
     found = {
         ask.name: differences(before, after)
         for ask, before, after in zip(case.asks, theirs, ours, strict=True)
@@ -37,7 +37,7 @@ def test_answers_are_the_incumbents_but_for_wanted_differences(
     wrong = []
     for name, shown in found.items():
         expected = list(wanted[name].lines) if name in wanted else []
-        if shown != expected:
+        if not as_wanted(shown, expected):
             wrong.append(f"{name!r} differs in\n" + "".join(f"    {line!r},\n" for line in shown))
             if expected:
                 wrong.append("  but was wanted to in\n" + "".join(f"    {line!r},\n" for line in expected))

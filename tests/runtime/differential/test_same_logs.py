@@ -39,7 +39,7 @@ _ASKS = (
 # v1's format: time in UTC, level, process, logger; ours has the request's id in front of the message.
 _LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ([IWEC]) \[\d+\] (\S+) - (?:\[[\w-]+\] )?(.*)")
 _TIME = re.compile(r"\d+\.\d{3}ms")
-_ACCESS = re.compile(r"(GET|POST|HEAD|PUT) /.* \d{3} \d")
+_ACCESS = re.compile(r"(GET|POST|HEAD|PUT) /\S* \d{3} <time>")
 
 
 def _logged(zygotes: Sequence[Zygote], folder: Path) -> list[Running]:

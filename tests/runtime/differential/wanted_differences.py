@@ -3,7 +3,7 @@
 Everything that is not listed here must be the same. What is listed and does not show any more fails a test.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -31,7 +31,7 @@ EVERYWHERE = (
     Everywhere(
         "The header tells which server answered; the incumbent's name would be a lie.",
         "x-ms-server-version: azmlinfsrv/1.5.1",
-        r"x-ms-server-version: gpu-inference/\d+\.\d+\.\d+",
+        "x-ms-server-version: gpu-inference",
     ),
     Everywhere("HTTP wants 405 to say which methods there are.", "", r"Allow: (GET|HEAD|OPTIONS|POST|, )+"),
 )
@@ -43,14 +43,275 @@ class Wanted:
 
     Args:
         reason: why it is meant.
-        lines: of the incumbent's answer (-) and of ours (+), where they differ.
+        lines: of the incumbent's answer (-) and of ours (+), where they differ; one that ends with … is the
+            beginning of a line.
     """
 
     reason: str
     lines: tuple[str, ...]
 
 
-WANTED: Mapping[str, Mapping[str, Wanted]] = {}
+_NOT_FOUND = (
+    '-body: {"message": "The requested URL was not found on the server. '
+    'If you entered the URL manually please check your spelling and try again."}'
+)
+_INTERNAL = '-body: {"message": "An unexpected internal error occurred. Check the logs for more info."}'
+_SCRIPT_FAILED = (
+    '{"message": "An unexpected error occurred in scoring script. Check the logs for more info."}'
+)
+_IDS = ("+x-request-id: <id 1>", "+x-ms-request-id: <id 1>")
+_VERSION = "+x-ms-server-version: gpu-inference"
+_IS_SCORED = "+x-ms-run-fn-exec-ms: <ms>"
+
+
+def _where(reason: str, lines: Iterable[str], *names: str) -> dict[str, Wanted]:
+    """The same difference for requests of these names."""
+    return {name: Wanted(reason, tuple(lines)) for name in names}
+
+
+def _converted(reason: str, **bodies: str) -> dict[str, Wanted]:
+    """Results that the incumbent answers with 500; the names' underscores are spaces."""
+    return {
+        name: Wanted(reason, ("-status: 500", _INTERNAL, "+status: 200", _IS_SCORED, f"+body: {body}"))
+        for name, body in bodies.items()
+    }
+
+
+def _page(title: str, detail: str) -> tuple[str, str]:
+    """gunicorn's own answer, which is no JSON."""
+    head = f"<html>\n  <head>\n    <title>{title}</title>\n  </head>\n"
+    body = f"  <body>\n    <h1><p>{title}</p></h1>\n    {detail}\n  </body>\n</html>\n"
+    return "-Content-Type: text/html", f"-body: {head}{body}"
+
+
+def _refused(title: str, detail: str, message: str) -> Wanted:
+    return Wanted(
+        "Every error of the service is a JSON object with a message, and no header of the request is echoed.",
+        (
+            *_page(title, detail),
+            "+x-ms-run-function-failed: False",
+            "+Content-Type: application/json",
+            f'+body: {{"message": "{message}"}}',
+        ),
+    )
+
+
+_OBVIOUS = (
+    "A result that v1 answered with 500 becomes the JSON that it obviously means (docs/entry-scripts.md)."
+)
+_A_FAILED_REQUEST = Wanted(
+    "What run() raises has failed one request, whatever it is; gunicorn's page is no answer of a service.",
+    (
+        *_page("Internal Server Error", ""),
+        *("+Server: gunicorn", "+Date: <date>", "+x-ms-run-function-failed: True", *_IDS, _VERSION),
+        *("+Content-Type: application/json", f"+body: {_SCRIPT_FAILED}"),
+    ),
+)
+_READABLE = "A web page may read refusals too."
+_CORS = ("+Access-Control-Allow-Origin: https://page.example", "+Vary: Origin")
+_CORS_OF_REFUSALS = _where(
+    _READABLE, _CORS, "GET /nowhere Origin: https://page.example", "PUT Origin: https://page.example"
+)
+_FIRST_LINE = "The request's first line is not HTTP."
+_HEADERS = "The request's headers are not proper HTTP."
+_LARGE = "The request's headers are too large."
+_HTTP_VERSION = "The request's version of HTTP is not 1.0 or 1.1."
+_LARGE_TITLE = "Request Header Fields Too Large"
+
+WANTED: Mapping[str, Mapping[str, Wanted]] = {
+    "routes": {
+        **_where(
+            "Clients of a v1 service know it by its name.",
+            (
+                *("-status: 404", _NOT_FOUND, "+status: 200", _IS_SCORED, *_IDS, _VERSION),
+                '+body: "{}"',
+            ),
+            "GET /api/v1/service/mnist/score",
+        ),
+        **_where(
+            "Clients of a v1 service know it by its name.",
+            ("-status: 404", _NOT_FOUND, "+status: 200", _IS_SCORED, *_IDS, _VERSION, '+body: "x"'),
+            "POST by the service's name",
+        ),
+        **_where(
+            "The SDK's swagger_uri is below the service's name.",
+            (
+                "-status: 404",
+                _NOT_FOUND,
+                "+status: 200",
+                *_IDS,
+                _VERSION,
+                '+body: {"swagger": "2.0", "info": {"title": "mnist"…',
+            ),
+            "GET /api/v1/service/mnist/swagger.json",
+        ),
+        **_where(
+            "The page for people is ours alone.",
+            (
+                *("-status: 404", "-Content-Type: application/json", "-x-ms-run-function-failed: False"),
+                *(_NOT_FOUND, "+status: 200", "+Content-Type: text/html; charset=utf-8"),
+                *("+Content-Security-Policy: …", "+X-Content-Type-Options: …", "+Referrer-Policy: …"),
+                *("+Cache-Control: …", "+body: <!doctype html>…"),
+            ),
+            "GET /docs",
+        ),
+    },
+    "ids": {
+        **_where("An empty header says nothing.", ("-TraceId: ",), "POST text/plain TraceId:  x"),
+        **_where(
+            "An empty id is none: the incumbent's answer then has no id at all.",
+            _IDS,
+            "POST text/plain x-request-id:  x",
+        ),
+    },
+    "CORS of two origins": _CORS_OF_REFUSALS,
+    "CORS of all origins": _CORS_OF_REFUSALS,
+    "async def run": _converted(
+        "async def worked in v1 (azureml-defaults[async]); the incumbent cannot await it.",
+        **{"x": '"X"', "GET /score?a=1": '"{\\"A\\": 1}"'},
+    ),
+    "schema: output of other types": _converted(
+        _OBVIOUS, **{'{"kind": "frame"}': '[{"a": 1}]', '{"kind": "array"}': "[1]"}
+    ),
+    "returns of numpy's and pandas' types": _converted(
+        _OBVIOUS,
+        **{
+            "np.float32": "0.10000000149011612",
+            "np.int64": "3",
+            "dict of np.int64": '{"label": 3}',
+            "key of np.int64": '{"3": "a"}',
+            "np.bool": "true",
+            "np.bytes": '"a"',
+            "ndarray": "[[0, 1], [2, 3]]",
+            "ndarray in a dict": '{"result": [0.0, 0.0]}',
+            "0-d array": "1.5",
+            "array of str": '["a", "b"]',
+            "np.datetime64": '"2020-01-02T03:04:05"',
+            "DataFrame": '[{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]',
+            "Series": "[1, 2]",
+            "Index": '["a"]',
+            "Timestamp": '"2020-01-02T00:00:00"',
+            "NA": "null",
+        },
+    ),
+    "returns of Python's other types": _converted(
+        _OBVIOUS,
+        **{
+            "bytes": '"abc"',
+            "bytes that are no text": '"/w=="',
+            "bytearray": '"abc"',
+            "set": "[1, 2, 3]",
+            "frozenset": "[1]",
+            "datetime": '"2020-01-02T03:04:05"',
+            "date": '"2020-01-02"',
+            "time": '"01:02:00"',
+            "timedelta": "86400.0",
+            "Decimal": "1.5",
+            "UUID": '"00000000-0000-0000-0000-000000000001"',
+            "Enum": '"cat"',
+            "dataclass": '{"x": 1}',
+            "Path": '"a/b"',
+            "range": "[0, 1, 2]",
+            "deque": "[1]",
+            "dict view": '["a"]',
+        },
+    ),
+    "AMLResponse": {"int": _A_FAILED_REQUEST},
+    "werkzeug.Response": _where(
+        "A response is a response, Flask's or Werkzeug's.",
+        (
+            *(
+                "-status: 500",
+                "-Content-Type: application/json",
+                "-x-ms-run-function-failed: False",
+                _INTERNAL,
+            ),
+            *("+status: 200", _IS_SCORED, "+Content-Type: text/plain; charset=utf-8", "+body: x"),
+        ),
+        "x",
+    ),
+    "exceptions": dict.fromkeys(
+        (
+            *("GeneratorExit", "own BaseException", "CancelledError"),
+            *("SystemExit", "SystemExit 0", "SystemExit text", "KeyboardInterrupt"),
+        ),
+        _A_FAILED_REQUEST,
+    ),
+    "timeouts": _where(
+        "The client is told on time, whatever the script does with the exception that interrupts it.",
+        (
+            *("-status: 200", "-x-ms-run-function-failed: False", "-x-ms-run-fn-exec-ms: <ms>"),
+            *('-body: "swallowed"', "+status: 500", "+x-ms-run-function-failed: True"),
+            '+body: {"message": "Scoring timeout after 300 ms"}',
+        ),
+        "swallow",
+    ),
+    "broken requests": {
+        **{
+            name: _refused("Bad Request", f"Invalid HTTP Header: &#x27;{header}&#x27;", _HEADERS)
+            for name, header in (
+                ("POST Content-Length: abc", "CONTENT-LENGTH"),
+                ("POST Content-Length: -1", "CONTENT-LENGTH"),
+                ("POST Transfer-Encoding: identity x", "TRANSFER-ENCODING"),
+                ("POST Transfer-Encoding: gzip x", "TRANSFER-ENCODING"),
+                ("a NUL in a header", "X-NUL"),
+            )
+        },
+        "POST Bad Name: 1 x": _refused(
+            "Bad Request", "Invalid HTTP header name: &#x27;Bad Name&#x27;", _HEADERS
+        ),
+        "HTTP/3.7": _refused(
+            "Bad Request",
+            "Invalid HTTP Version &#x27;Invalid HTTP Version: (3, 7)&#x27;",
+            _HTTP_VERSION,
+        ),
+        "no version": _refused(
+            "Bad Request",
+            "Invalid HTTP Version &#x27;Invalid HTTP Version: &#x27;nonsense&#x27;&#x27;",
+            _HTTP_VERSION,
+        ),
+        **{
+            f"POST {target} x": _refused(
+                "Bad Request",
+                f"Invalid Request Line &#x27;Invalid HTTP request line: &#x27;POST {target} HTTP/1.1"
+                "&#x27;&#x27;",
+                _FIRST_LINE,
+            )
+            for target in ("no-slash", "*")
+        },
+        f"POST X-Long: {'v' * 40} x": _refused(
+            _LARGE_TITLE, "Error parsing headers: &#x27;limit request headers fields size&#x27;", _LARGE
+        ),
+        "101 headers": _refused(
+            _LARGE_TITLE, "Error parsing headers: &#x27;limit request headers fields&#x27;", _LARGE
+        ),
+        "a line of 5000": _refused(
+            "URI Too Long",
+            "Request Line is too large (5022 &gt; 4094)",
+            "The request's first line, with path and query, is too long.",
+        ),
+    },
+    "modules named like others' modules": _where(
+        "The incumbent has its own folder on the path, and scripts get its modules utils and config.",
+        ("-no server: exit status 3", "+status: 200", '+body: [true, "root", "utils", "settings", "server"]'),
+        "x",
+    ),
+    "the environment: WORKER_COUNT": _where(
+        "The incumbent hands its settings to itself through the environment.",
+        ('-body: "1"', "+body: {}"),
+        "x",
+    ),
+    "dataclasses with postponed annotations": _where(
+        "Ours registers the script's module, where dataclasses and pickle look it up.",
+        ("-no server: exit status 3", "+status: 200", "+body: [1.0]"),
+        "x",
+    ),
+    "--model_dir": _where(
+        "Absolute, as in v1's images: it stays right when the script changes the working directory.",
+        ('-body: "models"', '+body: "{root}/models"'),
+        "x",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -66,4 +327,14 @@ class WantedStart:
     exits: tuple[int | str, int | str]
 
 
-STARTS: Mapping[str, WantedStart] = {}
+_ONE_SENTENCE = "A setting that the server cannot start with is told in one sentence, with exit status 1."
+
+STARTS: Mapping[str, WantedStart] = {
+    "a broken config.json": WantedStart(_ONE_SENTENCE, (3, 1)),
+    "a timeout that is no number": WantedStart(_ONE_SENTENCE, (3, 1)),
+    "a worker timeout that is no number": WantedStart(_ONE_SENTENCE, (2, 1)),
+    "--config_file that is missing": WantedStart(
+        "A file that was named and is not there is a mistake; the incumbent goes on without it.",
+        ("serves", 1),
+    ),
+}

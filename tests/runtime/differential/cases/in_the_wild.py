@@ -100,7 +100,7 @@ CASES = (
                 "text": text, "name": __name__, "file": os.path.abspath(__file__), "cwd": os.getcwd(),
                 "beside": sorted(os.listdir(here)),
                 "root on path": os.getcwd() in sys.path, "source on path": here in sys.path,
-                "argv": len(sys.argv), "main": sys.modules["__main__"].__name__,
+                "main": sys.modules["__main__"].__name__,
             }
         """,
         post(b"x"),
@@ -294,11 +294,16 @@ CASES = (
 
         def run(data):
             names = ("AML_APP_ROOT", "AZUREML_MODEL_DIR", "AZUREML_SOURCE_DIRECTORY", "AZUREML_ENTRY_SCRIPT")
-            names += ("WORKER_COUNT", "SERVICE_NAME", "OWN")
+            names += ("SERVICE_NAME", "OWN")
             return {name: os.environ.get(name) for name in names}
         """,
         post(b"x"),
         settings={"AZUREML_MODEL_DIR": "{root}/azureml-models/m/1", "OWN": "x", "SERVICE_NAME": "mine"},
+    ),
+    case(
+        "the environment: WORKER_COUNT",
+        "import os\ndef run(data): return os.getenv('WORKER_COUNT')",
+        post(b"x"),
     ),
     case(
         "the environment, mostly unset",
