@@ -11,7 +11,7 @@ from tests.runtime.fuzz.runs import fuzz_anything, fuzz_right_requests
 from tests.runtime.fuzz.targets import LONG_KINDS
 from tests.runtime.server_process import StartServer
 
-_EXAMPLES = 500
+_EXAMPLES = 100
 
 
 def for_seconds(seconds: float, seed: int, fuzz: Callable[[int], None]) -> None:
