@@ -209,7 +209,8 @@ def test_calls_that_end_just_at_their_timeout_are_scored_or_timed_out_and_nothin
     for thread in threads:
         thread.join(PATIENCE_SECONDS)
     assert len(statuses) == 120
-    assert set(statuses) == {200, 500}
+    assert 500 in statuses
+    assert set(statuses) <= {200, 500}
     server.wait_ready()
     assert server.log.count("Booting worker") == 1
 

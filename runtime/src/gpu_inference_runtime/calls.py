@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextvars import Context, copy_context
 from dataclasses import replace
 from functools import partial
@@ -132,15 +132,21 @@ class Calls:
         with self._lock:
             self._unfinished.add(future)
             closed = self._closed
-        future.add_done_callback(self._unfinished.discard)
+        future.add_done_callback(self._forget)
         if closed:
             future.cancel()
         return future
 
+    def _forget(self, future: "Future[Any]") -> None:
+        with self._lock:
+            self._unfinished.discard(future)
+
     def _in_time(self, future: "Future[Any]") -> bool:
         """Whether the call has ended within the timeout; if not, it is ended as far as that is possible."""
-        wait((future,), self._timeout_ms / 1000)
-        if future.done():
+        ended = threading.Event()
+        # Not `concurrent.futures.wait`, which does not notice that a future is cancelled.
+        future.add_done_callback(lambda _: ended.set())
+        if ended.wait(self._timeout_ms / 1000) or future.done():
             return True
         log.error("Scoring timeout after %d ms", self._timeout_ms)
         if not future.cancel():

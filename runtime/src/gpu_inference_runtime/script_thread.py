@@ -55,12 +55,10 @@ class ScriptThread:
 
     def serve(self) -> None:
         """Make the calls on this thread until `stop`."""
-        while True:
+        going_on = True
+        while going_on:
             try:
-                job = self._calls.get()
-                if job is None:
-                    return
-                self._make(*job)
+                going_on = self._make_next()
             except BaseException:
                 # Between two calls only a signal handler of the script's can raise.
                 log.exception("A signal handler of the script has failed")
@@ -73,9 +71,14 @@ class ScriptThread:
         """End `serve` on one thread when it has nothing left to do."""
         self._calls.put(None)
 
-    def _make(self, future: "Future[Any]", call: Callable[[], Any]) -> None:
+    def _make_next(self) -> bool:
+        """Make the next call, whose result is its caller's alone afterwards; return whether there was one."""
+        job = self._calls.get()
+        if job is None:
+            return False
+        future, call = job
         if not future.set_running_or_notify_cancel():
-            return
+            return True
         self._here.future = future
         self._running.add(future)
         try:
@@ -87,4 +90,6 @@ class ScriptThread:
         else:
             self._running.discard(future)
             future.set_result(result)
+        self._here.future = None
         self._after_call()
+        return True
