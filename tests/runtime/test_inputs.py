@@ -285,6 +285,24 @@ def test_what_only_interrupts_a_conversion_is_not_the_clients_fault(error: BaseE
     assert inputs.client_fault(caught.value, b"") is None
 
 
+class WordlessError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+class Wordless(StandardPythonParameterType):  # type: ignore[misc]
+    def deserialize_input(self, input_data: Any) -> Any:  # noqa: ARG002
+        raise WordlessError
+
+
+def test_a_reason_that_has_no_words_is_told_by_its_type() -> None:
+    @takes("x", Wordless(1))
+    def run(x: Any) -> Any:
+        return x
+
+    assert "WordlessError" in str(fault_of({"x": "text"}, schema_inputs(run), run))
+
+
 def test_a_long_reason_is_cut() -> None:
     fault = fault_of({"array": [["a" * 10_000, "b"]]})
     assert fault is not None

@@ -1,5 +1,6 @@
 """The scoring core: what results become, and how failures of run() are told."""
 
+import dataclasses
 import json
 import sys
 from typing import Any
@@ -66,6 +67,18 @@ def test_a_result_without_json_form_is_an_internal_error(
     }
     assert dict(answer.headers) == {"x-ms-run-function-failed": "False"}
     assert f"run() returned a {type(result).__name__} that has no JSON form" in caplog.text
+
+
+@dataclasses.dataclass
+class Leaving:
+    x: int = 1
+
+    def __getattribute__(self, name: str) -> Any:
+        return sys.exit(1) if name == "x" else super().__getattribute__(name)
+
+
+def test_a_result_whose_conversion_leaves_is_an_internal_error() -> None:
+    assert score(Leaving, "none").status == 500
 
 
 def test_a_response_is_answered_whole_and_says_how_long_run_took() -> None:

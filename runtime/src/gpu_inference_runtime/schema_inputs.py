@@ -59,8 +59,10 @@ class SchemaInputs:
         value = frame.f_locals.get("input_data")
         if value is not None and value is self._defaults.get(str(name)):
             return None
-        reason = str(error) if type(error) in (ValueError, Exception) else f"{type(error).__name__}: {error}"
-        return f"The value of the {name!r} parameter does not match the schema: {reason[:_LONGEST_REASON]}"
+        # Unlike str(), this never fails.
+        reason = "".join(traceback.format_exception_only(error)).strip()
+        reason = reason.removeprefix("ValueError: ").removeprefix("Exception: ")[:_LONGEST_REASON]
+        return f"The value of the {name!r} parameter does not match the schema: {reason}"
 
     def _conversion(self, error: BaseException) -> FrameType | None:
         """Return the frame in which an argument of `run()` was being converted, before its own code began."""

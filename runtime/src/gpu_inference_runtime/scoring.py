@@ -55,7 +55,8 @@ def score(
         if is_response(result):
             return response_answer(result, front_end, spent)
         return Answer(200, results.encode(result), ((RUN_FAILED, "False"), spent))
-    except Exception:
+    # Whatever it is: converting an object runs code of the script's too.
+    except BaseException:
         log.exception("run() returned a %s that has no JSON form", type(result).__name__)
         return error_answer(_failure_status(front_end), INTERNAL_ERROR)
 
