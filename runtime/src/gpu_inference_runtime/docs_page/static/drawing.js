@@ -98,8 +98,8 @@ function draw(context, side, strokes, width) {
   for (const [first, ...rest] of strokes) {
     context.beginPath();
     context.moveTo(...first);
-    // To itself: a touch without a movement is a dot.
-    for (const point of rest.length ? rest : [first]) context.lineTo(...point);
+    // A touch without a movement is a dot.
+    for (const point of rest.length ? rest : [[first[0] + 0.01, first[1]]]) context.lineTo(...point);
     context.stroke();
   }
 }

@@ -10,7 +10,9 @@ export function exampleOf(spec) {
   const resolved = (item) =>
     item?.$ref ? item.$ref.split("/").slice(1).reduce((value, name) => value?.[name], spec) : item;
   const body = bodyOf(spec);
-  return body?.example ?? resolved(body?.schema)?.example;
+  const example = body?.example ?? resolved(body?.schema)?.example;
+  // Of a script without a schema it is an empty object.
+  return JSON.stringify(example) === "{}" ? undefined : example;
 }
 
 function bodyOf(spec) {
