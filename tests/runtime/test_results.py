@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pydantic
+import pydantic.v1
 import pytest
 
 from gpu_inference_runtime.results import encode
@@ -47,6 +48,10 @@ class Row:
 class Prediction(pydantic.BaseModel):
     digit: int
     on: datetime.date
+
+
+class OldPrediction(pydantic.v1.BaseModel):
+    digit: int
 
 
 @pytest.mark.parametrize(
@@ -157,6 +162,7 @@ def test_a_dataframe_is_a_list_of_its_rows_and_a_missing_value_is_null(result: A
         (pathlib.PurePosixPath("/a/b"), '"/a/b"'),
         (Row("x", np.zeros(1)), '{"label": "x", "scores": [0.0]}'),
         (Prediction(digit=7, on=DAY), '{"digit": 7, "on": "2020-01-31"}'),
+        (OldPrediction(digit=7), '{"digit": 7}'),
         (types.MappingProxyType({"a": DAY}), '{"a": "2020-01-31"}'),
         (collections.deque([1]), "[1]"),
         (range(2), "[0, 1]"),

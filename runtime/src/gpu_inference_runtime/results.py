@@ -92,11 +92,12 @@ def _without_missing(cells: Any) -> Any:
 
 
 def _of_pydantic(value: Any) -> Any:
-    pydantic: Any = sys.modules.get("pydantic")
-    if not isinstance(value, getattr(pydantic, "BaseModel", ())):
-        return NotImplemented
-    model: Any = value
-    return model.model_dump() if hasattr(model, "model_dump") else model.dict()
+    # The second is version 1 inside version 2.
+    for name in ("pydantic", "pydantic.v1"):
+        base: Any = getattr(sys.modules.get(name), "BaseModel", ())
+        if isinstance(value, base):
+            return value.model_dump() if hasattr(value, "model_dump") else value.dict()
+    return NotImplemented
 
 
 def _of_python(value: Any) -> Any:
