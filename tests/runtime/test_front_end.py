@@ -31,6 +31,8 @@ def run(data):
         abort(404)
     elif data == "no JSON form":
         return lambda: None
+    elif data.startswith("header "):
+        return AMLResponse("x", 200, {"x-mine": data[7:]})
     elif data.startswith("status "):
         return AMLResponse("the script's words", int(data.split()[1]))
     else:
@@ -181,10 +183,12 @@ def test_another_method_is_405(server: Server, method: str, text: str | None) ->
         ("interrupt", "True", FAILED),
         ("abort", "True", FAILED),
         ("no JSON form", "False", INTERNAL),
+        ("header \u20ac", "False", INTERNAL),
+        ("header \x01", "False", INTERNAL),
     ],
 )
 def test_a_script_that_fails_is_502(server: Server, body: str, failed: str, text: str) -> None:
-    answer = server.score(body, SCORE, **KEY, **{"x-request-id": "R"})
+    answer = server.score(body.encode(), SCORE, **KEY, **{"x-request-id": "R"})
     assert (answer.status_code, answer.json()) == (502, {"message": text})
     assert answer.headers["x-ms-run-function-failed"] == failed
     assert has_ids(answer)

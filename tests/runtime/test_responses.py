@@ -11,7 +11,7 @@ import pytest
 import werkzeug.wrappers
 
 from gpu_inference_runtime.messages import RUN_FAILED, Answer
-from gpu_inference_runtime.responses import is_response, response_answer
+from gpu_inference_runtime.responses import HeaderError, is_response, response_answer
 from gpu_inference_runtime.shims.azureml.contrib.services.aml_response import AMLResponse
 
 HTML = "text/html; charset=utf-8"
@@ -176,3 +176,14 @@ def test_headers_set_afterwards_are_kept_whole() -> None:
 def test_a_header_that_is_no_text_is_the_scripts_error() -> None:
     with pytest.raises(AttributeError):
         AMLResponse("", 200, {"X-A": 1})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("header", [("bad name", "v"), ("a", "\x01"), ("a", "€"), ("", "v"), ("a", "x\x7f")])
+def test_a_header_that_http_does_not_allow_is_named_without_its_value(header: tuple[str, str]) -> None:
+    response = flask.Response("x")
+    # Werkzeug itself only looks for line breaks.
+    response.headers.add(*header)
+    with pytest.raises(HeaderError, match="has characters that HTTP does not allow") as caught:
+        answer(response)
+    text = f"The header {header[0]!r} of the response has characters that HTTP does not allow."
+    assert str(caught.value) == text

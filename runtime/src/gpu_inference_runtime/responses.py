@@ -3,12 +3,21 @@
 Flask is not imported for this: where `run()` returns such an object, the script has imported it.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from gpu_inference_runtime.messages import RUN_FAILED, Answer
 from gpu_inference_runtime.settings import FrontEnd
+
+# What HTTP lets a header consist of. A server that finds out only while it sends cannot answer any more.
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-zA-Z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+class HeaderError(Exception):
+    """The script set a header that cannot be sent; the text says which, and not its value."""
 
 
 def is_response(result: object) -> bool:
@@ -21,8 +30,14 @@ def response_answer(response: Any, front_end: FrontEnd, *headers: tuple[str, str
     """Return a response as it is, with headers added; a streamed one stays so, and begins at once.
 
     Of the script's headers only Content-Length may be lost: the front end counts a whole body itself.
+
+    Raises:
+        HeaderError: a header has characters that HTTP does not allow.
     """
     given = [(name, str(value)) for name, value in response.headers.items()]
+    for name, value in given:
+        if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
+            raise HeaderError(f"The header {name!r} of the response has characters that HTTP does not allow.")
     status = int(response.status_code)
     if status >= 500:
         given = [pair for pair in given if pair[0].lower() != RUN_FAILED]
