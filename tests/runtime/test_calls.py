@@ -150,7 +150,7 @@ def test_a_call_that_goes_on_after_its_timeout_has_the_process_replaced(held: He
 
 
 def test_a_call_that_ends_soon_after_its_timeout_does_not(held: Held) -> None:
-    desk = Desk(replace(QUICK, worker_timeout_seconds=1))
+    desk = Desk(replace(QUICK, worker_timeout_seconds=2))
 
     def call() -> Answer:
         held.wait()
@@ -159,7 +159,7 @@ def test_a_call_that_ends_soon_after_its_timeout_does_not(held: Held) -> None:
     assert desk.answer(call).status == 504
     held.go.set()
     desk.wait_until_idle()
-    assert not desk.replaced.wait(1.5)
+    assert not desk.replaced.wait(2.5)
     assert desk.slots.taken == 0
 
 
