@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.runtime.differential.exchange import Reply
-from tests.runtime.differential.wanted_differences import EVERYWHERE
+from tests.runtime.differential.wanted_differences import EVERYWHERE, Everywhere
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _MILLISECONDS = re.compile(r"\d+\.\d{3}")
@@ -47,8 +47,8 @@ def differences(incumbent: list[str], ours: list[str]) -> list[str]:
     before, after = Counter(incumbent), Counter(ours)
     gone, come = [*(before - after).elements()], [*(after - before).elements()]
     for everywhere in EVERYWHERE:
-        own = next((line for line in come if re.fullmatch(everywhere.ours, line)), None)
-        if own is not None and (everywhere.incumbent in gone or not everywhere.incumbent):
+        own = shown(everywhere, incumbent, ours)
+        if own is not None:
             come.remove(own)
             gone = [line for line in gone if line != everywhere.incumbent]
     if any(line.startswith("body: ") for line in gone):
@@ -59,11 +59,19 @@ def differences(incumbent: list[str], ours: list[str]) -> list[str]:
     return [_short(f"-{line}") for line in gone] + [_short(f"+{line}") for line in come]
 
 
-def as_wanted(shown: Sequence[str], wanted: Sequence[str]) -> bool:
+def shown(everywhere: Everywhere, incumbent: Sequence[str], ours: Sequence[str]) -> str | None:
+    """Return our line by which two answers show a difference that any may show; None where they do not."""
+    if everywhere.incumbent and (everywhere.incumbent not in incumbent or everywhere.incumbent in ours):
+        return None
+    own = (line for line in ours if line not in incumbent and re.fullmatch(everywhere.ours, line))
+    return next(own, None)
+
+
+def as_wanted(found: Sequence[str], wanted: Sequence[str]) -> bool:
     """Whether these are the lines that are wanted, in whatever order; … at an end stands for the rest."""
-    return len(shown) == len(wanted) and all(
+    return len(found) == len(wanted) and all(
         line == expected or (expected.endswith("…") and line.startswith(expected[:-1]))
-        for line, expected in zip(sorted(shown), sorted(wanted), strict=True)
+        for line, expected in zip(sorted(found), sorted(wanted), strict=True)
     )
 
 

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from tests.runtime.differential.cases.case import Case
+from tests.runtime.differential.cases.case import Case, get
+from tests.runtime.differential.exchange import send
 from tests.runtime.server_process import PATIENCE_SECONDS, free_ports
 
 import gpu_inference_runtime
 
 _ROOT = Path(__file__).parents[3]
 _SHIMS = str(Path(gpu_inference_runtime.__file__).parent / "shims")
+_HEALTH = get("/")
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 
 
@@ -153,14 +154,8 @@ class Running:
         """Return whether it serves; False when it ended instead."""
         end = time.monotonic() + PATIENCE_SECONDS
         while not self.ended():
-            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
-                # Not kept alive: the incumbent has one worker that serves one connection.
-                answer = requests.get(
-                    f"http://127.0.0.1:{self.port}/",
-                    timeout=PATIENCE_SECONDS,
-                    headers={"Connection": "close"},
-                )
-                if answer.status_code == 200:
+            with contextlib.suppress(ConnectionRefusedError):
+                if send(_HEALTH, self.port).status == 200:
                     return True
             if time.monotonic() > end:
                 pytest.fail(f"{self.name} never got ready.\n{self.log}")

@@ -306,6 +306,11 @@ WANTED: Mapping[str, Mapping[str, Wanted]] = {
         ("-no server: exit status 3", "+status: 200", "+body: [1.0]"),
         "x",
     ),
+    "joblib of scikit-learn's first years": _where(
+        "scikit-learn had joblib until 0.23, and scripts of that time take it from there: a stand-in has it.",
+        ("-no server: exit status 3", "+status: 200", "+body: [1.0, 2.0]"),
+        "1",
+    ),
     "--model_dir": _where(
         "Absolute, as in v1's images: it stays right when the script changes the working directory.",
         ('-body: "models"', '+body: "{root}/models"'),

@@ -361,17 +361,37 @@ CASES = (
         post(b"x"),
     ),
     case(
-        "an old joblib import",
+        "joblib",
         """
-        try:
-            from sklearn.externals import joblib
-        except ImportError:
-            joblib = None
-        import azureml.contrib.services.aml_response
+        import json, os
+        import joblib
 
-        def run(data): return "ran"
+        def init():
+            global model
+            model = joblib.load(os.path.join(os.environ["AZUREML_MODEL_DIR"], "model.pkl"))
+
+        def run(raw_data): return model["weights"][json.loads(raw_data)]
         """,
-        post(b"x"),
+        post(b"1"),
+        post(b"2"),
+        files={"azureml-models/mnist/3/model.pkl": _MODEL},
+        settings=_ONE_MODEL,
+    ),
+    case(
+        "joblib of scikit-learn's first years",
+        """
+        from azureml.core.model import Model
+        from sklearn.externals import joblib
+
+        def init():
+            global model
+            model = joblib.load(Model.get_model_path("mnist"))
+
+        def run(raw_data): return model["weights"]
+        """,
+        post(b"1"),
+        files={"azureml-models/mnist/3/model.pkl": _MODEL},
+        settings=_ONE_MODEL,
     ),
     case(
         "an entry script that prints at import", "print('at import')\ndef run(data): return data", post(b"x")
