@@ -13,6 +13,7 @@ let waiting = null;
 
 const drawing = new Drawing(at("canvas"), () => {
   const body = parsed(at("body").value);
+  at("sample").selectedIndex = -1; // it is no longer what is sent
   setBody(JSON.stringify(withImage(body, findImage(body), drawing.pixels())));
 });
 
@@ -77,7 +78,8 @@ async function send() {
   say("answer-status", `${status} · ${answer.milliseconds.toFixed(0)} ms`, answer.problem);
   say("answer-meaning", answer.problem, true);
   say("prediction", answer.problem ? "" : prediction(answer.json));
-  say("answer-body", answer.json === undefined ? answer.text : JSON.stringify(answer.json, null, 1));
+  const long = answer.json !== undefined && answer.text.length > 80;
+  say("answer-body", long ? JSON.stringify(answer.json, null, 1) : answer.text);
   say("answer-id", answer.id ? `Request ${answer.id}, as the service's log names it` : "");
 }
 

@@ -34,6 +34,8 @@ export async function showReference(spec, key, example, into) {
     layout: "BaseLayout",
     presets: [window.SwaggerUIBundle.presets.apis],
     validatorUrl: null,
+    // An image has hundreds of numbers, which would take it seconds.
+    syntaxHighlight: { activated: false },
     defaultModelsExpandDepth: 0,
     requestInterceptor: withBearer,
     onComplete: () => {
