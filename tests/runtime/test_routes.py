@@ -188,3 +188,12 @@ def test_what_is_not_proper_http_gets_a_json_message_that_does_not_quote_it(
     assert message in body
     assert b"a-secret" not in answer
     assert "a-secret" not in bare.log
+
+
+def test_a_broken_body_that_nobody_reads_gets_no_second_answer(bare: Server) -> None:
+    head = b"PUT /score HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = raw(bare, head + b"no chunk\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 405 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    # The next request on a thread that has answered one is answered all the same.
+    assert raw(bare, b"no HTTP\r\n\r\n").startswith(b"HTTP/1.1 400 ")

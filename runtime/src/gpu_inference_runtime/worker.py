@@ -126,7 +126,9 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         """Answer one request, on a thread of the pool."""
         self._in_hand.request = req
         conn.sock.settimeout(_STALL_SECONDS)
-        return super().handle_request(req, conn)
+        goes_on = super().handle_request(req, conn)
+        self._in_hand.answered = True
+        return goes_on
 
     def handle(self, conn: Any) -> Any:
         """Serve a connection until it is idle or ends; an ending one is closed here, not in the main loop.
@@ -135,14 +137,16 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         would be 2 s for all.
         """
         conn.init = partial(_prepare, conn)
+        self._in_hand.answered = False
         goes_on = super().handle(conn)
         if not goes_on:
             util.close_graceful(conn.sock, _LINGER_SECONDS, _LINGER_BYTES)
         return goes_on
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:  # noqa: ARG002
-        """Answer a request that is not proper HTTP."""
-        protocol_errors.refuse(client, exc)
+        """Answer a request that is not proper HTTP, unless it is what nobody read of an answered one."""
+        if not self._in_hand.answered:
+            protocol_errors.refuse(client, exc)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
         """Take a connection back from the pool: closed ones are only counted."""
