@@ -56,6 +56,8 @@ def main() -> None:
     )
     parser.add_argument("--sample-requests", type=Path, help="a folder to write the sample requests to, too")
     chosen = parser.parse_args()
+    # In so small a network threads would only wait for each other.
+    torch.set_num_threads(1)
     torch.manual_seed(SEED)
     points, labels = spirals(300, noise=0.02)
     unseen, truth = spirals(100, noise=0.02)
