@@ -16,6 +16,7 @@ from selenium.webdriver.support.select import Select
 from tests.runtime.page import Browser, Page, start_browser
 from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
 
+from gpu_inference.errors import GpuInferenceError
 from gpu_inference_runtime.docs_page.samples import find_samples
 from gpu_inference_runtime.settings import Settings
 
@@ -256,11 +257,12 @@ def test_every_control_has_a_name(page: Page) -> None:
 def test_without_keys_the_sample_of_the_schema_is_there_at_once(
     browser: Browser, start_server: StartServer
 ) -> None:
-    server = start_server(SCHEMA)
+    server = start_server(SCHEMA, SERVICE_NAME="<i>mine & yours</i>")
     server.wait_ready()
     page = Page(browser, server.url("/docs"))
     page.wait_for(page.find("#canvas").is_displayed, "the drawing box")
     assert page.browser.find_elements(By.ID, "key-form") == []
+    assert page.find("h1").text == "<i>mine & yours</i>"
     draw(page, 7)
     image = np.array(body_of(page)["images"])  # type: ignore[index]
     assert (image.shape, image.min(), image.max()) == ((1, 28, 28, 1), 0, 255)
@@ -357,3 +359,11 @@ def test_a_sample_too_large_for_a_page_is_left_out(tmp_path: Path) -> None:
     with (tmp_path / "src/sample-requests/large.json").open("wb") as large:
         large.truncate(1024 * 1024 + 1)
     assert samples_of(tmp_path) == ["src/sample-requests/small.json"]
+
+
+def test_a_missing_browser_is_told_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GpuInferenceError, match=r"chromedriver, which .*\n  .*python\S* -m tests\.browser$"):
+        start_browser(tmp_path)

@@ -51,13 +51,8 @@ export class Drawing {
 
   #follow(event) {
     const box = this.#canvas.getBoundingClientRect();
-    const events = event.getCoalescedEvents?.() ?? [];
-    for (const { clientX, clientY } of events.length ? events : [event]) {
-      this.#strokes.at(-1).push([
-        ((clientX - box.left) / box.width) * SIDE,
-        ((clientY - box.top) / box.height) * SIDE,
-      ]);
-    }
+    const along = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    this.#strokes.at(-1).push(along.map((part) => part * SIDE));
     this.#show();
   }
 

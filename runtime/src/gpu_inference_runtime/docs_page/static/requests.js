@@ -3,9 +3,7 @@
 const MEANINGS = {
   400: "The service cannot read this request.",
   401: `The service does not accept this ${document.documentElement.dataset.credential || "key"}.`,
-  404: "There is nothing at this address.",
   413: "The request is too large for the service.",
-  415: "The service wants another kind of body.",
   500: "The script failed on this request; the service's log says why.",
   502: "The script failed on this request; the service's log says why.",
   503: "The service is busy, or not ready yet. Try again in a moment.",
@@ -23,11 +21,9 @@ export async function ask(path, { key = "", body, signal } = {}) {
   try {
     const method = body === undefined ? "GET" : "POST";
     const response = await fetch(path, { method, headers, body, signal, cache: "no-store" });
-    answer.text = await response.text();
-    answer.status = response.status;
-    answer.statusText = response.statusText;
-    answer.id = response.headers.get("x-ms-request-id");
-    answer.json = parsed(answer.text);
+    const text = await response.text();
+    const { status, statusText } = response;
+    Object.assign(answer, { status, statusText, text, json: parsed(text), id: response.headers.get("x-ms-request-id") });
     if (!response.ok) answer.problem = problem(answer);
   } catch (error) {
     answer.problem = error.name === "AbortError"
