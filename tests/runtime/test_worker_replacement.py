@@ -1,7 +1,10 @@
 """Scripts that stop their process or end it: it is replaced, and nobody else's request is lost."""
 
+import socket
 import threading
+from pathlib import Path
 
+import pytest
 import requests
 from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
 
@@ -71,7 +74,7 @@ def test_a_worker_whose_call_never_ends_is_replaced_and_whoever_waits_is_told_fi
     server = start_server(
         SCRIPT,
         SCORING_TIMEOUT_MS="1000",
-        WORKER_TIMEOUT="2",
+        WORKER_TIMEOUT="3",
         GPU_INFERENCE_FRONT_END="azureml",
         GPU_INFERENCE_MAX_QUEUE_WAIT_MS=MINUTES,
     )
@@ -83,7 +86,7 @@ def test_a_worker_whose_call_never_ends_is_replaced_and_whoever_waits_is_told_fi
     assert stuck.answer.status_code == 504
     assert server.management("/ready").status_code == 503
     server.wait_for_log(
-        "still goes on 2 s after its scoring timeout (WORKER_TIMEOUT): the process is replaced"
+        "still goes on 3 s after its scoring timeout (WORKER_TIMEOUT): the process is replaced"
     )
     # From here on requests wait for the next worker.
     late = Client(server, "late")
@@ -136,7 +139,7 @@ FREEZING_INIT = """
 import ctypes
 def init():
     print("init has begun")
-    ctypes.PyDLL(None).sleep(3)
+    ctypes.PyDLL(None).sleep(5)
 def run(data):
     return data
 """
@@ -145,9 +148,58 @@ def run(data):
 def test_an_init_that_holds_pythons_lock_longer_than_the_workers_timeout_is_not_killed(
     start_server: StartServer,
 ) -> None:
-    server = start_server(FREEZING_INIT, WORKER_TIMEOUT="1")
+    server = start_server(FREEZING_INIT, WORKER_TIMEOUT="2")
     server.wait_for_log("init has begun")
     assert (server.management("/ready").status_code, server.management("/ready").text) == (503, "Starting\n")
     assert server.management("/live").status_code == 200
     assert server.score("x").json() == "x"
     assert server.log.count("init has begun") == 1
+
+
+# Python imports a module of this name at its start.
+AT_START = "sitecustomize.py"
+FAILING_LOOP = """
+import os
+from gunicorn.workers.gthread import ThreadWorker
+before = ThreadWorker.murder_pending
+def failing(self):
+    if os.path.exists("fail"):
+        os.remove("fail")
+        raise RuntimeError("a fault of the loop")
+    before(self)
+ThreadWorker.murder_pending = failing
+"""
+IMPATIENT = """
+import gpu_inference_runtime.script_worker as module
+module._LAST_ANSWERS_SECONDS = 0.5
+"""
+
+
+def test_a_fault_in_the_loop_that_serves_http_ends_its_process_and_not_the_server(
+    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / AT_START).write_text(FAILING_LOOP)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    server = start_server(SCRIPT)
+    server.wait_ready()
+    (server.folder / "fail").touch()
+    server.wait_for_log("RuntimeError: a fault of the loop")
+    assert server.score("next").json()[0] == "next"
+    assert starts(server) == 2
+
+
+def test_a_client_that_stalls_does_not_hold_up_the_replacement(
+    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / AT_START).write_text(IMPATIENT)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    server = start_server(
+        SCRIPT, SCORING_TIMEOUT_MS="300", WORKER_TIMEOUT="3", GPU_INFERENCE_MAX_CONCURRENT_REQUESTS="2"
+    )
+    server.wait_ready()
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as stalling:
+        stalling.sendall(b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+        assert Client(server, "stuck").answer.status_code == 500
+        # It would be answered 400 when its own time is up, half a minute later.
+        assert stalling.recv(100) == b""
+    assert server.score("next").json()[0] == "next"

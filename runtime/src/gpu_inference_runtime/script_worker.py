@@ -38,6 +38,9 @@ class ScriptWorker(DrainingWorker):
             log.info("Calling the script's own handler of SIGTERM")
             try:
                 self._scripts_sigterm(signal.SIGTERM, None)
+            except SystemExit:
+                # What such handlers are for; the server's exit status is its own.
+                pass
             except BaseException:
                 log.exception("The script's own handler of SIGTERM has failed")
 
@@ -125,7 +128,8 @@ class ScriptWorker(DrainingWorker):
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Serve what comes within the timeout, and notice when the last answers take too long."""
-        super().wait_for_and_dispatch_events(timeout)
+        # `self.timeout` is half of what gunicorn allows between two signs of life: a second may be too long.
+        super().wait_for_and_dispatch_events(min(timeout, self.timeout))
         if self._replaced_at is not None and time.monotonic() - self._replaced_at > _LAST_ANSWERS_SECONDS:
             self._end(_REPLACED)
 
