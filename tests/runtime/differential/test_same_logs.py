@@ -1,5 +1,6 @@
 """The lines that people search v1's logs for: their format, what scripts print, and the access lines."""
 
+import json
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -36,6 +37,22 @@ _ASKS = (
     get("/swagger.json?version=9"),
     get("/nowhere"),
 )
+_LOGGING = json.dumps(
+    {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "own": {
+                "class": "azureml_inference_server_http.log_config.AMLLogFormatter",
+                "format": "OWN %(name)s|%(message)s",
+            }
+        },
+        "handlers": {
+            "own": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "own"}
+        },
+        "loggers": {"azmlinfsrv": {"level": "INFO", "handlers": ["own"], "propagate": False}},
+    }
+)
 # v1's format: time in UTC, level, process, logger; ours has the request's id in front of the message.
 _LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ([IWEC]) \[\d+\] (\S+) - (?:\[[\w-]+\] )?(.*)")
 _TIME = re.compile(r"\d+\.\d{3}ms")
@@ -60,6 +77,25 @@ def _has_last_line(server: Running) -> bool:
 def _records(log: str) -> list[tuple[str, str, str]]:
     found = [match.groups() for line in log.splitlines() if (match := _LINE.fullmatch(line))]
     return [(level, name, _TIME.sub("<time>", text)) for level, name, text in found]
+
+
+def test_a_logging_json_of_the_users_replaces_the_format_on_both_sides(
+    zygotes: Sequence[Zygote], tmp_path: Path
+) -> None:
+    with running(
+        zygotes, case("logging.json", _SCRIPT, files={"logging.json": _LOGGING}), tmp_path
+    ) as servers:
+        for server in servers:
+            assert server.wait_until_ready()
+            send(post(b"one"), server.port)
+            server.wait_until(partial(_has_own_access_line, server), "the access line in the user's format")
+            assert "OWN azmlinfsrv.print|run says one\n" in server.log
+
+
+def _has_own_access_line(server: Running) -> bool:
+    return (
+        re.search(r"^OWN azmlinfsrv\|POST /score 200 \d+\.\d{3}ms 5$", server.log, re.MULTILINE) is not None
+    )
 
 
 def test_lines_are_the_incumbents_but_for_wanted_differences(

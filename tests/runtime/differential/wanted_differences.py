@@ -311,6 +311,16 @@ WANTED: Mapping[str, Mapping[str, Wanted]] = {
         ("-no server: exit status 3", "+status: 200", "+body: [1.0, 2.0]"),
         "1",
     ),
+    "print into a buffer of the script's own": _where(
+        "What a script prints into a buffer of its own is the script's; the incumbent logs it.",
+        ('-body: ""', '+body: "into the buffer\\n"'),
+        "x",
+    ),
+    "CORS in config.json": _where(
+        "All settings may stand in config.json; the incumbent misses those without an alias.",
+        ("+Access-Control-Allow-Origin: https://a.example",),
+        "POST application/json Origin: https://a.example x",
+    ),
     "--model_dir": _where(
         "Absolute, as in v1's images: it stays right when the script changes the working directory.",
         ('-body: "models"', '+body: "{root}/models"'),
@@ -338,6 +348,11 @@ STARTS: Mapping[str, WantedStart] = {
     "a broken config.json": WantedStart(_ONE_SENTENCE, (3, 1)),
     "a timeout that is no number": WantedStart(_ONE_SENTENCE, (3, 1)),
     "a worker timeout that is no number": WantedStart(_ONE_SENTENCE, (2, 1)),
+    "the script named by the environment alone": WantedStart(
+        "AZUREML_ENTRY_SCRIPT is enough, as in v1's images; the incumbent's command wants a flag.",
+        (1, "serves"),
+    ),
+    "no script at all": WantedStart("A built-in script answers with what it gets.", (1, "serves")),
     "--config_file that is missing": WantedStart(
         "A file that was named and is not there is a mistake; the incumbent goes on without it.",
         ("serves", 1),

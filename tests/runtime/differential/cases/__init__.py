@@ -3,6 +3,7 @@
 from tests.runtime.differential.cases import (
     failures,
     in_the_wild,
+    processes,
     raw_http,
     returns,
     routes,
@@ -16,7 +17,7 @@ CASES = tuple(
     case
     for theme in (
         *(routes, text_inputs, schema_inputs, schema_rules, raw_http),
-        *(returns, failures, in_the_wild, settings),
+        *(returns, failures, in_the_wild, processes, settings),
     )
     for case in theme.CASES
 )

@@ -85,6 +85,13 @@ FAILED_STARTS = (
         "Error: ",
     ),
     _failed(
+        "the script named by the environment alone",
+        _ECHO,
+        settings={"AZUREML_ENTRY_SCRIPT": "src/score.py"},
+        arguments=("--port", "{port}"),
+    ),
+    _failed("no script at all", _ECHO, arguments=("--port", "{port}")),
+    _failed(
         "no such script",
         _ECHO,
         "absent.py",
