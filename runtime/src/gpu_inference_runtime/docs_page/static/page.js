@@ -24,12 +24,13 @@ function say(id, text, isProblem) {
 }
 
 async function load() {
+  at("service").hidden = true;
   const answer = await ask("swagger.json?version=3", { key });
   say("status", answer.problem || (credential && `The service accepts this ${credential}.`), answer.problem);
-  at("service").hidden = [0, 401].includes(answer.status);
-  if (at("service").hidden) return;
+  if ([0, 401].includes(answer.status)) return;
   const spec = answer.problem ? {} : answer.json;
   await loadSamples(exampleOf(spec));
+  at("service").hidden = false; // not before: what a person types there must not be replaced
   at("reference-card").hidden = Boolean(answer.problem);
   if (!answer.problem) await showReference(spec, key, parsed(at("body").value), at("reference"));
 }
