@@ -71,6 +71,7 @@ class Kind:
         statuses: of the answers.
         share: of the number of requests that others are sent in, where one takes long.
         settings: environment variables of the server.
+        scale: what growth is divided by, where some copies of a body, which come and go, are much.
     """
 
     script: str
@@ -78,6 +79,7 @@ class Kind:
     statuses: Sequence[int] = (200,)
     share: float = 1.0
     settings: dict[str, str] = field(default_factory=dict)
+    scale: float = 1.0
 
     def start(self, start: StartServer, keys: Path) -> Server:
         """Return a server that is ready."""
@@ -90,12 +92,12 @@ class Kind:
         return server
 
     def growth(self, server: Server, count: int) -> float:
-        """Return the bytes by which the server grows with each of `count` requests."""
+        """Return the bytes by which the server grows with each of `count` requests, divided by the scale."""
 
         def send(number: int) -> None:
             send_all(server.port, self.requests, number, self.statuses)
 
-        return growth(server.process.pid, round(count * self.share), send)
+        return growth(server.process.pid, round(count * self.share), send) / self.scale
 
 
 KINDS = {
@@ -104,7 +106,7 @@ KINDS = {
     "raw bytes": Kind(RAW, [_post(bytes([number]) * 300, "image/png") for number in range(10)]),
     "multipart": Kind(RAW, [_post(_MULTIPART, "multipart/form-data; boundary=b")]),
     "streamed answer": Kind(RAW, [_post(b"", target="/score?stream=1")]),
-    "5 MB": Kind(TEXT, [_post(b"x" * 5_000_000)], share=0.01),
+    "5 MB": Kind(TEXT, [_post(b"x" * 5_000_000)], share=0.01, scale=10_000),
     "wrong key": Kind(TEXT, [request(b"text", key="another"), request(b"text")], (401,)),
     "not UTF-8, or no such path": Kind(TEXT, [_post(b"\xff"), _post(b"", target="/absent")], (400, 404)),
     "failing": Kind(TEXT, [_post(b"fail")], (502,)),
