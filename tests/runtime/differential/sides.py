@@ -159,7 +159,7 @@ class Running:
                     return True
             if time.monotonic() > end:
                 pytest.fail(f"{self.name} never got ready.\n{self.log}")
-            time.sleep(0.01)
+            time.sleep(0.03)
         return False
 
     def wait_for_exit(self) -> int:
@@ -168,7 +168,7 @@ class Running:
         while not self.ended():
             if time.monotonic() > end:
                 pytest.fail(f"{self.name} never ended.\n{self.log}")
-            time.sleep(0.01)
+            time.sleep(0.03)
         assert self.exit_status is not None
         return self.exit_status
 
@@ -178,7 +178,7 @@ class Running:
         while not condition():
             if time.monotonic() > end or self.ended():
                 pytest.fail(f"{self.name}: never came {what}.\n{self.log}")
-            time.sleep(0.01)
+            time.sleep(0.03)
 
     def end(self) -> None:
         """End it with all its processes."""

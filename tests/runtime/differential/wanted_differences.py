@@ -242,7 +242,7 @@ WANTED: Mapping[str, Mapping[str, Wanted]] = {
         (
             *("-status: 200", "-x-ms-run-function-failed: False", "-x-ms-run-fn-exec-ms: <ms>"),
             *('-body: "swallowed"', "+status: 500", "+x-ms-run-function-failed: True"),
-            '+body: {"message": "Scoring timeout after 300 ms"}',
+            '+body: {"message": "Scoring timeout after 1000 ms"}',
         ),
         "swallow",
     ),

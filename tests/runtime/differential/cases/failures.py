@@ -116,7 +116,7 @@ CASES = (
                 ("after swallow", "x"),
             )
         ),
-        settings={"SCORING_TIMEOUT_MS": "300"},
+        settings={"SCORING_TIMEOUT_MS": "1000"},
     ),
     case(
         "the process dies",

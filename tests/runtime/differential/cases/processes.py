@@ -1,4 +1,4 @@
-"""What scripts take for granted of their process (contract §3.9, §3.10): threads, signals, logging, variables."""
+"""What scripts take for granted of their process (contract §3.9, §3.10): threads, signals, logs and more."""
 
 from tests.runtime.differential.cases.case import case, post
 
