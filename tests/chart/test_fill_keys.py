@@ -167,14 +167,41 @@ def api(credentials: Path) -> Iterator[ApiServer]:
 
 
 def fill(
-    credentials: Path, port: int, *, secret: str = "mnist-keys", host: str = "127.0.0.1", patience: float = 60
+    credentials: Path,
+    port: int,
+    *,
+    secret: str = "mnist-keys",
+    host: str = "127.0.0.1",
+    patience: float = 60,
+    before: str = "",
 ) -> "subprocess.CompletedProcess[str]":
     """Run the script as the Job does, in the environment of a pod, with a proxy that leads nowhere."""
     pod = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}
     proxy = {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
     options = ["--credentials", str(credentials), "--give-up-after", str(patience)]
-    command = [sys.executable, "-I", "-c", SCRIPT.read_text(), secret, "primaryKey", "secondaryKey", *options]
+    script = before + SCRIPT.read_text()
+    command = [sys.executable, "-I", "-c", script, secret, "primaryKey", "secondaryKey", *options]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **proxy, **pod})
+
+
+# What Python 3.13 does by itself.
+STRICT = """
+import ssl
+lenient = ssl.create_default_context
+def create_default_context(*args, **options):
+    context = lenient(*args, **options)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    return context
+ssl.create_default_context = create_default_context
+"""
+
+
+def test_a_certificate_without_the_extensions_that_newer_pythons_ask_for_is_good_enough(
+    api: ApiServer, credentials: Path
+) -> None:
+    done = fill(credentials, api.server_port, before=STRICT)
+    assert done.returncode == 0, done.stderr
+    assert api.keys().keys() == {"primaryKey", "secondaryKey"}
 
 
 def test_both_missing_keys_are_made_and_never_printed(api: ApiServer, credentials: Path) -> None:
