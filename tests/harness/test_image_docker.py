@@ -6,6 +6,7 @@ What buildah does with the same Dockerfiles is tested for real in tests/live/tes
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -144,6 +145,21 @@ def test_a_framework_that_is_not_there_is_refused_with_those_that_are() -> None:
 def test_each_framework_has_its_locked_packages() -> None:
     locked = {path.name for path in runtime_directory().glob("requirements-*.lock")}
     assert locked == {f"requirements-{framework}.lock" for framework in FRAMEWORKS if framework != "none"}
+
+
+@pytest.mark.parametrize("framework", [name for name in FRAMEWORKS if name != "none"])
+def test_a_frameworks_packages_do_not_contradict_the_servers(framework: str) -> None:
+    def locked(name: str) -> dict[str, set[str]]:
+        text = (runtime_directory() / name).read_text()
+        found: dict[str, set[str]] = {}
+        for package, version in re.findall(r"^([a-z0-9.-]+)==([^ ;]+)", text, re.MULTILINE):
+            found.setdefault(package, set()).add(version)
+        return found
+
+    servers, frameworks = locked("requirements.lock"), locked(f"requirements-{framework}.lock")
+    both = servers.keys() & frameworks.keys()
+    assert {name: frameworks[name] for name in both} == {name: servers[name] for name in both}
+    assert frameworks.keys() - both
 
 
 def test_a_service_image_holds_source_and_model_in_v1s_layout(
