@@ -7,6 +7,7 @@ Orders come on standard input and answers go to standard output, a JSON text a l
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -23,6 +24,8 @@ def main() -> int:
     sys.path[0] = str(Path(sys.executable).parent)
     for library in libraries:
         importlib.import_module(library)
+    # Whoever is forked need not look through all of it, which would be copied by that.
+    gc.freeze()
     running: set[int] = set()
     _reply({"ready": True})
     for line in sys.stdin:
