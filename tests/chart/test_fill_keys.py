@@ -118,24 +118,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def write_certificate(folder: Path) -> None:
-    """Write a key and a certificate for 127.0.0.1 and ::1 that is its own CA."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kubernetes")])
+    """Write a CA, and a key and certificate of it for 127.0.0.1 and ::1, without any extension to spare."""
+    authority, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    ca_name, name = (
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
+        for text in ("kubernetes", "apiserver")
+    )
     now = datetime.datetime.now(datetime.UTC)
     addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "::1")]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "ca.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    extensions: dict[str, x509.ExtensionType] = {
+        "ca.crt": x509.BasicConstraints(ca=True, path_length=None),
+        "server.crt": x509.SubjectAlternativeName(addresses),
+    }
+    for file, subject, public in (("ca.crt", ca_name, authority), ("server.crt", name, key)):
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(ca_name)
+            .public_key(public.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(extensions[file], critical=file == "ca.crt")
+            .sign(authority, hashes.SHA256())
+        )
+        (folder / file).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (folder / "server.key").write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,
@@ -156,7 +163,7 @@ def credentials(tmp_path: Path) -> Path:
 @pytest.fixture
 def api(credentials: Path) -> Iterator[ApiServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(credentials / "ca.crt", credentials / "server.key")
+    context.load_cert_chain(credentials / "server.crt", credentials / "server.key")
     server = ApiServer(("127.0.0.1", 0), context)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
