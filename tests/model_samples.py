@@ -1,6 +1,6 @@
 """The samples of model-samples/ for tests: trained by their own train.py, laid out as in a service's image.
 
-Each has requests in its source folder's `sample-requests/`, and in its `expected.json` the answer to each of them.
+Each has requests in `sample-requests/` of its source folder, and in `expected.json` there the answers to expect.
 """
 
 import json
