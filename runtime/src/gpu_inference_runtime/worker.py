@@ -139,6 +139,8 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         conn.init = partial(_prepare, conn)
         self._in_hand.answered = False
         goes_on = super().handle(conn)
+        # It refers to the connection: only the garbage collector would free both, and the last body.
+        del conn.init
         if not goes_on:
             util.close_graceful(conn.sock, _LINGER_SECONDS, _LINGER_BYTES)
         return goes_on
