@@ -1,6 +1,6 @@
 """The samples of model-samples/ for tests: trained by their own train.py, laid out as in a service's image.
 
-Each has requests in `sample-requests/` of its source folder, and in `expected.json` there the answers to expect.
+Each has requests in `sample-requests/` of its source folder, and the answers to them in `expected.json`.
 """
 
 import json
