@@ -106,7 +106,9 @@ def test_each_refusal_and_each_broken_connection_is_a_failure(server: Answering,
 def test_a_load_that_gets_no_answer_any_more_fails(
     server: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.live.load.PATIENCE_SECONDS", 1.0)
+    ended = threading.Event()
     load = load_on(server)
     with pytest.raises(AssertionError, match="No more answers"), load:
-        monkeypatch.setattr(_Handler, "do_POST", lambda _: time.sleep(2))
+        monkeypatch.setattr("tests.live.load.PATIENCE_SECONDS", 0.3)
+        monkeypatch.setattr(_Handler, "do_POST", lambda _: ended.wait(60))
+    ended.set()
