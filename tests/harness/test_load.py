@@ -107,8 +107,12 @@ def test_a_load_that_gets_no_answer_any_more_fails(
     server: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended = threading.Event()
-    load = load_on(server)
-    with pytest.raises(AssertionError, match="No more answers"), load:
+
+    def answer_no_more() -> None:
         monkeypatch.setattr("tests.live.load.PATIENCE_SECONDS", 0.3)
         monkeypatch.setattr(_Handler, "do_POST", lambda _: ended.wait(60))
+
+    load = load_on(server)
+    with pytest.raises(AssertionError, match="No more answers"), load:
+        answer_no_more()
     ended.set()
