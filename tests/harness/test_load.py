@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from tests.live.load import Load
+from tests.serving import serving
 
 
 class Answering(ThreadingHTTPServer):
@@ -52,13 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[Answering]:
-    server = Answering()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Answering()) as server:
+        yield server
 
 
 def load_on(server: Answering) -> Load:
