@@ -90,6 +90,9 @@ def _keda_is_compiled_meanwhile(request: pytest.FixtureRequest) -> Iterator[None
     )
     try:
         yield
+        # This worker has no more to do, but the other one may wait for it.
+        if _worker() and request.session.exitstatus != pytest.ExitCode.INTERRUPTED:
+            compiler.wait()
     finally:
         end_group(compiler)
 
