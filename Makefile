@@ -34,7 +34,7 @@ down: .venv/.installed ## Remove every cluster that the demo and the tests broug
 
 test: lint test-offline test-live ## Run every check and every test, on a cluster of the tests' own
 
-test-offline: .venv/.installed ## Run the tests that need no cluster (about a minute)
+test-offline: .venv/.installed ## Run the tests that need no cluster (2 to 3 minutes)
 	$(BIN)/python -m pytest -n $(WORKERS) $(OFFLINE_TESTS)
 
 test-live: setup ## Run the tests on a real cluster that they bring up and remove (as root)
