@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import tarfile
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ import fetch as fetch_script
 import pytest
 from tests.chart.rendering import CHART
 from tests.chart.test_fill_keys import write_certificate
+from tests.serving import serving
 
 SCRIPTS = CHART / "files" / "models"
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
@@ -109,23 +109,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Log nothing."""
 
 
-def running(server: FileServer) -> Iterator[FileServer]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.fixture
 def server() -> Iterator[FileServer]:
-    yield from running(FileServer())
+    with serving(FileServer()) as server:
+        yield server
 
 
 @pytest.fixture
 def other_server() -> Iterator[FileServer]:
-    yield from running(FileServer())
+    with serving(FileServer()) as server:
+        yield server
 
 
 @pytest.fixture
@@ -136,8 +129,8 @@ def https_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fil
     context.load_cert_chain(folder / "ca.crt", folder / "server.key")
     server = FileServer()
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    for each in running(server):
-        yield each, folder / "ca.crt"
+    with serving(server):
+        yield server, folder / "ca.crt"
 
 
 @dataclass(frozen=True)

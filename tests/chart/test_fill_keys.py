@@ -9,7 +9,6 @@ import os
 import ssl
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.chart.rendering import CHART
+from tests.serving import serving
 
 SCRIPT = CHART / "files" / "fill_keys.py"
 PATH = "/api/v1/namespaces/vision/secrets/mnist-keys"
@@ -164,13 +164,8 @@ def credentials(tmp_path: Path) -> Path:
 def api(credentials: Path) -> Iterator[ApiServer]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(credentials / "server.crt", credentials / "server.key")
-    server = ApiServer(("127.0.0.1", 0), context)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(ApiServer(("127.0.0.1", 0), context)) as server:
+        yield server
 
 
 def fill(

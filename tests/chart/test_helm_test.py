@@ -4,13 +4,13 @@ import http.server
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.chart.rendering import CHART, Rendered, render
+from tests.serving import serving
 
 SCRIPT = CHART / "files" / "score.py"
 KEY = "the-key-of-the-service"
@@ -86,13 +86,8 @@ class Service(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def service() -> Iterator[tuple[type[Service], str]]:
     handler = type("Handler", (Service,), {"statuses": []})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield handler, f"http://127.0.0.1:{server.server_port}/score"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
+        yield handler, f"http://127.0.0.1:{server.server_port}/score"
 
 
 def score(url: str, tmp_path: Path, authentication: str = "key", give_up: float = 10) -> Any:

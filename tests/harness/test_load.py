@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from tests.live.load import Load
+from tests.serving import serving
 
 
 class Answering(ThreadingHTTPServer):
@@ -52,13 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[Answering]:
-    server = Answering()
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Answering()) as server:
+        yield server
 
 
 def load_on(server: Answering) -> Load:
@@ -106,7 +102,13 @@ def test_each_refusal_and_each_broken_connection_is_a_failure(server: Answering,
 def test_a_load_that_gets_no_answer_any_more_fails(
     server: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.live.load.PATIENCE_SECONDS", 1.0)
+    ended = threading.Event()
+
+    def answer_no_more() -> None:
+        monkeypatch.setattr("tests.live.load.PATIENCE_SECONDS", 0.3)
+        monkeypatch.setattr(_Handler, "do_POST", lambda _: ended.wait(60))
+
     load = load_on(server)
     with pytest.raises(AssertionError, match="No more answers"), load:
-        monkeypatch.setattr(_Handler, "do_POST", lambda _: time.sleep(2))
+        answer_no_more()
+    ended.set()

@@ -1,11 +1,11 @@
 """Requests to a service are sent, repeated and refused as the SDK did it; over HTTP, to a real server."""
 
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from tests.serving import serving
 
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.service.client import ScoringClient
@@ -41,12 +41,8 @@ class Server:
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server()
-    thread = threading.Thread(target=server.http.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.http.shutdown()
-    server.http.server_close()
-    thread.join()
+    with serving(server.http):
+        yield server
 
 
 def test_the_body_goes_out_as_it_is_with_v1s_headers(server: Server) -> None:

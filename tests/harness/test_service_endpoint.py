@@ -1,12 +1,12 @@
 """The address at which a service is reached is one where a scoring pod really answers."""
 
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.serving import serving
 
 from gpu_inference.service.endpoint import address_in_cluster, reachable_address
 from gpu_inference.service.objects import Objects
@@ -31,13 +31,8 @@ def program(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
         def log_message(self, *_: object) -> None:
             """Keep quiet."""
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield request.param, server.server_port
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(HTTPServer(("127.0.0.1", 0), Handler)) as server:
+        yield request.param, server.server_port
 
 
 def service(port: int, **spec: Any) -> dict[str, Any]:

@@ -78,6 +78,20 @@ def test_a_run_that_is_cleared_away_meanwhile_gives_way_to_the_other_one() -> No
     assert ended_log(pod(ENDED), Logs({})) == ""
 
 
+@pytest.mark.parametrize("state", [RUNNING, ENDED])
+def test_a_run_that_was_started_meanwhile_and_is_silent_gives_way_to_the_one_before(
+    state: dict[str, Any],
+) -> None:
+    logs = {**BEFORE, False: ""}
+    assert pod_log(pod(state), Logs(logs), 10) == "before 1\nbefore 2\n"
+    assert ended_log(pod(state), Logs(logs)) == "before 1\nbefore 2\n"
+
+
+def test_no_run_is_shown_twice_where_only_one_is_left_of_two() -> None:
+    assert pod_log(pod(RUNNING, restarts=1), Logs(PRESENT), 10) == "now 1\nnow 2\n"
+    assert pod_log(pod(ENDED, restarts=1), Logs(BEFORE), 10) == "before 1\nbefore 2\n"
+
+
 def test_init_containers_are_read_by_themselves() -> None:
     status = pod(ENDED, kind="initContainer")
     assert pod_log(status, Logs(PRESENT), 10, init=True) == "now 1\nnow 2\n"

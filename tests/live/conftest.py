@@ -23,6 +23,7 @@ from gpu_inference.image import runtime_image, service_image
 from gpu_inference.process import end_group, run
 from gpu_inference.progress import Progress
 from gpu_inference.resources import chart_directory
+from gpu_inference.service import Service
 
 GPUS = 4
 GPU_PRODUCT = "NVIDIA-A100-SXM4-40GB"
@@ -89,6 +90,9 @@ def _keda_is_compiled_meanwhile(request: pytest.FixtureRequest) -> Iterator[None
     )
     try:
         yield
+        # This worker has no more to do, but the other one may wait for it.
+        if _worker() and request.session.exitstatus != pytest.ExitCode.INTERRUPTED:
+            compiler.wait()
     finally:
         end_group(compiler)
 
@@ -160,6 +164,15 @@ def namespace(
     yield str(created.name)
     if request.session.testsfailed > failures_before:
         print(namespace_report(kubeconfig, name))
+
+
+@pytest.fixture
+def release(namespace: str, kubeconfig: Path) -> Iterator[Service]:
+    """A service that is not there yet; removed afterwards."""
+    service = Service("echo", namespace=namespace, kubeconfig=kubeconfig)
+    yield service
+    service.delete()
+    service.close()
 
 
 @pytest.fixture(scope="session")

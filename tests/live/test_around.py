@@ -91,14 +91,6 @@ def _crds(kubectl: Kubectl) -> Iterator[None]:
     kubectl("delete", "--ignore-not-found", *given)
 
 
-@pytest.fixture
-def release(namespace: str, kubeconfig: Path) -> Iterator[Service]:
-    service = Service("echo", namespace=namespace, kubeconfig=kubeconfig)
-    yield service
-    service.delete()
-    service.close()
-
-
 def rendered(kubeconfig: Path, chart: Path, namespace: str, values: dict[str, Any]) -> list[dict[str, Any]]:
     helm = Helm(clients.helm(4, Progress()), kubeconfig=kubeconfig)
     text = helm.template("echo", chart, values, namespace=namespace)

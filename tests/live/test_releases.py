@@ -1,7 +1,7 @@
 """Keys and upgrades over a release's life, with the lowest and the highest Helm, and from released charts."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,15 +31,6 @@ pytestmark = pytest.mark.usefixtures("runtime_image_in_cluster")
 @pytest.fixture(params=HELMS)
 def helm(request: pytest.FixtureRequest, kubeconfig: Path) -> Helm:
     return Helm(HELMS[request.param](), kubeconfig=kubeconfig)
-
-
-@pytest.fixture
-def release(namespace: str, kubeconfig: Path) -> Iterator[Service]:
-    """A service that is not there yet; removed afterwards by whichever Helm."""
-    service = Service("echo", namespace=namespace, kubeconfig=kubeconfig)
-    yield service
-    service.delete()
-    service.close()
 
 
 def test_keys_survive_an_upgrade_and_a_rollback_and_a_revoked_one_stays_revoked(

@@ -148,20 +148,20 @@ class Objects:
         """
         with sentences(self._cluster):
             try:
-                text = self._core.read_namespaced_pod_log(
+                content = _content(
+                    self._core.read_namespaced_pod_log,
                     pod,
                     self.namespace,
                     container=container,
                     tail_lines=lines,
                     previous=previous,
-                    _preload_content=False,
-                    _request_timeout=TIMEOUT_SECONDS,
-                ).data.decode(errors="replace")
+                )
             except client.ApiException as error:
                 if error.status not in (400, 404):
                     raise
                 return None
-        return None if text.startswith(_LOG_IS_GONE) else str(text)
+        text = content.decode(errors="replace")
+        return None if text.startswith(_LOG_IS_GONE) else text
 
     def _items(self, read: Callable[..., Any], **selectors: str) -> list[Object]:
         items: list[Object] = json.loads(self._read(read, self.namespace, **selectors))["items"]
@@ -186,9 +186,14 @@ class Objects:
 
     def _read(self, read: Callable[..., Any], *words: str | Object, **options: Any) -> bytes:
         with sentences(self._cluster):
-            answer = read(*words, _preload_content=False, _request_timeout=TIMEOUT_SECONDS, **options)
-        content: bytes = answer.data
-        return content
+            return _content(read, *words, **options)
+
+
+def _content(read: Callable[..., Any], *words: str | Object, **options: Any) -> bytes:
+    """Return what the API server sends, as it is."""
+    answer = read(*words, _preload_content=False, _request_timeout=TIMEOUT_SECONDS, **options)
+    content: bytes = answer.data
+    return content
 
 
 def _of(release: str, component: str | None = None) -> str:

@@ -22,9 +22,12 @@ def pod_log(pod: dict[str, Any], read: ReadRun, lines: int, *, init: bool = Fals
     texts = []
     for container in _containers(pod, init):
         name = container["name"]
-        text = _one_of(read, name, previous=True) if _was_restarted(container) else ""
-        if _has_begun(container):
-            text += _one_of(read, name, previous=False)
+        restarted, begun = _was_restarted(container), _has_begun(container)
+        text = ""
+        if restarted and begun:
+            text = (read(name, True) or "") + (read(name, False) or "")
+        elif restarted or begun:
+            text = _one_of(read, name, previous=restarted)
         texts += text.splitlines(keepends=True)[-lines:]
     return "".join(texts)
 
@@ -55,8 +58,8 @@ def _has_begun(container: dict[str, Any]) -> bool:
 
 
 def _one_of(read: ReadRun, container: str, *, previous: bool) -> str:
-    """Return the log of one run of a container; of the other run, where it was replaced meanwhile."""
-    text = read(container, previous)
-    if text is None:
-        text = read(container, not previous)
-    return text or ""
+    """Return the log of one run of a container; of the other run, where it was replaced meanwhile.
+
+    The run that took its place may be there already, and silent.
+    """
+    return read(container, previous) or read(container, not previous) or ""
