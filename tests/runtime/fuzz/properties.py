@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import sys
+from dataclasses import replace
 
 import h11
 import pytest
@@ -14,6 +15,8 @@ from tests.runtime.fuzz.wire import WireAnswer, answers, exchange
 from tests.runtime.server_process import PATIENCE_SECONDS, Server
 
 _SECRETS = (CANARY, KEY, SECOND_KEY)
+# The one answer that may quote the client's own value back to it: why that does not match the schema.
+_MISMATCH = re.compile(r"(The value of the '\w+' parameter does not match the schema: ).*", re.DOTALL)
 # Of a server's own failure; a script's failure is logged in other words.
 _OWN_FAILURES = ("The server itself failed", "Error handling request", "Socket error processing request")
 _TRACEBACK = ("Traceback", 'File "', "site-packages", sys.prefix)
@@ -62,6 +65,7 @@ class Fuzzed:
             message = json.loads(answer.body)["message"]
             assert isinstance(message, str), answer
             assert message, answer
+            answer = replace(answer, body=_MISMATCH.sub(r"\1", message).encode())
         text = repr(answer)
         for secret in (*_SECRETS, *_TRACEBACK, str(self.server.folder)):
             assert secret not in text, answer
