@@ -12,7 +12,7 @@ WORKERS ?= 2
 # Live tests that look at the whole host for what they left behind, so that nothing may run beside them.
 WHOLE_HOST := tests/live/test_cluster_life.py tests/live/test_cluster_pods.py tests/live/test_images.py
 
-.PHONY: help browser setup demo down test test-offline test-live lint format generate package images lock clean
+.PHONY: help setup demo down browser test test-offline test-live soak lint format generate package images lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | column -t -s "$$(printf '\t')"
@@ -23,7 +23,7 @@ help: ## List the targets
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e harness -e runtime
 	@touch $@
 
-browser: .venv/.installed # Chromium, for the tests of the page at /docs (as root, where it is missing)
+browser: .venv/.installed ## Install Chromium for the tests of the page at /docs (as root, where it is missing)
 	@$(BIN)/python -m tests.browser
 
 # v1's scoring server, for comparison. What scripts import (numpy, pandas) it takes from .venv, to which a .pth leads.

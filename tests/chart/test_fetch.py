@@ -126,7 +126,7 @@ def https_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fil
     folder = tmp_path_factory.mktemp("certificate")
     write_certificate(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "ca.crt", folder / "server.key")
+    context.load_cert_chain(folder / "server.crt", folder / "server.key")
     server = FileServer()
     server.socket = context.wrap_socket(server.socket, server_side=True)
     with serving(server):

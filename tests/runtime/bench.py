@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from gpu_inference_runtime.entry_script import EntryScript
-from gpu_inference_runtime.inputs import Inputs, TextInputs
 from gpu_inference_runtime.messages import Answer, Request
-from gpu_inference_runtime.metrics import Metrics
-from gpu_inference_runtime.script_thread import ScriptThread
-from gpu_inference_runtime.service import ScoringService
+from gpu_inference_runtime.observability.metrics import Metrics
+from gpu_inference_runtime.observability.traces import NoTraces
+from gpu_inference_runtime.process.state import State
+from gpu_inference_runtime.script.entry_script import EntryScript
+from gpu_inference_runtime.script.inputs import Inputs, TextInputs
+from gpu_inference_runtime.script.script_thread import ScriptThread
+from gpu_inference_runtime.service.service import ScoringService
+from gpu_inference_runtime.service.swagger import Swagger
 from gpu_inference_runtime.settings import Settings
-from gpu_inference_runtime.state import State
-from gpu_inference_runtime.swagger import Swagger
-from gpu_inference_runtime.traces import NoTraces
-from gpu_inference_runtime.web import create_app
+from gpu_inference_runtime.web.app import create_app
 
 SETTINGS = Settings(front_end="azureml", service_name="mnist", max_queue_wait_ms=20)
 

@@ -2,19 +2,32 @@
 
 import json
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from selenium.common.exceptions import (
+    ElementNotInteractableException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+    TimeoutException,
+)
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
 from tests.browser import programs
 from tests.runtime.server_process import PATIENCE_SECONDS
 
 Browser = Chrome
+_PAUSE_SECONDS = 0.02
+# A page that draws itself has no such element yet, hides it still, or has just put another in its place.
+_NOT_YET_THERE = (
+    NoSuchElementException,
+    StaleElementReferenceException,
+    ElementNotInteractableException,
+)
 
 
 def start_browser(profile: Path) -> Browser:
@@ -57,14 +70,24 @@ class Page:
         browser.get(url)
 
     def find(self, selector: str) -> WebElement:
+        """Return what is there now; selenium's NoSuchElementException where nothing is."""
         return self.browser.find_element(By.CSS_SELECTOR, selector)
 
+    def click(self, selector: str) -> None:
+        """Click it as soon as it is there and can be clicked."""
+
+        def clicked() -> bool:
+            self.find(selector).click()
+            return True
+
+        self.wait_for(clicked, f"a click on {selector}")
+
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            if time.monotonic() > end:
-                pytest.fail(f"Never: {what}\nThe page says:\n{self.find('body').text}")
-            time.sleep(0.02)
+        wait = WebDriverWait(self.browser, PATIENCE_SECONDS, _PAUSE_SECONDS, _NOT_YET_THERE)
+        try:
+            wait.until(lambda _: condition())
+        except TimeoutException:
+            pytest.fail(f"Never: {what}\nThe page says:\n{self.find('body').text}")
 
     def wait_for_text(self, selector: str, text: str) -> None:
         self.wait_for(lambda: text in self.find(selector).text, f"{text!r} in {selector}")

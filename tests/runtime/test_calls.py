@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from tests.runtime.bench import SETTINGS
 
-from gpu_inference_runtime.calls import Calls
 from gpu_inference_runtime.messages import Answer
-from gpu_inference_runtime.script_thread import ScriptThread
+from gpu_inference_runtime.process.state import State
+from gpu_inference_runtime.script.script_thread import ScriptThread
+from gpu_inference_runtime.script.streams import AnswerStream, StreamBrokenError
+from gpu_inference_runtime.service.calls import Calls
+from gpu_inference_runtime.service.slots import ClosedError, Slots
 from gpu_inference_runtime.settings import Settings
-from gpu_inference_runtime.slots import ClosedError, Slots
-from gpu_inference_runtime.state import State
-from gpu_inference_runtime.streams import AnswerStream, StreamBrokenError
 
 PATIENCE = 60
 QUICK = replace(SETTINGS, scoring_timeout_ms=50)

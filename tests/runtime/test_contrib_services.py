@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-START = "from gpu_inference_runtime import contrib_services, shims\nshims.offer(); contrib_services.offer()\n"
+START = (
+    "from gpu_inference_runtime.stand_ins import contrib_services, shims\n"
+    "shims.offer(); contrib_services.offer()\n"
+)
 OURS = "print(requests.__file__.count('gpu_inference_runtime'), requests.requested)"
 IMPORTS = {
     "from": "from azureml.contrib.services.aml_request import rawhttp, AMLRequest\n"

@@ -9,7 +9,7 @@ import requests
 from tests.runtime.bench import SETTINGS, Bench
 from tests.runtime.server_process import PATIENCE_SECONDS, StartServer
 
-from gpu_inference_runtime.inputs import RawInputs
+from gpu_inference_runtime.script.inputs import RawInputs
 
 ORIGIN = "https://page.example"
 PREFLIGHT = {

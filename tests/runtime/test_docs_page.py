@@ -17,8 +17,8 @@ from tests.runtime.page import Browser, Page, start_browser
 from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
 
 from gpu_inference.errors import GpuInferenceError
-from gpu_inference_runtime.docs_page.samples import find_samples
 from gpu_inference_runtime.settings import Settings
+from gpu_inference_runtime.web.docs_page.samples import find_samples
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / ".artifacts"
@@ -228,17 +228,17 @@ def test_swagger_ui_takes_the_bare_key_and_sends_to_the_service(page: Page, serv
     page.use_key("the-second-key")
     page.wait_for_text("#reference", "/score")
     find = page.find
-    find("#reference .btn.authorize").click()
+    page.click("#reference .btn.authorize")
     page.wait_for_text(".auth-container", "Logout")
-    find(".auth-container .btn.auth:not(.btn-done)").click()
+    page.click(".auth-container .btn.auth:not(.btn-done)")
     page.wait_for(lambda: page.browser.find_elements(By.CSS_SELECTOR, ".auth-container input") != [], "input")
     find(".auth-container input").send_keys(KEY)
-    find(".auth-container .btn.auth.authorize").click()
-    find(".auth-container .btn-done").click()
-    find("#operations-default-RunMLService .opblock-summary-control").click()
+    page.click(".auth-container .btn.auth.authorize")
+    page.click(".auth-container .btn-done")
+    page.click("#operations-default-RunMLService .opblock-summary-control")
     page.wait_for_text("#reference", "Try it out")
-    find("#operations-default-RunMLService .try-out__btn").click()
-    find("#operations-default-RunMLService .execute").click()
+    page.click("#operations-default-RunMLService .try-out__btn")
+    page.click("#operations-default-RunMLService .execute")
     page.wait_for_text("#reference .live-responses-table", "200")
     assert f"Bearer {KEY}" in find("#reference .curl-command").text
     assert server.url("/api/v1/service/mnist/score") in find("#reference .request-url").text

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gpu_inference_runtime.entry_script import EntryScript, EntryScriptError, load_entry_script
 from gpu_inference_runtime.messages import Request
+from gpu_inference_runtime.script.entry_script import EntryScript, EntryScriptError, load_entry_script
 
 GOOD = "def init(): pass\ndef run(data): return data\n"
 RAW = "from azureml.contrib.services.aml_request import rawhttp, AMLRequest\n"
@@ -223,7 +223,7 @@ def test_the_log_says_how_run_is_called(
 def test_packages_of_other_kinds_of_scripts_are_not_imported(tmp_path: Path) -> None:
     entry = write(tmp_path, GOOD)
     code = (
-        "import sys, pathlib\nfrom gpu_inference_runtime.entry_script import load_entry_script\n"
+        "import sys, pathlib\nfrom gpu_inference_runtime.script.entry_script import load_entry_script\n"
         f"script = load_entry_script({entry!r}, pathlib.Path({str(tmp_path)!r}), 'src'); script.init()\n"
         "unwanted = {'inference_schema', 'flask', 'asyncio', 'numpy', 'azureml'} & set(sys.modules)\n"
         "assert not unwanted, unwanted"

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from tests.runtime.server_process import StartServer
 
-from gpu_inference_runtime.entry_script import EntryScript, load_entry_script
-from gpu_inference_runtime.event_loop import EventLoop
 from gpu_inference_runtime.messages import Request
+from gpu_inference_runtime.script.entry_script import EntryScript, load_entry_script
+from gpu_inference_runtime.script.event_loop import EventLoop
 
 LOOP = "import asyncio\nloops = []\n"
 
@@ -231,7 +231,7 @@ def test_a_thread_is_made_only_for_overlapping_calls_of_asynchronous_functions()
 
 def test_asyncio_is_not_imported_for_a_plain_script() -> None:
     code = (
-        "import sys; from gpu_inference_runtime.event_loop import EventLoop\n"
+        "import sys; from gpu_inference_runtime.script.event_loop import EventLoop\n"
         "loop = EventLoop(); loop.prepare(print); loop.finished('x')\n"
         "assert 'asyncio' not in sys.modules"
     )

@@ -14,9 +14,9 @@ from inference_schema.parameter_types.pandas_parameter_type import PandasParamet
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
 from inference_schema.schema_decorators import input_schema
 
-from gpu_inference_runtime.inputs import InputError, RawInputs, TextInputs
 from gpu_inference_runtime.messages import Request
-from gpu_inference_runtime.schema_inputs import SchemaInputs
+from gpu_inference_runtime.script.inputs import InputError, RawInputs, TextInputs
+from gpu_inference_runtime.script.schema_inputs import SchemaInputs
 
 TEXT = TextInputs("data")
 JSON = {"content-type": "application/json"}

@@ -14,7 +14,7 @@ from functools import partial
 
 import pytest
 
-from gpu_inference_runtime.interrupts import Interrupts
+from gpu_inference_runtime.script.interrupts import Interrupts
 
 PATIENCE = 60
 CALL = "this call"

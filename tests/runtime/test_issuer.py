@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.runtime.server_process import StartServer
 from tests.token_issuer import AUDIENCE, ISSUER, SUBJECT, SigningKey, key_set
 
-from gpu_inference_runtime.authorization import IssuerUnknownError
-from gpu_inference_runtime.issuer import Issuer, IssuerError, read_keys
-from gpu_inference_runtime.issuer_file import IssuerFile
-from gpu_inference_runtime.issuer_url import IssuerAddress, IssuerUrl
+from gpu_inference_runtime.access.authorization import IssuerUnknownError
+from gpu_inference_runtime.access.issuer import Issuer, IssuerError, read_keys
+from gpu_inference_runtime.access.issuer_file import IssuerFile
+from gpu_inference_runtime.access.issuer_url import IssuerAddress, IssuerUrl
 
 PATIENCE = 60
 OLD, NEW = SigningKey("old"), SigningKey("new", "RS256")
@@ -243,6 +243,22 @@ def test_an_issuer_whose_certificate_no_authority_vouches_for_is_not_believed(
     with pytest.raises(IssuerError, match="no-such-file"):
         site.address(token_file=tmp_path / "no-such-file").ask()
     assert site.asked == []
+
+
+def test_a_certificate_without_the_extensions_that_newer_pythons_ask_for_is_good_enough(
+    site: WebSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.publish(NEW)
+    lenient = ssl.create_default_context
+
+    def strict(*, cafile: Path | None) -> ssl.SSLContext:
+        """What Python 3.13 does by itself."""
+        context = lenient(cafile=cafile)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    assert site.address().ask().keys.keys() == {"new"}
 
 
 def test_an_unknown_key_makes_the_issuer_be_asked_again_but_not_for_every_token(site: WebSite) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gpu_inference_runtime.keys import Keys
+from gpu_inference_runtime.access.keys import Keys
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import requests
 from tests.runtime.server_process import PATIENCE_SECONDS, StartServer
 
-from gpu_inference_runtime.listening import listen_everywhere
+from gpu_inference_runtime.process.listening import listen_everywhere
 
 
 def has_ipv6() -> bool:

@@ -5,11 +5,11 @@ import signal
 
 import pytest
 
-from gpu_inference_runtime import state as state_module
-from gpu_inference_runtime.management import Management
-from gpu_inference_runtime.metrics import Metrics
-from gpu_inference_runtime.state import State
-from gpu_inference_runtime.worker_metrics import WorkerMetrics
+from gpu_inference_runtime.observability.metrics import Metrics
+from gpu_inference_runtime.observability.worker_metrics import WorkerMetrics
+from gpu_inference_runtime.process import state as state_module
+from gpu_inference_runtime.process.management import Management
+from gpu_inference_runtime.process.state import State
 
 LONGEST_CALL_SECONDS = 10.0
 

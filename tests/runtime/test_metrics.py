@@ -11,10 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.runtime.nvml_library import NvmlLibrary
 from tests.runtime.server_process import StartServer
 
-from gpu_inference_runtime import access, refusals
-from gpu_inference_runtime.gpu_memory import GpuMemory
-from gpu_inference_runtime.metrics import Metrics
-from gpu_inference_runtime.model_versions import ModelVersions, models_in
+from gpu_inference_runtime.access import access
+from gpu_inference_runtime.observability.gpu_memory import GpuMemory
+from gpu_inference_runtime.observability.metrics import Metrics
+from gpu_inference_runtime.observability.model_versions import ModelVersions, models_in
+from gpu_inference_runtime.service import refusals
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
 

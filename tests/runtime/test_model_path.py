@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from gpu_inference_runtime.shims.azureml.core import model as shim
-from gpu_inference_runtime.shims.azureml.exceptions import ModelNotFoundException, WebserviceException
+from gpu_inference_runtime.stand_ins.shims.azureml.core import model as shim
+from gpu_inference_runtime.stand_ins.shims.azureml.exceptions import (
+    ModelNotFoundException,
+    WebserviceException,
+)
 
 
 @pytest.fixture

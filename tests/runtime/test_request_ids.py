@@ -6,9 +6,9 @@ import uuid
 import pytest
 
 from gpu_inference_runtime import __version__
-from gpu_inference_runtime.logs import current_request_id
 from gpu_inference_runtime.messages import Answer, Request
-from gpu_inference_runtime.request_ids import IdTooLongError, answer_with_ids, request_ids
+from gpu_inference_runtime.observability.logs import current_request_id
+from gpu_inference_runtime.service.request_ids import IdTooLongError, answer_with_ids, request_ids
 
 
 def headers_of_answer(sent: dict[str, str], answer: Answer, version: bool = False) -> list[tuple[str, str]]:

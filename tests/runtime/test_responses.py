@@ -11,8 +11,8 @@ import pytest
 import werkzeug.wrappers
 
 from gpu_inference_runtime.messages import RUN_FAILED, Answer
-from gpu_inference_runtime.responses import HeaderError, is_response, response_answer
-from gpu_inference_runtime.shims.azureml.contrib.services.aml_response import AMLResponse
+from gpu_inference_runtime.script.responses import HeaderError, is_response, response_answer
+from gpu_inference_runtime.stand_ins.shims.azureml.contrib.services.aml_response import AMLResponse
 
 HTML = "text/html; charset=utf-8"
 FAILED_FALSE = (RUN_FAILED, "False")
@@ -130,7 +130,7 @@ def test_a_file_that_is_sent_is_streamed() -> None:
 
 def test_flask_is_not_imported_to_find_out() -> None:
     code = (
-        "import sys; from gpu_inference_runtime.responses import is_response\n"
+        "import sys; from gpu_inference_runtime.script.responses import is_response\n"
         "assert not is_response('x') and not {'flask', 'werkzeug'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from tests.runtime.answers import content
 
-from gpu_inference_runtime.inputs import InputError
-from gpu_inference_runtime.scoring import INTERNAL_ERROR, refused_input, score, timeout_answer
+from gpu_inference_runtime.script.inputs import InputError
+from gpu_inference_runtime.script.scoring import INTERNAL_ERROR, refused_input, score, timeout_answer
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from gpu_inference_runtime.script_thread import ScriptThread
+from gpu_inference_runtime.script.script_thread import ScriptThread
 
 PATIENCE = 60
 

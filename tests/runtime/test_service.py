@@ -11,8 +11,8 @@ import pytest
 from tests.runtime.answers import content
 from tests.runtime.bench import SETTINGS, Bench, request
 
-from gpu_inference_runtime.inputs import RawInputs
 from gpu_inference_runtime.messages import Answer, BodyTooLargeError, BodyUnreadableError, Request
+from gpu_inference_runtime.script.inputs import RawInputs
 
 PATIENCE = 60
 

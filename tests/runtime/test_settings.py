@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gpu_inference_runtime.settings import Settings, SettingsError, load_settings
-from gpu_inference_runtime.settings_sources import SOURCES
+from gpu_inference_runtime.settings.sources import SOURCES
 
 
 def test_defaults_are_those_of_the_bare_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

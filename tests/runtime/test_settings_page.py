@@ -4,9 +4,9 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+from gpu_inference_runtime.process.startup import ignored
 from gpu_inference_runtime.settings import Settings, load_settings
-from gpu_inference_runtime.settings_sources import SOURCES
-from gpu_inference_runtime.startup import ignored
+from gpu_inference_runtime.settings.sources import SOURCES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gpu_inference_runtime import settings_values as values
 from gpu_inference_runtime.settings import Settings, SettingsError, load_settings
-from gpu_inference_runtime.settings_sources import SOURCES, Source
+from gpu_inference_runtime.settings import values as values
+from gpu_inference_runtime.settings.sources import SOURCES, Source
 
 # For each setting three values that it can have: on the command line or in the environment, and in the file.
 THREE: dict[str, tuple[Any, Any, Any]] = {

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 WHOSE = (
-    "from gpu_inference_runtime import shims; shims.offer(); shims.offer()\n"
+    "from gpu_inference_runtime.stand_ins import shims; shims.offer(); shims.offer()\n"
     "import azureml.core.model as model\n"
     "print('ours' if 'gpu_inference_runtime' in model.__file__ else 'real', model.MODELS_DIR)"
 )
@@ -59,5 +59,6 @@ def test_another_azureml_package_without_core_does_not_hide_the_stand_in(tmp_pat
 
 
 def test_importing_the_server_imports_neither_azureml_nor_tensorflow() -> None:
-    code = "import sys, gpu_inference_runtime.server\nassert not {'azureml', 'tensorflow'} & set(sys.modules)"
+    code = "import sys, gpu_inference_runtime.process.server\n"
+    code += "assert not {'azureml', 'tensorflow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gpu_inference_runtime.slots import AVERAGING_SECONDS, OverloadedError, Slots
+from gpu_inference_runtime.service.slots import AVERAGING_SECONDS, OverloadedError, Slots
 
 
 def test_a_free_slot_is_had_at_once_and_a_taken_one_not() -> None:

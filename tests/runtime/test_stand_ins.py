@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from tests.runtime.server_process import StartServer
 
-from gpu_inference_runtime import stand_ins, torch_pickles
+from gpu_inference_runtime import stand_ins
 from gpu_inference_runtime.settings import Settings
+from gpu_inference_runtime.stand_ins import torch_pickles
 
 # joblib and scikit-learn are the real ones of this environment.
 OLD_IMPORTS = """
@@ -56,7 +57,7 @@ def packages(folder: Path, *files: str) -> Path:
 
 
 FIND = """
-from gpu_inference_runtime import joblib_alias
+from gpu_inference_runtime.stand_ins import joblib_alias
 joblib_alias.offer()
 print(joblib_alias.is_needed())
 try:

@@ -13,9 +13,9 @@ import pytest
 import requests
 from tests.runtime.server_process import PATIENCE_SECONDS, StartServer, free_ports
 
-from gpu_inference_runtime import startup
+from gpu_inference_runtime.process import startup
+from gpu_inference_runtime.process.startup import announce, gpus_in, ignored
 from gpu_inference_runtime.settings import load_settings
-from gpu_inference_runtime.startup import announce, gpus_in, ignored
 
 WHERE = """
 import json, os, sys

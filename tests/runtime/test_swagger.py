@@ -21,8 +21,8 @@ from tests.runtime.answers import content
 from tests.runtime.bench import SETTINGS, Bench
 from tests.runtime.server_process import PATIENCE_SECONDS, StartServer
 
+from gpu_inference_runtime.service.swagger import Swagger, SwaggerFileError
 from gpu_inference_runtime.settings import Settings
-from gpu_inference_runtime.swagger import Swagger, SwaggerFileError
 
 BARE = Settings(service_name="mnist", service_version="7")
 ERROR = {"type": "object", "properties": {"message": {"type": "string"}}}

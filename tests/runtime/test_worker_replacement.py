@@ -170,7 +170,7 @@ def failing(self):
 ThreadWorker.murder_pending = failing
 """
 IMPATIENT = """
-import gpu_inference_runtime.script_worker as module
+import gpu_inference_runtime.process.script_worker as module
 module._LAST_ANSWERS_SECONDS = 0.5
 """
 

@@ -5,9 +5,9 @@ import signal
 import sys
 from pathlib import Path
 
-from gpu_inference_runtime.log_setup import configure_logging
+from gpu_inference_runtime.observability.log_setup import configure_logging
+from gpu_inference_runtime.process.startup import announce, enter_app_root
 from gpu_inference_runtime.settings import SettingsError, load_settings
-from gpu_inference_runtime.startup import announce, enter_app_root
 
 
 def main() -> int:
@@ -29,7 +29,7 @@ def main() -> int:
         return 1
     announce(settings, os.environ)
     # Only now: a wrong setting is told before Flask and gunicorn are imported.
-    from gpu_inference_runtime.server import serve
+    from gpu_inference_runtime.process.server import serve
 
     return serve(settings)
 

@@ -21,7 +21,7 @@ from tests.runtime.server_process import PATIENCE_SECONDS, free_ports
 import gpu_inference_runtime
 
 _ROOT = Path(__file__).parents[3]
-_SHIMS = str(Path(gpu_inference_runtime.__file__).parent / "shims")
+_SHIMS = str(Path(gpu_inference_runtime.__file__).parent / "stand_ins" / "shims")
 _HEALTH = get("/")
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 

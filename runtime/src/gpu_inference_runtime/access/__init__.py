@@ -1,0 +1,1 @@
+"""Who may score: keys and tokens, and where tokens come from."""

@@ -1,0 +1,1 @@
+"""The processes: the server and its workers, probes, start and end."""
