@@ -5,7 +5,6 @@ import hashlib
 import http.server
 import io
 import os
-import ssl
 import stat
 import subprocess
 import sys
@@ -21,8 +20,8 @@ import copy_model
 import download
 import fetch as fetch_script
 import pytest
+from tests.certificates import server_context, write_certificate
 from tests.chart.rendering import CHART
-from tests.chart.test_fill_keys import write_certificate
 from tests.serving import serving
 
 SCRIPTS = CHART / "files" / "models"
@@ -125,10 +124,8 @@ def other_server() -> Iterator[FileServer]:
 def https_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FileServer, Path]]:
     folder = tmp_path_factory.mktemp("certificate")
     write_certificate(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.crt", folder / "server.key")
     server = FileServer()
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.socket = server_context(folder).wrap_socket(server.socket, server_side=True)
     with serving(server):
         yield server, folder / "ca.crt"
 

@@ -1,9 +1,7 @@
 """The Job's script, run as the Job runs it, against an HTTPS server that keeps a Secret like Kubernetes."""
 
 import base64
-import datetime
 import http.server
-import ipaddress
 import json
 import os
 import ssl
@@ -14,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tests.certificates import server_context, write_certificate
 from tests.chart.rendering import CHART
 from tests.serving import serving
 
@@ -117,41 +113,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Log nothing."""
 
 
-def write_certificate(folder: Path) -> None:
-    """Write a CA, and a key and certificate of it for 127.0.0.1 and ::1, without any extension to spare."""
-    authority, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    ca_name, name = (
-        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
-        for text in ("kubernetes", "apiserver")
-    )
-    now = datetime.datetime.now(datetime.UTC)
-    addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "::1")]
-    extensions: dict[str, x509.ExtensionType] = {
-        "ca.crt": x509.BasicConstraints(ca=True, path_length=None),
-        "server.crt": x509.SubjectAlternativeName(addresses),
-    }
-    for file, subject, public in (("ca.crt", ca_name, authority), ("server.crt", name, key)):
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(ca_name)
-            .public_key(public.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(extensions[file], critical=file == "ca.crt")
-            .sign(authority, hashes.SHA256())
-        )
-        (folder / file).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "server.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-
-
 @pytest.fixture
 def credentials(tmp_path: Path) -> Path:
     write_certificate(tmp_path)
@@ -162,9 +123,7 @@ def credentials(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def api(credentials: Path) -> Iterator[ApiServer]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(credentials / "server.crt", credentials / "server.key")
-    with serving(ApiServer(("127.0.0.1", 0), context)) as server:
+    with serving(ApiServer(("127.0.0.1", 0), server_context(credentials))) as server:
         yield server
 
 

@@ -1,8 +1,6 @@
 """Where an issuer's keys come from: a file or a URL, asked again; what cannot be read changes nothing."""
 
-import datetime
 import http.server
-import ipaddress
 import json
 import ssl
 import threading
@@ -12,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tests.certificates import server_context, write_certificate
 from tests.runtime.server_process import StartServer
 from tests.token_issuer import AUDIENCE, ISSUER, SUBJECT, SigningKey, key_set
 
@@ -114,12 +110,8 @@ class WebSite:
         self.closed = False
         self.answers = threading.Event()
         self.answers.set()
-        self.ca_file = folder / "ca.pem"
-        certificate, key = _certificate()
-        self.ca_file.write_bytes(certificate)
-        (folder / "key.pem").write_bytes(key)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.ca_file, folder / "key.pem")
+        self.ca_file = folder / "ca.crt"
+        write_certificate(folder)
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -139,7 +131,7 @@ class WebSite:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.server.socket = server_context(folder).wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"https://127.0.0.1:{self.server.server_address[1]}"
 
@@ -162,30 +154,6 @@ class WebSite:
         self.answers.set()
         self.server.shutdown()
         self.server.server_close()
-
-
-def _certificate() -> tuple[bytes, bytes]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=24))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    encoding = serialization.Encoding.PEM
-    return certificate.public_bytes(encoding), key.private_bytes(
-        encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 @pytest.fixture
