@@ -46,7 +46,7 @@ def write_certificate(folder: Path) -> None:
 
 
 def server_context(folder: Path) -> ssl.SSLContext:
-    """Return what a server presents itself with: the certificate that `write_certificate` left in the folder."""
+    """Return what a server presents itself with: what `write_certificate` left in the folder."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.crt", folder / "server.key")
     return context
