@@ -98,10 +98,9 @@ def load_entry_script(
         return EntryScript(init=echo.init, run=echo.run, inputs=TextInputs("raw_data"))
     path = app_root / entry_script
     if not path.is_file():
-        raise EntryScriptError(
-            f"There is no entry script at {path}: AZUREML_ENTRY_SCRIPT ({entry_script!r}) "
-            f"is taken relative to the app root {app_root}."
-        )
+        relative = f"AZUREML_ENTRY_SCRIPT ({entry_script!r}) is taken relative to the app root {app_root}"
+        why = "" if Path(entry_script).is_absolute() else f": {relative}"
+        raise EntryScriptError(f"There is no entry script at {path}{why}.")
     source_folders = [app_root / source_directory] if source_directory else []
     for folder in (app_root, *source_folders):
         if str(folder) not in sys.path:

@@ -1,5 +1,6 @@
 """The Flask application: routes and JSON errors around the scoring service."""
 
+import contextlib
 import contextvars
 import io
 from collections.abc import Callable
@@ -89,9 +90,17 @@ def _apart(answer: Callable[[], Answer]) -> Answer:
     view's own contexts down, would find it there.
     """
     context = contextvars.copy_context()
-    context.run(current_app.app_context().push)
-    context.run(request_ctx.copy().push)
-    return context.run(answer)
+    apart = current_app.app_context(), request_ctx.copy()
+    for each in apart:
+        context.run(each.push)
+    made = context.run(answer)
+    if isinstance(made.body, bytes):
+        for each in reversed(apart):
+            # Else they and the context hold each other, and the body, until the garbage collector comes by.
+            # A script that has left something on them leaves them to it.
+            with contextlib.suppress(AssertionError, ValueError):
+                context.run(each.pop)
+    return made
 
 
 def _from_flask(body_limit: int | None) -> Request:
