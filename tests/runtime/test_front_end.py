@@ -185,6 +185,8 @@ def test_another_method_is_405(server: Server, method: str, text: str | None) ->
         ("no JSON form", "False", INTERNAL),
         ("header \u20ac", "False", INTERNAL),
         ("header \x01", "False", INTERNAL),
+        ("status 1000", "False", INTERNAL),
+        ("status 100", "False", INTERNAL),
     ],
 )
 def test_a_script_that_fails_is_502(server: Server, body: str, failed: str, text: str) -> None:

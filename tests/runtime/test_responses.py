@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import werkzeug.wrappers
 
 from gpu_inference_runtime.messages import RUN_FAILED, Answer
-from gpu_inference_runtime.script.responses import HeaderError, is_response, response_answer
+from gpu_inference_runtime.script.responses import UnsendableError, is_response, response_answer
 from gpu_inference_runtime.stand_ins.shims.azureml.contrib.services.aml_response import AMLResponse
 
 HTML = "text/html; charset=utf-8"
@@ -19,8 +20,9 @@ FAILED_FALSE = (RUN_FAILED, "False")
 
 
 def answer(response: Any, front_end: Any = "none") -> Answer:
+    """All of it but the words after the status, which Werkzeug always has."""
     assert is_response(response)
-    return response_answer(response, front_end)
+    return replace(response_answer(response, front_end), reason=None)
 
 
 def test_other_results_are_no_responses() -> None:
@@ -79,6 +81,34 @@ def test_from_500_on_a_response_is_a_failed_run_and_the_front_end_shows_500_as_5
     kind: Any, status: int, front_end: Any, seen: int
 ) -> None:
     assert answer(kind("broken", status), front_end) == Answer(seen, b"broken", ((RUN_FAILED, "True"),), HTML)
+
+
+@pytest.mark.parametrize("front_end", ["none", "azureml"])
+@pytest.mark.parametrize("kind", [flask.Response, AMLResponse])
+def test_words_of_the_scripts_own_after_the_status_are_kept(kind: Any, front_end: Any) -> None:
+    assert response_answer(kind("x", "299 Caf\xe9 opened"), front_end).reason == "Caf\xe9 opened"
+    assert response_answer(kind("x", "299"), front_end).reason == "UNKNOWN"
+
+
+def test_words_after_a_500_go_with_it_behind_the_front_end() -> None:
+    assert response_answer(flask.Response("x", "500 Mine"), "none").reason == "Mine"
+    assert response_answer(flask.Response("x", "500 Mine"), "azureml").reason is None
+
+
+@pytest.mark.parametrize("status", [0, 99, 100, 101, 199, 1000, -1, "words alone"])
+@pytest.mark.parametrize("kind", [flask.Response, AMLResponse])
+def test_a_status_that_ends_no_request_is_the_scripts_error(kind: Any, status: Any) -> None:
+    with pytest.raises(UnsendableError, match=r"The response's status is -?\d+, and must be from 200 to 999\."):
+        answer(kind("x", status))
+
+
+@pytest.mark.parametrize("words", ["a\r\nX-B: c", "\u2713", "\x00", "a\nb"])
+def test_words_after_the_status_that_http_does_not_allow_are_the_scripts_error(words: str) -> None:
+    with pytest.raises(UnsendableError) as caught:
+        answer(flask.Response("x", f"200 {words}"))
+    assert str(caught.value) == (
+        "The words after the response's status have characters that HTTP does not allow."
+    )
 
 
 class Watched:
@@ -183,7 +213,7 @@ def test_a_header_that_http_does_not_allow_is_named_without_its_value(header: tu
     response = flask.Response("x")
     # Werkzeug itself only looks for line breaks.
     response.headers.add(*header)
-    with pytest.raises(HeaderError, match="has characters that HTTP does not allow") as caught:
+    with pytest.raises(UnsendableError, match="has characters that HTTP does not allow") as caught:
         answer(response)
     text = f"The header {header[0]!r} of the response has characters that HTTP does not allow."
     assert str(caught.value) == text

@@ -52,6 +52,7 @@ class Answer:
         headers: names and values; a name may come twice.
         content_type: None for no such header.
         close: whether the connection ends after it.
+        reason: the words after the status, None for HTTP's own.
     """
 
     status: int
@@ -59,6 +60,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str | None = "application/json"
     close: bool = False
+    reason: str | None = None
 
 
 def json_answer(status: int, content: Any, *headers: tuple[str, str], close: bool = False) -> Answer:

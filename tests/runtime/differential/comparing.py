@@ -17,13 +17,13 @@ _SETS = ("Allow", "Access-Control-Allow-Methods")
 
 
 def lines(reply: Reply, folder: Path) -> list[str]:
-    """Return an answer as lines: status, headers, body. Ids become their number, times and folders a word."""
+    """Return an answer as lines: status, reason, headers, body. Ids become their number, times and folders a word."""
     ids: dict[str, str] = {}
 
     def number(match: re.Match[str]) -> str:
         return ids.setdefault(match[0], f"<id {len(ids) + 1}>")
 
-    found = [f"status: {reply.status}"]
+    found = [f"status: {reply.status}", f"reason: {reply.reason}"]
     for name, value in reply.headers:
         if name == "Date":
             value = "<date>"
@@ -51,11 +51,10 @@ def differences(incumbent: list[str], ours: list[str]) -> list[str]:
         if own is not None:
             come.remove(own)
             gone = [line for line in gone if line != everywhere.incumbent]
-    if any(line.startswith("body: ") for line in gone):
-        # Its length says nothing more.
-        gone, come = (
-            [line for line in each if not line.startswith("Content-Length: ")] for each in (gone, come)
-        )
+    # What says nothing more where the other differs.
+    for line, other in (("status: ", "reason: "), ("body: ", "Content-Length: ")):
+        if any(each.startswith(line) for each in gone):
+            gone, come = ([each for each in some if not each.startswith(other)] for some in (gone, come))
     return [_short(f"-{line}") for line in gone] + [_short(f"+{line}") for line in come]
 
 

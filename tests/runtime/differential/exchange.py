@@ -16,11 +16,13 @@ class Reply:
 
     Args:
         status: HTTP's.
+        reason: the words after it.
         headers: as they came, in order.
         body: without the transfer's own framing.
     """
 
     status: int
+    reason: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
@@ -34,5 +36,5 @@ def send(ask: Ask, port: int) -> Reply:
             answer.begin()
             body = answer.read()
         except (http.client.HTTPException, ConnectionError) as error:
-            return Reply(0, (), f"{CLOSED} ({type(error).__name__})".encode())
-        return Reply(answer.status, tuple(answer.getheaders()), body)
+            return Reply(0, "", (), f"{CLOSED} ({type(error).__name__})".encode())
+        return Reply(answer.status, answer.reason, tuple(answer.getheaders()), body)

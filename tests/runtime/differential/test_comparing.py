@@ -1,6 +1,7 @@
 """The comparison itself: what it sees, and what it leaves out."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.runtime.differential.comparing import as_wanted, differences, lines
@@ -11,12 +12,14 @@ _TWO = "0d9f7c1e-64a3-4b7c-8a44-6c1f3f0b2a77"
 _HEADERS = (("Server", "gunicorn"), ("x-request-id", _ONE), ("x-ms-request-id", _ONE), ("X-A", "1"))
 
 
-def _lines(*headers: tuple[str, str], status: int = 200, body: bytes = b"x") -> list[str]:
-    return lines(Reply(status, headers, body), Path("/app"))
+def _lines(
+    *headers: tuple[str, str], status: int = 200, reason: str = "OK", body: bytes = b"x"
+) -> list[str]:
+    return lines(Reply(status, reason, headers, body), Path("/app"))
 
 
-def _differences(*headers: tuple[str, str], status: int = 200, body: bytes = b"x") -> list[str]:
-    return differences(_lines(*_HEADERS), _lines(*headers, status=status, body=body))
+def _differences(*headers: tuple[str, str], **differing: Any) -> list[str]:
+    return differences(_lines(*_HEADERS), _lines(*headers, **differing))
 
 
 def test_the_same_answer_does_not_differ() -> None:
@@ -27,6 +30,8 @@ def test_the_same_answer_does_not_differ() -> None:
     ("changed", "differing"),
     [
         (_differences(*_HEADERS, status=201), ["-status: 200", "+status: 201"]),
+        (_differences(*_HEADERS, reason="Fine"), ["-reason: OK", "+reason: Fine"]),
+        (_differences(*_HEADERS, status=201, reason="Fine"), ["-status: 200", "+status: 201"]),
         (_differences(*_HEADERS, body=b"y"), ["-body: x", "+body: y"]),
         (_differences(*_HEADERS[:3]), ["-X-A: 1"]),
         (_differences(*_HEADERS[:3], ("X-A", "2")), ["-X-A: 1", "+X-A: 2"]),
@@ -45,7 +50,7 @@ def test_each_line_that_differs_is_told(changed: list[str], differing: list[str]
 def test_made_up_ids_dates_times_and_folders_do_not_count() -> None:
     def answer(made_up: str, folder: str) -> list[str]:
         headers = (("x-request-id", made_up), ("Date", folder), ("x-ms-run-fn-exec-ms", f"0.{folder[-3:]}"))
-        return lines(Reply(200, headers, f"{folder}/src".encode()), Path(folder))
+        return lines(Reply(200, "OK", headers, f"{folder}/src".encode()), Path(folder))
 
     assert differences(answer(_ONE, "/app/123"), answer(_TWO, "/app/456")) == []
 

@@ -16,8 +16,8 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-zA-Z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
-class HeaderError(Exception):
-    """The script set a header that cannot be sent; the text says which, and not its value."""
+class UnsendableError(Exception):
+    """The script made a response that cannot be sent; the text says why, and quotes no value of a header."""
 
 
 def is_response(result: object) -> bool:
@@ -32,19 +32,28 @@ def response_answer(response: Any, front_end: FrontEnd, *headers: tuple[str, str
     Of the script's headers only Content-Length may be lost: the front end counts a whole body itself.
 
     Raises:
-        HeaderError: a header has characters that HTTP does not allow.
+        UnsendableError: its status is none that ends a request, or a header or the words after the status have
+            characters that HTTP does not allow.
     """
     given = [(name, str(value)) for name, value in response.headers.items()]
     for name, value in given:
         if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value)):
-            raise HeaderError(f"The header {name!r} of the response has characters that HTTP does not allow.")
+            raise UnsendableError(
+                f"The header {name!r} of the response has characters that HTTP does not allow."
+            )
     status = int(response.status_code)
+    # After one below 200 clients wait for another answer.
+    if not 200 <= status <= 999:
+        raise UnsendableError(f"The response's status is {status}, and must be from 200 to 999.")
+    reason: str | None = response.status.partition(" ")[2]
+    if not _VALUE.fullmatch(reason or ""):
+        raise UnsendableError("The words after the response's status have characters that HTTP does not allow.")
     if status >= 500:
         given = [pair for pair in given if pair[0].lower() != RUN_FAILED]
         given.append((RUN_FAILED, "True"))
     # azureml-fe told clients a model's own 500 as 502, and passed all others on.
     if status == 500 and front_end == "azureml":
-        status = 502
+        status, reason = 502, None
     types = [value for name, value in given if name.lower() == "content-type"]
     if len(types) == 1:
         given = [pair for pair in given if pair[0].lower() != "content-type"]
@@ -55,7 +64,7 @@ def response_answer(response: Any, front_end: FrontEnd, *headers: tuple[str, str
         body = b"".join(response.iter_encoded())
         response.close()
     content_type = types[0] if len(types) == 1 else None
-    return Answer(status, body, (*given, *headers), content_type)
+    return Answer(status, body, (*given, *headers), content_type, reason=reason)
 
 
 def _parts(response: Any) -> Iterator[bytes]:

@@ -29,6 +29,8 @@ _READING = ("GET", "HEAD", "OPTIONS")
 def create_app(settings: Settings, service: ScoringService) -> Flask:
     """Return the WSGI application of the scoring port."""
     app = Flask(__name__, static_folder=None)
+    # The body is all in memory already. Flask of v1's time had no limit for a form's fields; 3.1 has 500 kB.
+    app.config["MAX_FORM_MEMORY_SIZE"] = None
     if settings.cors_origins:
         _share_with(app, settings.cors_origins)
 
@@ -143,7 +145,8 @@ def _native(body: bytes) -> object:
 
 
 def _to_flask(answer: Answer) -> Response:
-    response = Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
+    status = answer.status if answer.reason is None else f"{answer.status} {answer.reason}"
+    response = Response(answer.body, status, answer.headers, content_type=answer.content_type)
     if answer.content_type is None and not any(name.lower() == "content-type" for name, _ in answer.headers):
         # Flask's own choice.
         del response.headers["Content-Type"]
