@@ -7,14 +7,15 @@ import { ask, parsed } from "./requests.js";
 
 const at = (id) => document.getElementById(id);
 const credential = document.documentElement.dataset.credential;
+const OWN = "your own request";
 const samples = new Map(); // name to the body's text, or null while it is not fetched
 let key = "";
 let waiting = null;
 
 const drawing = new Drawing(at("canvas"), () => {
   const body = parsed(at("body").value);
-  at("sample").selectedIndex = -1; // it is no longer what is sent
-  setBody(JSON.stringify(withImage(body, findImage(body), drawing.pixels())));
+  at("body").value = JSON.stringify(withImage(body, findImage(body), drawing.pixels()));
+  showOwn();
 });
 
 function say(id, text, isProblem) {
@@ -39,7 +40,9 @@ async function loadSamples(example) {
   samples.clear();
   if (example !== undefined) samples.set("from the script's schema", JSON.stringify(example));
   for (const name of (await ask("docs/samples", { key })).json?.samples ?? []) samples.set(name, null);
-  at("sample").replaceChildren(...[...samples.keys()].map((name) => new Option(name)));
+  const own = new Option(OWN);
+  own.disabled = own.hidden = true; // shown once there is one, never chosen
+  at("sample").replaceChildren(...[...samples.keys()].map((name) => new Option(name)), own);
   at("sample-choice").hidden = samples.size < 2;
   await choose();
 }
@@ -50,11 +53,12 @@ async function choose() {
     samples.set(name, (await ask(`docs/samples/${encodeURIComponent(name)}`, { key })).text.trim());
   }
   drawing.clear();
-  setBody(samples.get(name) ?? '{"data": []}');
+  at("body").value = samples.get(name) ?? '{"data": []}';
+  showBody();
 }
 
-function setBody(text) {
-  at("body").value = text;
+function showOwn() {
+  at("sample").value = OWN; // what is sent is no longer the sample
   showBody();
 }
 
@@ -100,7 +104,7 @@ function prediction(value) {
 at("endpoint").textContent = `POST ${new URL("score", location.href)}`;
 at("clear").addEventListener("click", () => drawing.clear());
 at("sample").addEventListener("change", choose);
-at("body").addEventListener("input", showBody);
+at("body").addEventListener("input", showOwn);
 at("stop").addEventListener("click", () => waiting.abort());
 at("request-form").addEventListener("submit", (event) => {
   event.preventDefault();
