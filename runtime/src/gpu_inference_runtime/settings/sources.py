@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gpu_inference_runtime.settings import values as values
+from gpu_inference_runtime.settings import values
 
 
 @dataclass(frozen=True)
