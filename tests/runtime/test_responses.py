@@ -98,7 +98,9 @@ def test_words_after_a_500_go_with_it_behind_the_front_end() -> None:
 @pytest.mark.parametrize("status", [0, 99, 100, 101, 199, 1000, -1, "words alone"])
 @pytest.mark.parametrize("kind", [flask.Response, AMLResponse])
 def test_a_status_that_ends_no_request_is_the_scripts_error(kind: Any, status: Any) -> None:
-    with pytest.raises(UnsendableError, match=r"The response's status is -?\d+, and must be from 200 to 999\."):
+    with pytest.raises(
+        UnsendableError, match=r"The response's status is -?\d+, and must be from 200 to 999\."
+    ):
         answer(kind("x", status))
 
 

@@ -17,7 +17,7 @@ _SETS = ("Allow", "Access-Control-Allow-Methods")
 
 
 def lines(reply: Reply, folder: Path) -> list[str]:
-    """Return an answer as lines: status, reason, headers, body. Ids become their number, times and folders a word."""
+    """Return an answer line by line, from its status to its body; ids are numbers, times and folders words."""
     ids: dict[str, str] = {}
 
     def number(match: re.Match[str]) -> str:

@@ -12,9 +12,7 @@ _TWO = "0d9f7c1e-64a3-4b7c-8a44-6c1f3f0b2a77"
 _HEADERS = (("Server", "gunicorn"), ("x-request-id", _ONE), ("x-ms-request-id", _ONE), ("X-A", "1"))
 
 
-def _lines(
-    *headers: tuple[str, str], status: int = 200, reason: str = "OK", body: bytes = b"x"
-) -> list[str]:
+def _lines(*headers: tuple[str, str], status: int = 200, reason: str = "OK", body: bytes = b"x") -> list[str]:
     return lines(Reply(status, reason, headers, body), Path("/app"))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.runtime.differential.cases.failed_starts import FAILED_STARTS, FailedStart
 from tests.runtime.differential.sides import Zygote, running
-from tests.runtime.differential.wanted_differences import STARTS
+from tests.runtime.differential.wanted_starts import STARTS
 
 
 @pytest.mark.parametrize("start", FAILED_STARTS, ids=lambda start: start.case.name)

@@ -77,14 +77,14 @@ def _converted(reason: str, **bodies: str) -> dict[str, Wanted]:
     }
 
 
-def _page(title: str, detail: str) -> tuple[str, str]:
+def _page(title: str, detail: str = "") -> tuple[str, str]:
     """gunicorn's own answer, which is no JSON."""
     head = f"<html>\n  <head>\n    <title>{title}</title>\n  </head>\n"
     body = f"  <body>\n    <h1><p>{title}</p></h1>\n    {detail}\n  </body>\n</html>\n"
     return "-Content-Type: text/html", f"-body: {head}{body}"
 
 
-def _refused(title: str, detail: str, message: str) -> Wanted:
+def _refused(title: str, detail: str, message: str, *more: str) -> Wanted:
     return Wanted(
         "Every error of the service is a JSON object with a message, and no header of the request is echoed.",
         (
@@ -92,6 +92,7 @@ def _refused(title: str, detail: str, message: str) -> Wanted:
             "+x-ms-run-function-failed: False",
             "+Content-Type: application/json",
             f'+body: {{"message": "{message}"}}',
+            *more,
         ),
     )
 
@@ -99,14 +100,28 @@ def _refused(title: str, detail: str, message: str) -> Wanted:
 _OBVIOUS = (
     "A result that v1 answered with 500 becomes the JSON that it obviously means (docs/entry-scripts.md)."
 )
+_NOT_GUNICORNS_PAGE = (
+    *("-reason: Internal Server Error", *_page("Internal Server Error")),
+    *("+reason: INTERNAL SERVER ERROR", "+Server: gunicorn", "+Date: <date>", *_IDS, _VERSION),
+    "+Content-Type: application/json",
+)
 _A_FAILED_REQUEST = Wanted(
     "What run() raises has failed one request, whatever it is; gunicorn's page is no answer of a service.",
-    (
-        *_page("Internal Server Error", ""),
-        *("+Server: gunicorn", "+Date: <date>", "+x-ms-run-function-failed: True", *_IDS, _VERSION),
-        *("+Content-Type: application/json", f"+body: {_SCRIPT_FAILED}"),
-    ),
+    (*_NOT_GUNICORNS_PAGE, "+x-ms-run-function-failed: True", f"+body: {_SCRIPT_FAILED}"),
 )
+_UNSENDABLE = ("+x-ms-run-function-failed: False", _INTERNAL.replace("-", "+", 1))
+_NO_FINAL_STATUS = "A status below 200 is no final one: clients go on waiting for an answer."
+_OWN_CODINGS = {
+    coding: Wanted(
+        "A coding that nobody knows is the client's fault; 501 would have it retried elsewhere.",
+        (
+            *("-status: 501", *_page("Bad Request", f"Unsupported transfer coding: &#x27;{coding}&#x27;")),
+            *("+status: 400", "+x-ms-run-function-failed: False", "+Content-Type: application/json"),
+            '+body: {"message": "The only Transfer-Encoding that can be read is chunked."}',
+        ),
+    )
+    for coding in ("unknown", "unknown, chunked", "chunked;q=1")
+}
 _READABLE = "A web page may read refusals too."
 _CORS = ("+Access-Control-Allow-Origin: https://page.example", "+Vary: Origin")
 _CORS_OF_REFUSALS = _where(
@@ -164,6 +179,40 @@ WANTED: Mapping[str, Mapping[str, Wanted]] = {
             "POST text/plain x-request-id:  x",
         ),
     },
+    "text: large forms": _where(
+        "A form that run() does not get is not taken apart, and no limit of Flask's on its parts applies.",
+        (
+            *("-status: 413", '-body: {"message": "The data value transmitted exceeds the capacity limit."}'),
+            *("+status: 200", _IS_SCORED, '+body: ""'),
+        ),
+        *("600 kB, multipart", "1001 parts"),
+    ),
+    "rawhttp: large forms": _where(
+        "Flask limits a form's fields to 500 kB since 3.1; in v1's time a picture in base64 could be one.",
+        (
+            *("-status: 500", "-x-ms-run-function-failed: True", f"-body: {_SCRIPT_FAILED}"),
+            *("+status: 200", "+x-ms-run-function-failed: False", _IS_SCORED, "+body: [600000]"),
+        ),
+        "600 kB, multipart",
+    ),
+    "imports under another name": _where(
+        "The module is a module, however it is imported; the incumbent's is found by `from` alone.",
+        ("-no server: exit status 3", "+status: 200", "+body: x"),
+        "x",
+    ),
+    "the app root that is another folder": _where(
+        "The app root is the working directory, as in v1's images; the incumbent stays where it is.",
+        ('-body: ["0", "app"]', '+body: ["app", "app"]'),
+        "x",
+    ),
+    "an empty SERVICE_NAME": _where(
+        "A variable without a value counts as absent.",
+        (
+            '-body: {"swagger": "2.0", "info": {"title": "", …',
+            '+body: {"swagger": "2.0", "info": {"title": "ML …',
+        ),
+        "GET /swagger.json",
+    ),
     "CORS of two origins": _CORS_OF_REFUSALS,
     "CORS of all origins": _CORS_OF_REFUSALS,
     "async def run": _converted(
@@ -217,6 +266,33 @@ WANTED: Mapping[str, Mapping[str, Wanted]] = {
         },
     ),
     "AMLResponse": {"int": _A_FAILED_REQUEST},
+    "statuses": {
+        **_where(
+            "A status that HTTP does not allow is told as any result that cannot be sent, not by gunicorn.",
+            (*_NOT_GUNICORNS_PAGE, *_UNSENDABLE),
+            *('"words alone"', "a line end in the words", "words that are not Latin-1", "0", "99", "1000"),
+        ),
+        **_where(
+            _NO_FINAL_STATUS,
+            (
+                *("-status: 0", "-body: connection closed without an answer (RemoteDisconnected)"),
+                *("+Server: gunicorn", "+Date: <date>", "+Connection: keep-alive", *_IDS, _VERSION),
+                *("+status: 500", "+Content-Type: application/json", *_UNSENDABLE),
+            ),
+            "100",
+        ),
+        **{
+            status: Wanted(
+                _NO_FINAL_STATUS,
+                (
+                    *(f"-status: {status}", "-Content-Type: text/html; charset=utf-8"),
+                    *("-x-ms-run-fn-exec-ms: <ms>", "-body: "),
+                    *("+status: 500", "+Content-Type: application/json", *_UNSENDABLE),
+                ),
+            )
+            for status in ("101", "199")
+        },
+    },
     "werkzeug.Response": _where(
         "A response is a response, Flask's or Werkzeug's.",
         (
@@ -254,9 +330,12 @@ WANTED: Mapping[str, Mapping[str, Wanted]] = {
                 ("POST Content-Length: -1", "CONTENT-LENGTH"),
                 ("POST Transfer-Encoding: identity x", "TRANSFER-ENCODING"),
                 ("POST Transfer-Encoding: gzip x", "TRANSFER-ENCODING"),
+                ("POST Transfer-Encoding: chunked, gzip", "TRANSFER-ENCODING"),
+                ("POST Transfer-Encoding: chunked, chunked", "TRANSFER-ENCODING"),
                 ("a NUL in a header", "X-NUL"),
             )
         },
+        **{f"POST Transfer-Encoding: {coding}": wanted for coding, wanted in _OWN_CODINGS.items()},
         "POST Bad Name: 1 x": _refused(
             "Bad Request", "Invalid HTTP header name: &#x27;Bad Name&#x27;", _HEADERS
         ),
@@ -289,6 +368,8 @@ WANTED: Mapping[str, Mapping[str, Wanted]] = {
             "URI Too Long",
             "Request Line is too large (5022 &gt; 4094)",
             "The request's first line, with path and query, is too long.",
+            # As Python 3.11 calls it.
+            *("-reason: URI Too Long", "+reason: Request-URI Too Long"),
         ),
     },
     "modules named like others' modules": _where(
@@ -325,36 +406,5 @@ WANTED: Mapping[str, Mapping[str, Wanted]] = {
         "Absolute, as in v1's images: it stays right when the script changes the working directory.",
         ('-body: "models"', '+body: "{root}/models"'),
         "x",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class WantedStart:
-    """A difference of how a start ends.
-
-    Args:
-        reason: why it is meant.
-        exits: exit status of the incumbent and of ours; "serves" where there is none.
-    """
-
-    reason: str
-    exits: tuple[int | str, int | str]
-
-
-_ONE_SENTENCE = "A setting that the server cannot start with is told in one sentence, with exit status 1."
-
-STARTS: Mapping[str, WantedStart] = {
-    "a broken config.json": WantedStart(_ONE_SENTENCE, (3, 1)),
-    "a timeout that is no number": WantedStart(_ONE_SENTENCE, (3, 1)),
-    "a worker timeout that is no number": WantedStart(_ONE_SENTENCE, (2, 1)),
-    "the script named by the environment alone": WantedStart(
-        "AZUREML_ENTRY_SCRIPT is enough, as in v1's images; the incumbent's command wants a flag.",
-        (1, "serves"),
-    ),
-    "no script at all": WantedStart("A built-in script answers with what it gets.", (1, "serves")),
-    "--config_file that is missing": WantedStart(
-        "A file that was named and is not there is a mistake; the incumbent goes on without it.",
-        ("serves", 1),
     ),
 }

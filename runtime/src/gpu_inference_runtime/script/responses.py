@@ -32,8 +32,8 @@ def response_answer(response: Any, front_end: FrontEnd, *headers: tuple[str, str
     Of the script's headers only Content-Length may be lost: the front end counts a whole body itself.
 
     Raises:
-        UnsendableError: its status is none that ends a request, or a header or the words after the status have
-            characters that HTTP does not allow.
+        UnsendableError: its status is none that ends a request, or a header, or the words after the status,
+            have characters that HTTP does not allow.
     """
     given = [(name, str(value)) for name, value in response.headers.items()]
     for name, value in given:
@@ -47,7 +47,9 @@ def response_answer(response: Any, front_end: FrontEnd, *headers: tuple[str, str
         raise UnsendableError(f"The response's status is {status}, and must be from 200 to 999.")
     reason: str | None = response.status.partition(" ")[2]
     if not _VALUE.fullmatch(reason or ""):
-        raise UnsendableError("The words after the response's status have characters that HTTP does not allow.")
+        raise UnsendableError(
+            "The words after the response's status have characters that HTTP does not allow."
+        )
     if status >= 500:
         given = [pair for pair in given if pair[0].lower() != RUN_FAILED]
         given.append((RUN_FAILED, "True"))

@@ -157,6 +157,10 @@ CASES = (
         ask("POST", body=None, headers=(("Content-Length", "-1"),)),
         ask("POST", body=b"x", headers=(("Transfer-Encoding", "identity"),)),
         ask("POST", body=b"x", headers=(("Transfer-Encoding", "gzip"),)),
+        *(
+            ask("POST", headers=(("Transfer-Encoding", coding),))
+            for coding in ("unknown", "unknown, chunked", "chunked, gzip", "chunked, chunked", "chunked;q=1")
+        ),
         ask("POST", body=b"x", version="HTTP/3.7", name="HTTP/3.7"),
         ask("POST", body=b"x", version="nonsense", name="no version"),
         ask("POST", "no-slash", body=b"x"),

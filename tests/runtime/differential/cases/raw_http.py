@@ -1,7 +1,7 @@
 """Scripts that take the HTTP request itself: `@rawhttp` (contract §3.2)."""
 
 from tests.runtime.differential.cases.case import ask, case, get, post
-from tests.runtime.differential.cases.text_inputs import MULTIPART_BODY
+from tests.runtime.differential.cases.text_inputs import LARGE_FORMS, MULTIPART_BODY
 
 _RAW = "from azureml.contrib.services.aml_request import AMLRequest, rawhttp\n"
 _RESPONSE = "from azureml.contrib.services.aml_response import AMLResponse\n"
@@ -139,6 +139,11 @@ def run(request):
         ask("GET", "/score?a=1", headers=(("How", "values"),)),
     ),
     case(
+        "rawhttp: large forms",
+        _RAW + "@rawhttp\ndef run(request): return [len(v) for v in request.form.values()][:2]",
+        *LARGE_FORMS,
+    ),
+    case(
         "rawhttp: a picture from a form",
         _RAW
         + _RESPONSE
@@ -241,6 +246,17 @@ def run(request):
         from azureml.contrib.services.aml_response import AMLResponse
 
         def run(data): return AMLResponse(data, 200)
+        """,
+        post(b"x"),
+    ),
+    case(
+        "imports under another name",
+        """
+        import azureml.contrib.services.aml_request as request
+        import azureml.contrib.services.aml_response as response
+
+        @request.rawhttp
+        def run(given): return response.AMLResponse(given.get_data(), 200)
         """,
         post(b"x"),
     ),

@@ -330,6 +330,33 @@ def run(data):
         ask("GET", "/score"),
     ),
     case(
+        "statuses",
+        _RESPONSE
+        + """
+import json
+from flask import Response
+
+def run(data):
+    status = json.loads(data)
+    return Response("x", status) if isinstance(status, int) else AMLResponse("x", status)
+""",
+        *(
+            post(f'"{status}"')
+            for status in (
+                "299 Custom",
+                "200 Fine",
+                "500 Mine",
+                "299",
+                "404 ",
+                "299 caf\\u00e9",
+                "words alone",
+            )
+        ),
+        post('"200 a\\r\\nX-B: c"', name="a line end in the words"),
+        post('"200 \\u2713"', name="words that are not Latin-1"),
+        *(post(str(status)) for status in (0, 99, 100, 101, 199, 205, 299, 418, 600, 999, 1000)),
+    ),
+    case(
         "werkzeug.Response",
         "from werkzeug.wrappers import Response\ndef run(data): return Response(data)",
         post(b"x"),

@@ -111,6 +111,19 @@ CASES = (
         settings={"AML_APP_ROOT": "{unset}"},
     ),
     case(
+        "the app root that is another folder",
+        "",
+        post(b"x"),
+        files={
+            "app/src/score.py": "import os\n"
+            "def init(): pass\n"
+            "def run(data): return [os.path.basename(p) for p in (os.getcwd(), os.environ['AML_APP_ROOT'])]"
+        },
+        settings={"AML_APP_ROOT": "{root}/app"},
+        arguments=("--entry_script", "app/src/score.py", "--port", "{port}"),
+    ),
+    case("an empty SERVICE_NAME", ECHO, _SWAGGER, settings={"SERVICE_NAME": ""}),
+    case(
         "an absolute path of the script",
         ECHO,
         post(b"x"),

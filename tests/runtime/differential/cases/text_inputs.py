@@ -12,6 +12,22 @@ MULTIPART_BODY = (
     b"\xff\xd8\xff\r\n--b--\r\n"
 )
 
+# More than Flask keeps of a form's fields by default, in bytes and in number.
+LARGE_FORMS = (
+    post(b"field=" + b"v" * 600_000, _FORM, name="600 kB, urlencoded"),
+    post(
+        b'--b\r\nContent-Disposition: form-data; name="field"\r\n\r\n' + b"v" * 600_000 + b"\r\n--b--\r\n",
+        _MULTIPART,
+        name="600 kB, multipart",
+    ),
+    post(
+        b"".join(b'--b\r\nContent-Disposition: form-data; name="f%d"\r\n\r\nv\r\n' % i for i in range(1001))
+        + b"--b--\r\n",
+        _MULTIPART,
+        name="1001 parts",
+    ),
+)
+
 CASES = (
     case(
         "text",
@@ -44,6 +60,7 @@ CASES = (
         ask("POST", chunks=(b"\xc3", b"\xa9"), name="a character in two chunks"),
         ask("POST", body=b"x", headers=(("Expect", "100-continue"),)),
     ),
+    case("text: large forms", ECHO, *LARGE_FORMS),
     case(
         "text, then JSON in the script",
         """
