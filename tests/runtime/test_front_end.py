@@ -215,6 +215,16 @@ def test_a_body_that_is_not_utf_8_is_400(server: Server) -> None:
     assert answer.headers["x-ms-run-function-failed"] == "False"
 
 
+def test_a_picture_that_is_said_to_be_json_reaches_a_raw_script(start_server: StartServer) -> None:
+    # As the GPU notebooks of v1 send it.
+    script = "from azureml.contrib.services.aml_request import rawhttp\ndef init(): pass\n"
+    script += "@rawhttp\ndef run(request): return list(request.get_data())"
+    server = start_server(script, GPU_INFERENCE_FRONT_END="azureml")
+    server.wait_ready()
+    answer = server.score(b"\xff\xd8\xff\x00", SCORE, **JSON)
+    assert (answer.status_code, answer.json()) == (200, [0xFF, 0xD8, 0xFF, 0])
+
+
 def test_a_body_of_numpy_scalars_on_which_the_script_fails_is_400_and_says_what_to_do(server: Server) -> None:
     answer = server.score('{"data": [np.float64(0.0)]}', SCORE, **KEY)
     assert answer.status_code == 400

@@ -215,6 +215,15 @@ def test_many_clients_at_once_all_get_their_own_answers(bare: Server) -> None:
         assert all(pool.map(client, range(16)))
 
 
+def test_the_bare_server_scores_a_body_of_more_than_100_mb(start_server: StartServer) -> None:
+    server = start_server("def init(): pass\ndef run(data): return len(data)")
+    server.wait_ready()
+    chunk = b"x" * 2**20
+    assert requests.post(
+        server.url("/score"), data=(chunk for _ in range(101)), timeout=PATIENCE_SECONDS
+    ).json() == len(chunk) * 101
+
+
 def test_the_bare_server_asks_for_no_key_and_answers_500_where_the_front_end_says_502(bare: Server) -> None:
     assert bare.score('{"data": {"a": 1}}').json() == {"a": 1}
     answer = bare.score("no json")

@@ -35,6 +35,19 @@ def test_without_any_azureml_the_stand_in_is_imported(tmp_path: Path) -> None:
     assert imported(tmp_path) == "ours /the/root/azureml-models"
 
 
+def test_the_class_can_be_taken_from_the_package_and_nothing_else_can() -> None:
+    code = (
+        "from gpu_inference_runtime.stand_ins import shims; shims.offer()\n"
+        "from azureml.core import Model\n"
+        "from azureml.core.model import Model as Same\n"
+        "print(Model is Same)\n"
+        "from azureml.core import Workspace\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "True\n")
+    assert "ImportError: cannot import name 'Workspace' from 'azureml.core'" in done.stderr
+
+
 def test_azureml_core_as_its_wheel_lays_it_out_wins(tmp_path: Path) -> None:
     package(tmp_path / "azureml", init=PKGUTIL_STYLE)
     package(tmp_path / "azureml/core", "model")

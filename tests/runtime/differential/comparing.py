@@ -17,7 +17,7 @@ _SETS = ("Allow", "Access-Control-Allow-Methods")
 
 
 def lines(reply: Reply, folder: Path) -> list[str]:
-    """Return an answer line by line, from its status to its body; ids are numbers, times and folders words."""
+    """Return an answer line by line, from status to body; ids are numbers, times and folders words."""
     ids: dict[str, str] = {}
 
     def number(match: re.Match[str]) -> str:
