@@ -219,9 +219,9 @@ def test_the_bare_server_scores_a_body_of_more_than_100_mb(start_server: StartSe
     server = start_server("def init(): pass\ndef run(data): return len(data)")
     server.wait_ready()
     chunk = b"x" * 2**20
-    assert requests.post(
-        server.url("/score"), data=(chunk for _ in range(101)), timeout=PATIENCE_SECONDS
-    ).json() == len(chunk) * 101
+    chunks = (chunk for _ in range(101))
+    answer = requests.post(server.url("/score"), data=chunks, timeout=PATIENCE_SECONDS)
+    assert answer.json() == 101 * len(chunk)
 
 
 def test_the_bare_server_asks_for_no_key_and_answers_500_where_the_front_end_says_502(bare: Server) -> None:
