@@ -34,7 +34,8 @@ class Side:
         name: for messages and folders.
         python: the interpreter of its environment.
         entry: its main function, as `module:function`.
-        libraries: what it imports from others, and what scripts do.
+        libraries: modules that it imports, or scripts do; none that looks at variables or the working folder
+            while it is imported, as gunicorn.config does.
         path: folders that go to the end of `sys.path`.
     """
 
@@ -55,6 +56,8 @@ INCUMBENT = Side(
         "flask_cors",
         "pydantic_settings",
         "azure.monitor.opentelemetry.exporter",
+        "gunicorn.arbiter",
+        "gunicorn.workers.sync",
     ),
     # Azure ML's SDK is not installed: its Model class is our stand-in on both sides.
     (_SHIMS,),
@@ -63,7 +66,14 @@ OURS = Side(
     "ours",
     Path(sys.executable),
     "gpu_inference_runtime.__main__:main",
-    (*_OF_SCRIPTS, "prometheus_client", "opentelemetry.sdk.trace"),
+    (
+        *_OF_SCRIPTS,
+        "opentelemetry.sdk.trace",
+        "gunicorn.arbiter",
+        "gpu_inference_runtime.process.script_worker",
+        "gpu_inference_runtime.process.management",
+        "gpu_inference_runtime.web.app",
+    ),
 )
 
 

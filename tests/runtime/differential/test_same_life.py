@@ -103,7 +103,7 @@ def test_an_idle_server_ends_with_the_incumbents_exit_status(
 
 
 def test_a_server_stops_at_sigterm_while_init_goes_on(zygotes: Sequence[Zygote], tmp_path: Path) -> None:
-    script = "import time\ndef init():\n    print('init has begun')\n    time.sleep(3)\ndef run(data): pass"
+    script = "import time\ndef init():\n    print('init has begun')\n    time.sleep(1.5)\ndef run(data): pass"
 
     def exit_status(server: Running) -> int:
         server.wait_until(lambda: "init has begun" in server.log, "init")

@@ -2,7 +2,7 @@
 
 Runs in the environment of either server, with the standard library alone:
 `python zygote.py MODULE:FUNCTION LIBRARY…`. What is forked calls the server's own main function with
-arguments, variables and a working folder of its own. Only libraries are imported before, nothing of a server.
+arguments, variables and a working folder of its own. All that is imported before is what any of them imports.
 Orders come on standard input and answers go to standard output, a JSON text a line.
 """
 
