@@ -13,9 +13,9 @@ WHOSE = (
 PKGUTIL_STYLE = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
 
 
-def imported(path: Path) -> str:
-    """Import with a folder at the end of `sys.path`, where it has least to say."""
-    code = f"import sys; sys.path.append({str(path)!r})\n{WHOSE}"
+def imported(path: Path, code: str = WHOSE) -> str:
+    """Import with a folder at the end of `sys.path`, where it has least to say; return what was printed."""
+    code = f"import sys; sys.path.append({str(path)!r})\n{code}"
     environment = {**os.environ, "AML_APP_ROOT": "/the/root"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
@@ -69,6 +69,19 @@ def test_another_azureml_package_without_core_does_not_hide_the_stand_in(tmp_pat
     package(tmp_path / "azureml", init=PKGUTIL_STYLE)
     package(tmp_path / "azureml/monitoring")
     assert imported(tmp_path) == "ours /the/root/azureml-models"
+
+
+WAYS = """
+from gpu_inference_runtime.stand_ins import shims; shims.offer()
+from azureml.core import Model
+import azureml.core
+from azureml.core.model import Model as by_its_module
+print(Model is azureml.core.Model is azureml.core.model.Model is by_its_module, hasattr(azureml.core, "Run"))
+"""
+
+
+def test_model_is_reached_by_each_way_that_scripts_import_it(tmp_path: Path) -> None:
+    assert imported(tmp_path, WAYS) == "True False"
 
 
 def test_importing_the_server_imports_neither_azureml_nor_tensorflow() -> None:

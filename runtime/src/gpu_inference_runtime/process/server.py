@@ -33,7 +33,8 @@ from gpu_inference_runtime.process.listening import listen_everywhere
 from gpu_inference_runtime.process.management import Management
 from gpu_inference_runtime.process.script_worker import ScriptWorker
 from gpu_inference_runtime.process.state import State
-from gpu_inference_runtime.script.entry_script import EntryScriptError, load_entry_script
+from gpu_inference_runtime.script.entry_script import EntryScriptError, add_script_folders, load_entry_script
+from gpu_inference_runtime.script.missing_modules import missing_module
 from gpu_inference_runtime.script.model_dir import describe_model_dir
 from gpu_inference_runtime.script.script_thread import ScriptThread
 from gpu_inference_runtime.service.service import LONGEST_QUEUE, ScoringService
@@ -202,6 +203,8 @@ def start_script(settings: Settings, service: ScoringService, metrics: Metrics) 
     """Load the script and call its `init()`; when that fails, log why and end the process with status 3."""
     began = time.perf_counter()
     try:
+        # Before the stand-ins: what the user has of his own wins.
+        add_script_folders(settings.app_root, settings.source_directory)
         stand_ins.offer()
         if settings.model_data_directory is not None:
             from gpu_inference_runtime.stand_ins import model_data
@@ -226,9 +229,9 @@ def start_script(settings: Settings, service: ScoringService, metrics: Metrics) 
     except (EntryScriptError, SwaggerFileError, TensorFlowMissingError, DebuggerError) as error:
         _end_failed_start(str(error))
     # sys.exit() in init() is a failure too: nothing would ever be scored.
-    except BaseException:
+    except BaseException as error:
         log.exception("The entry script failed before it could score")
-        _end_failed_start(describe_model_dir(settings.model_dir))
+        _end_failed_start(missing_module(error) or describe_model_dir(settings.model_dir))
     else:
         seconds = time.perf_counter() - began
         metrics.init_seconds.set(seconds)

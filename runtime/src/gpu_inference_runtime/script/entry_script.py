@@ -82,8 +82,6 @@ def load_entry_script(
 ) -> EntryScript:
     """Import the user's script, which runs its top-level code, and return its functions.
 
-    The app root and the source folder go to the end of `sys.path`, so that they hide no installed package.
-
     Args:
         entry_script: its path, relative to the app root; None for the built-in script that returns its input.
         app_root: the folder that holds the user's source folder.
@@ -101,10 +99,7 @@ def load_entry_script(
         relative = f"AZUREML_ENTRY_SCRIPT ({entry_script!r}) is taken relative to the app root {app_root}"
         why = "" if Path(entry_script).is_absolute() else f": {relative}"
         raise EntryScriptError(f"There is no entry script at {path}{why}.")
-    source_folders = [app_root / source_directory] if source_directory else []
-    for folder in (app_root, *source_folders):
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
+    add_script_folders(app_root, source_directory)
     module = _import_file(path)
     for name in ("init", "run"):
         if not callable(getattr(module, name, None)):
@@ -118,6 +113,14 @@ def load_entry_script(
     loop = EventLoop(overlapping=overlapping)
     loop.prepare(module.init, run)
     return EntryScript(lambda: loop.finished(module.init()), run, inputs, takes_headers, loop)
+
+
+def add_script_folders(app_root: Path, source_directory: str | None) -> None:
+    """Put the app root and the source folder at the end of `sys.path`: they hide no installed package."""
+    source_folders = [app_root / source_directory] if source_directory else []
+    for folder in (app_root, *source_folders):
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
 
 
 def _import_file(path: Path) -> ModuleType:

@@ -11,6 +11,7 @@ from typing import Any
 from gpu_inference_runtime.messages import RUN_FAILED, Answer, error_answer
 from gpu_inference_runtime.script import results
 from gpu_inference_runtime.script.inputs import InputError
+from gpu_inference_runtime.script.missing_modules import missing_module
 from gpu_inference_runtime.script.responses import is_response, response_answer
 from gpu_inference_runtime.settings import FrontEnd
 
@@ -46,6 +47,8 @@ def score(
             log.warning("The request was not what run() takes: %s", type(error).__name__)
             return error_answer(400, fault)
         log.exception("Encountered Exception in run()")
+        if missing := missing_module(error):
+            log.error("%s", missing)
         if isinstance(error, TimeoutError) and front_end == "none" and timeout_ms is not None:
             # v1's server could not tell such an error of the script's from its own.
             return timeout_answer(timeout_ms, front_end)
