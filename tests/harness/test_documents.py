@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.runtime.differential.cases import CASES
+from tests.runtime.differential.cases.failed_starts import FAILED_STARTS
 
 from gpu_inference.cli import build_parser
 from gpu_inference.process import run
@@ -73,9 +75,35 @@ def _make(*words: str) -> str:
     return done.stdout
 
 
-def test_every_test_that_the_page_of_features_names_is_there() -> None:
-    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "features.md").read_text()))
+@pytest.mark.parametrize(("page", "at_least"), [("features.md", 90), ("v1-contract.md", 95)])
+def test_every_test_that_a_page_names_is_there(page: str, at_least: int) -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / page).read_text()))
     files = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
     there = {name for text in files for name in re.findall(r"^def (test_\w+)", text, flags=re.MULTILINE)}
-    assert len(named) > 90
+    assert len(named) > at_least
     assert named - there == set()
+
+
+@pytest.mark.parametrize(
+    ("word", "there", "at_least"),
+    [
+        ("case", {case.name for case in CASES}, 110),
+        ("start", {start.case.name for start in FAILED_STARTS}, 35),
+    ],
+)
+def test_every_case_that_the_page_of_the_contract_names_is_there(
+    word: str, there: set[str], at_least: int
+) -> None:
+    page = (ROOT / "docs" / "v1-contract.md").read_text()
+    # The page explains the two words by `case NAME` and `start NAME`.
+    named = set(re.findall(rf"`{word} ([^`]+)`", page)) - {"NAME"}
+    assert len(named) > at_least
+    assert named - there == set()
+
+
+def test_every_line_of_the_contract_names_what_holds_it() -> None:
+    page = (ROOT / "docs" / "v1-contract.md").read_text().splitlines()
+    tables = [line for line in page if line.startswith("|")]
+    lines = [line for line in tables if not line.endswith("| held by |") and not line.startswith("| ---")]
+    assert len(lines) > 120
+    assert [line for line in lines if not re.search(r"`(?:test_|case |start )[^|]*\|$", line)] == []

@@ -37,6 +37,12 @@ def test_an_asked_for_version_is_taken(models: Path) -> None:
     assert shim.Model.get_model_path("net", version=9) == old
 
 
+@pytest.mark.parametrize("version", [None, 0])
+def test_a_model_that_was_never_registered_has_version_0(models: Path, version: int | None) -> None:
+    local = put(models / "net/0/net.pkl")
+    assert shim.Model.get_model_path("net", version) == local
+
+
 def test_a_registered_folder_keeps_its_name(models: Path) -> None:
     put(models / "net/1/model/weights")
     assert shim.Model.get_model_path("net", _workspace=None) == str(models / "net/1/model")
