@@ -18,6 +18,9 @@ from gpu_inference.image import Framework
 SAMPLES = Path(__file__).parents[1] / "model-samples"
 # Scores differ in their last digits from machine to machine.
 TOLERANCE = 0.01
+# For processes that import TensorFlow: Keras imports scikit-learn where it is installed, which takes seconds.
+# In TensorFlow's image it is not.
+WITHOUT_SKLEARN = "import sys\nsys.modules['sklearn'] = None\n"
 
 
 def agree(answer: Any, expected: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import mnist_data
 import pytest
 import train
+from tests.model_samples import WITHOUT_SKLEARN
 
 SCRIPT = Path(train.__file__)
 
@@ -117,7 +118,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     folder = tmp_path_factory.mktemp("tiny")
     path = os.pathsep.join([str(SCRIPT.parent), *sys.path])
     done = subprocess.run(
-        [sys.executable, "-c", TINY_RUN, folder],
+        [sys.executable, "-c", WITHOUT_SKLEARN + TINY_RUN, folder],
         env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,

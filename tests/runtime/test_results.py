@@ -193,13 +193,6 @@ def test_keys_of_dictionaries_are_converted_like_values() -> None:
     }
 
 
-def test_tensors_of_tensorflow_become_lists() -> None:
-    import tensorflow as tf
-
-    tensors = {"eager": tf.constant([[0.5, 1.5]]), "variable": tf.Variable(3), "string": tf.constant("x")}
-    assert json.loads(encode(tensors)) == {"eager": [[0.5, 1.5]], "variable": 3, "string": "x"}
-
-
 class Tensor:
     """As PyTorch's, JAX's and CuPy's."""
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.model_samples import WITHOUT_SKLEARN
 
 from gpu_inference_runtime.stand_ins.tf1 import TensorFlowMissingError, use_tensorflow_v1
 
@@ -42,7 +43,10 @@ def printed() -> list[str]:
     """Return what both scripts print in one process: to import TensorFlow takes seconds."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
-        [sys.executable, "-c", GRAPH + GONE], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", WITHOUT_SKLEARN + GRAPH + GONE],
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
