@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from tests.runtime.server_process import Server, StartServer
@@ -28,6 +29,15 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
 @pytest.fixture(scope="module")
 def start_module_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
     yield from _starter(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the keys `first` and `second`."""
+    folder = tmp_path_factory.mktemp("keys")
+    (folder / "primaryKey").write_text("first\n")
+    (folder / "secondaryKey").write_text("second\n")
+    return folder
 
 
 @pytest.fixture

@@ -68,14 +68,6 @@ IDS = {"x-request-id": "R", "x-ms-request-id": "R"}
 
 
 @pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys")
-    (folder / "primaryKey").write_text("first\n")
-    (folder / "secondaryKey").write_text("second\n")
-    return folder
-
-
-@pytest.fixture(scope="module")
 def server(start_module_server: StartServer, keys: Path) -> Server:
     server = start_module_server(
         TEXT,

@@ -9,6 +9,7 @@ import flask
 import numpy as np
 import pytest
 from tests.runtime.answers import content
+from tests.runtime.test_results import circle, well
 
 from gpu_inference_runtime.script.inputs import InputError
 from gpu_inference_runtime.script.scoring import INTERNAL_ERROR, refused_input, score, timeout_answer
@@ -40,19 +41,6 @@ def test_a_result_is_answered_as_json(result: Any, body: bytes) -> None:
 def test_a_result_that_only_v1s_server_could_not_write_is_answered_too() -> None:
     answer = score(lambda: {"digit": np.int64(7)}, "none")
     assert (answer.status, answer.body) == (200, b'{"digit": 7}')
-
-
-def circle() -> Any:
-    result: list[Any] = []
-    result.append(result)
-    return result
-
-
-def well() -> Any:
-    result: list[Any] = []
-    for _ in range(100_000):
-        result = [result]
-    return result
 
 
 @pytest.mark.parametrize("result", [object(), circle(), well()], ids=["no form", "circle", "deep"])
