@@ -38,6 +38,8 @@ def parts(what):
 def run(what):
     if what == "plain":
         return what
+    if what == "less than it says":
+        return Response(iter(["ab"]), headers={"Content-Length": "5"})
     if what == "nothing":
         return Response(iter(()), mimetype="text/plain")
     return Response(parts(what), mimetype="text/plain")
@@ -120,4 +122,13 @@ def test_a_failure_before_the_first_part_is_an_answer_like_any_failure(server: S
 def test_a_stream_of_nothing_is_an_empty_answer(server: Server) -> None:
     answer = begin(server, "nothing")
     assert (answer.status, answer.read()) == (200, b"")
+    assert server.score("plain").json() == "plain"
+
+
+def test_a_stream_shorter_than_its_content_length_ends_the_connection(server: Server) -> None:
+    answer = begin(server, "less than it says")
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        answer.read()
+    assert caught.value.partial == b"ab"
+    server.wait_for_log("An answer was shorter than its Content-Length: the connection is closed")
     assert server.score("plain").json() == "plain"

@@ -266,6 +266,7 @@ WANTED: Mapping[str, Mapping[str, Wanted]] = {
         },
     ),
     "AMLResponse": {"int": _A_FAILED_REQUEST},
+    "flask.Response": {"generator that fails at once": _A_FAILED_REQUEST},
     "statuses": {
         **_where(
             "A status that HTTP does not allow is told as any result that cannot be sent, not by gunicorn.",

@@ -111,6 +111,9 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         application = self.wsgi
 
         def closing(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            # gunicorn's own, whose bound method this is.
+            self._in_hand.response = getattr(start_response, "__self__", None)
+
             def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
                 # gunicorn drops this header of an application, as WSGI asks for, and decides by the request.
                 if self.state.draining or ("Connection", "close") in headers:
@@ -125,9 +128,14 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer one request, on a thread of the pool."""
         self._in_hand.request = req
+        self._in_hand.response = None
         conn.sock.settimeout(_STALL_SECONDS)
         goes_on = super().handle_request(req, conn)
         self._in_hand.answered = True
+        if goes_on and _lacks_some(self._in_hand.response, req.method):
+            # The client would wait for the rest.
+            log.warning("An answer was shorter than its Content-Length: the connection is closed")
+            return False
         return goes_on
 
     def handle(self, conn: Any) -> Any:
@@ -156,6 +164,13 @@ class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             self.nr_conns -= 1
             return
         super().finish_request(conn, fs)
+
+
+def _lacks_some(response: Any, method: str) -> bool:
+    """Whether an answer that was sent has less of a body than its head said."""
+    if response is None or response.response_length is None or method == "HEAD":
+        return False
+    return response.status_code not in (204, 304) and response.sent < response.response_length
 
 
 def _prepare(connection: Any) -> None:

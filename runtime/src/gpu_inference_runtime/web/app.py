@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from functools import partial
 
-from flask import Flask, Response, abort, current_app, request
+from flask import Flask, Response, abort, after_this_request, current_app, request
 from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException
 
@@ -96,6 +96,9 @@ def _apart(answer: Callable[[], Answer]) -> Answer:
     for each in apart:
         context.run(each.push)
     made = context.run(answer)
+    # The response is made from the answer in the view's own, where nobody has asked for anything.
+    for function in apart[1]._after_request_functions:
+        after_this_request(function)
     if isinstance(made.body, bytes):
         for each in reversed(apart):
             # Else they and the context hold each other, and the body, until the garbage collector comes by.

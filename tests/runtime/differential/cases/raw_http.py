@@ -225,13 +225,28 @@ def run(request):
         return flask.send_file(io.BytesIO(b"content"), mimetype="text/plain", download_name="a.txt")
     if kind == "stream":
         return flask.Response(flask.stream_with_context(f"{request.method} {i}\\n" for i in range(2)))
-    if kind == "url_for":
-        return flask.url_for("main.handle_score")
-    return flask.current_app.name
+    if kind == "after_this_request":
+        @flask.after_this_request
+        def add(response):
+            response.headers["X-After"] = response.get_data()
+            return response
+        return "done"
+    if kind == "copy_current_request_context":
+        import threading
+        seen = []
+        look = flask.copy_current_request_context(lambda: seen.append(flask.request.method))
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+        return seen
+    return flask.has_request_context()
 """,
         *(
             post(kind, "text/plain", name=kind)
-            for kind in ("jsonify", "same", "response", "redirect", "send_file", "stream")
+            for kind in (
+                *("jsonify", "same", "response", "redirect", "send_file", "stream", "after_this_request"),
+                *("copy_current_request_context", "has_request_context"),
+            )
         ),
     ),
     case(
