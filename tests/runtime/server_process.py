@@ -1,5 +1,6 @@
 """Real server processes for the tests: made from a script's text, asked over real sockets, always ended."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -110,7 +112,7 @@ class Server:
             try:
                 if condition():
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, ConnectionError):
                 pass
             if self.process.poll() is not None:
                 pytest.fail(f"The server ended while waiting for: {what}\n{self.log}")
@@ -118,7 +120,13 @@ class Server:
         pytest.fail(f"Never: {what}\n{self.log}")
 
     def wait_ready(self) -> None:
-        self.wait_until(lambda: self.management("/ready").status_code == 200, "ready")
+        self.wait_until(self._is_ready, "ready")
+
+    def _is_ready(self) -> bool:
+        # Asked very often while the server starts, which requests takes twenty times as long for.
+        with contextlib.closing(HTTPConnection("127.0.0.1", self.health_port, PATIENCE_SECONDS)) as asking:
+            asking.request("GET", "/ready")
+            return asking.getresponse().status == 200
 
     def wait_for_log(self, text: str) -> None:
         self.wait_until(lambda: text in self.log, f"{text!r} in the log")

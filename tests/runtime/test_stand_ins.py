@@ -6,17 +6,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.runtime.server_process import StartServer
+from tests.runtime.server_process import Server, StartServer
 
 from gpu_inference_runtime import stand_ins
 from gpu_inference_runtime.settings import Settings
 from gpu_inference_runtime.stand_ins import torch_pickles
 
-# joblib and scikit-learn are the real ones of this environment.
-OLD_IMPORTS = """
-from gpu_inference_runtime import stand_ins
-stand_ins.offer()
-stand_ins.offer()
+# joblib and scikit-learn are the real ones of this environment. What is loaded is a file as joblib wrote it
+# when it lived inside scikit-learn.
+OF_2019 = """
+import io, os
+import numpy
+from azureml.core.model import Model
 from sklearn.externals import joblib
 import sklearn.externals.joblib as by_its_whole_name
 import joblib as itself
@@ -26,15 +27,22 @@ assert Parallel is itself.Parallel
 import sklearn.externals.joblib.numpy_pickle as numpy_pickle
 assert numpy_pickle is itself.numpy_pickle
 assert itself.__spec__.name == "joblib"
-"""
-# A file as joblib wrote it when it lived inside scikit-learn.
-OLD_MODEL = """
-import io, numpy
-saved = io.BytesIO()
-itself.dump({"weights": numpy.arange(3)}, saved, protocol=2)
-old = saved.getvalue().replace(b"cjoblib.numpy_pickle", b"csklearn.externals.joblib.numpy_pickle")
-assert old != saved.getvalue()
-assert joblib.load(io.BytesIO(old))["weights"].tolist() == [0, 1, 2]
+
+def init():
+    global path
+    path = Model.get_model_path("net")
+
+def run(data):
+    if data == "where":
+        return [joblib.__name__, path]
+    # What is offered twice is there once.
+    from gpu_inference_runtime import stand_ins
+    stand_ins.offer()
+    saved = io.BytesIO()
+    itself.dump({"weights": numpy.arange(3)}, saved, protocol=2)
+    old = saved.getvalue().replace(b"cjoblib.numpy_pickle", b"csklearn.externals.joblib.numpy_pickle")
+    assert old != saved.getvalue()
+    return joblib.load(io.BytesIO(old))["weights"].tolist()
 """
 
 
@@ -43,9 +51,22 @@ def run(code: str, *path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", prefix + code], capture_output=True, text=True)
 
 
-def test_sklearn_externals_joblib_is_joblib_and_loads_the_models_of_its_time() -> None:
-    done = run(OLD_IMPORTS + OLD_MODEL)
-    assert done.returncode == 0, done.stderr
+@pytest.fixture(scope="module")
+def of_2019(start_module_server: StartServer) -> Server:
+    server = start_module_server(
+        OF_2019,
+        # As a ConfigMap's volume shows one file, and a disk its root.
+        files=[
+            *("azureml-models/net/2/weights.pkl", "azureml-models/net/2/..data/weights.pkl"),
+            *("azureml-models/net/2/lost+found/x", "azureml-models/net/..2026/x"),
+        ],
+    )
+    server.wait_ready()
+    return server
+
+
+def test_sklearn_externals_joblib_is_joblib_and_loads_the_models_of_its_time(of_2019: Server) -> None:
+    assert of_2019.score("load").json() == [0, 1, 2]
 
 
 def packages(folder: Path, *files: str) -> Path:
@@ -139,22 +160,8 @@ def test_what_is_in_effect_is_told_and_nothing_of_it_is_imported(
     assert [line.partition(",")[0] for line in lines] == ["azureml.contrib.services (rawhttp"]
 
 
-def test_a_script_of_2019_runs_unmodified_and_the_log_says_what_stood_in(start_server: StartServer) -> None:
-    server = start_server(
-        "import os\n"
-        "from azureml.core.model import Model\n"
-        "from sklearn.externals import joblib\n"
-        "def init():\n"
-        "    global path\n"
-        "    path = Model.get_model_path('net')\n"
-        "def run(data): return [joblib.__name__, path]",
-        # As a ConfigMap's volume shows one file, and a disk its root.
-        files=[
-            *("azureml-models/net/2/weights.pkl", "azureml-models/net/2/..data/weights.pkl"),
-            *("azureml-models/net/2/lost+found/x", "azureml-models/net/..2026/x"),
-        ],
-    )
-    server.wait_ready()
-    assert server.score("x").json() == ["joblib", f"{server.folder}/azureml-models/net/2/weights.pkl"]
-    assert "Stand-in: azureml.core.model.Model, since azureml.core.model is not installed" in server.log
-    assert "Stand-in: sklearn.externals.joblib is joblib" in server.log
+def test_a_script_of_2019_runs_unmodified_and_the_log_says_what_stood_in(of_2019: Server) -> None:
+    model = f"{of_2019.folder}/azureml-models/net/2/weights.pkl"
+    assert of_2019.score("where").json() == ["joblib", model]
+    assert "Stand-in: azureml.core.model.Model, since azureml.core.model is not installed" in of_2019.log
+    assert "Stand-in: sklearn.externals.joblib is joblib" in of_2019.log
