@@ -10,8 +10,8 @@ from tests.runtime.fuzz.targets import KINDS
 from tests.runtime.server_process import StartServer
 
 # Together some seconds.
-_ANYTHING = 150
-_RIGHT = 40
+_ANYTHING = 60
+_RIGHT = 20
 
 
 @pytest.fixture(params=KINDS)

@@ -9,6 +9,7 @@ from tests.runtime.memory.footprint import footprint
 # The rounds that one measurement is made of. A leak grows in each of them; what an allocator takes once, for
 # a thread more or a heap in pieces, comes in some of them only.
 ROUNDS = 8
+_WARMING = 2
 # Bytes by which a server may grow in a round without a leak: some pages.
 _NOISE = 32 * 1024
 
@@ -18,11 +19,11 @@ def growth(session: int, requests: int, send: Callable[[int], None]) -> float:
 
     Args:
         session: the server's.
-        requests: how many are sent while it is measured; as many as in two rounds warm it up before.
+        requests: how many are sent; those of the first two rounds only warm it up.
         send: sends so many.
     """
-    each_round = requests // ROUNDS
-    send(2 * each_round)
+    each_round = requests // (_WARMING + ROUNDS)
+    send(_WARMING * each_round)
     sizes = [footprint(session).own]
     for _ in range(ROUNDS):
         send(each_round)

@@ -110,6 +110,6 @@ KINDS = {
     "wrong key": Kind(TEXT, [request(b"text", key="another"), request(b"text")], (401,)),
     "not UTF-8, or no such path": Kind(TEXT, [_post(b"\xff"), _post(b"", target="/absent")], (400, 404)),
     "failing": Kind(TEXT, [_post(b"fail")], (502,)),
-    "timed out": Kind(TEXT, [_post(b"late")], (504,), 0.25, {"SCORING_TIMEOUT_MS": "2"}),
+    "timed out": Kind(TEXT, [_post(b"late")], (504,), 0.3, {"SCORING_TIMEOUT_MS": "2"}),
 }
 GROWING = Kind(LEAKING, [_post(body) for body in _TEXTS])
