@@ -6,6 +6,7 @@ import pytest
 
 from gpu_inference_runtime.stand_ins.shims.azureml.core import model as shim
 from gpu_inference_runtime.stand_ins.shims.azureml.exceptions import (
+    AzureMLException,
     ModelNotFoundException,
     WebserviceException,
 )
@@ -81,10 +82,16 @@ def test_a_path_in_the_working_directory_stands_in_for_a_missing_model(models: P
     assert shim.Model.get_model_path("local.pkl") == "local.pkl"
 
 
-@pytest.mark.parametrize("version", [None, 7])
-def test_a_missing_model_is_named_with_where_it_was_looked_for(models: Path, version: int | None) -> None:
+@pytest.mark.parametrize(
+    ("version", "error"),
+    [(None, ModelNotFoundException), (7, WebserviceException)],
+    ids=["any version", "one"],
+)
+def test_a_missing_model_is_named_with_where_it_was_looked_for(
+    models: Path, version: int | None, error: type[AzureMLException]
+) -> None:
     put(models / "other/1/x")
-    with pytest.raises(ModelNotFoundException) as caught:
+    with pytest.raises(error) as caught:
         shim.Model.get_model_path("absent", version)
     assert caught.value.message == (
         f"Model absent not found in cache at {models} or in current working directory {models.parent}. "
@@ -92,9 +99,9 @@ def test_a_missing_model_is_named_with_where_it_was_looked_for(models: Path, ver
     )
 
 
-def test_a_missing_version_is_a_missing_model(models: Path) -> None:
+def test_a_missing_version_is_told_as_by_azure_mls_own_class(models: Path) -> None:
     put(models / "net/1/x")
-    with pytest.raises(ModelNotFoundException, match="Model net not found"):
+    with pytest.raises(WebserviceException, match="Model net not found"):
         shim.Model.get_model_path("net", 2)
 
 

@@ -22,7 +22,8 @@ class Model:
             _workspace: accepted for compatibility.
 
         Raises:
-            WebserviceException: an argument is wrong, or the version's folder does not hold just one entry.
+            WebserviceException: an argument is wrong, its folder does not hold just one entry, or the
+                version that was asked for is missing.
             ModelNotFoundException: there is no such model.
         """
         if version is not None and not isinstance(version, int):
@@ -41,7 +42,9 @@ class Model:
                 return str(folder / entries[0])
         if Path(model_name).exists():
             return model_name
-        raise ModelNotFoundException(
+        # As the original: what was asked for by its version is another error.
+        missing = ModelNotFoundException if version is None else WebserviceException
+        raise missing(
             f"Model {model_name} not found in cache at {MODELS_DIR} or in current working directory "
             f"{Path.cwd()}. For more info, set logging level to DEBUG."
         )
