@@ -114,6 +114,8 @@ def test_lines_are_the_incumbents_but_for_wanted_differences(
     # The incumbent writes queries, which may be a client's data, and no line where no view answers.
     expected = [line.replace("/score?x=1", "/score").replace("?version=9", "") for line in access(theirs)]
     assert [line for line in access(ours) if not re.match(r"PUT|GET /nowhere", line)] == expected != []
+    # Each request has one access line, the one with its id.
+    assert ["gunicorn.access" in log for log in (theirs, ours)] == [True, False]
     for log in (theirs, ours):
         assert "written by init\n" in log
         assert "ValueError: why it failed" in log

@@ -10,6 +10,7 @@ import socket
 import sys
 import tempfile
 import time
+from contextvars import Context
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,8 @@ class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has
             for _ in range(1, self.settings.parallel_runs):
                 self.script.serve_in_background()
 
-        self.script.submit(start)
+        # In an empty context: whatever is in it afterwards is the script's.
+        self.script.submit(lambda: self.script.with_variables(start), Context())
         return create_app(self.settings, service)
 
     def _serve_management(self, arbiter: Any) -> None:  # noqa: ARG002  (gunicorn's hooks have arguments)

@@ -32,6 +32,7 @@ class ScriptThread:
         self._running: set[Future[Any]] = set()
         self._interrupts = Interrupts()
         self._here = threading.local()
+        self._variables: dict[contextvars.ContextVar[Any], Any] = {}
 
     @property
     def busy(self) -> bool:
@@ -48,6 +49,22 @@ class ScriptThread:
     def in_script(self, function: Callable[[], T]) -> T:
         """Run the script's own code, as part of a call: what `interrupt` may end with a TimeoutError."""
         return self._interrupts.run(self._here.future, function)
+
+    def with_variables(self, call: Callable[[], T]) -> T:
+        """Call the script, as part of a call, with the context variables that its earlier calls have set.
+
+        Under v1 all calls shared one context: `numpy.seterr` or decimal's precision, set in `init()`, hold
+        in `run()`. The request's own variables, in the context that was submitted, are not kept.
+        """
+        of_request = frozenset(contextvars.copy_context())
+        for variable, value in self._variables.items():
+            if variable not in of_request:
+                variable.set(value)
+        try:
+            return call()
+        finally:
+            now = contextvars.copy_context()
+            self._variables = {name: value for name, value in now.items() if name not in of_request}
 
     def interrupt(self, future: "Future[Any]") -> None:
         """End a call while it is in the script's code. It may go on: native code, or a handler, can."""

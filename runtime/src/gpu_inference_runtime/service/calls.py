@@ -98,7 +98,7 @@ class Calls:
 
     def _begin(self, call: Callable[[], Answer], context: Context) -> Answer:
         """Make the call, on the script's thread and in this context."""
-        answer = call()
+        answer = self._script.with_variables(call)
         body = answer.body
         if isinstance(body, bytes):
             return answer

@@ -50,6 +50,29 @@ CASES = (
         post(b"y"),
     ),
     case(
+        "context variables",
+        """
+        import contextvars, decimal
+        import numpy as np
+
+        decimal.getcontext().prec = 5
+        count = contextvars.ContextVar("count", default=0)
+
+        def init():
+            np.seterr(divide="raise")
+            count.set(10)
+
+        def run(data):
+            count.set(count.get() + 1)
+            try:
+                divided = float(np.float64(1) / 0)
+            except FloatingPointError as error:
+                divided = str(error)
+            return {"count": count.get(), "precise": str(decimal.Decimal(1) / 3), "divided": divided}
+        """,
+        *(post(f"{i}", name=f"call {i}") for i in range(3)),
+    ),
+    case(
         "an alarm of the script's own",
         """
         import signal, time
