@@ -210,7 +210,7 @@ def test_the_ratio_decides_unless_the_caller_has_decided(
 
 def test_a_collector_that_is_away_costs_no_request_and_one_line(start_server: StartServer) -> None:
     [port] = free_ports(1)
-    server = traced(start_server, f"http://127.0.0.1:{port}", OTEL_EXPORTER_OTLP_TIMEOUT="5")
+    server = traced(start_server, f"http://127.0.0.1:{port}", OTEL_EXPORTER_OTLP_TIMEOUT="2")
     assert {server.score("x").status_code for _ in range(20)} == {200}
     server.wait_for_log(f"Traces cannot be sent to http://127.0.0.1:{port}/v1/traces")
     assert server.score("x").status_code == 200

@@ -73,8 +73,8 @@ def test_a_worker_whose_call_never_ends_is_replaced_and_whoever_waits_is_told_fi
 ) -> None:
     server = start_server(
         SCRIPT,
-        SCORING_TIMEOUT_MS="1000",
-        WORKER_TIMEOUT="3",
+        SCORING_TIMEOUT_MS="500",
+        WORKER_TIMEOUT="2",
         GPU_INFERENCE_FRONT_END="azureml",
         GPU_INFERENCE_MAX_QUEUE_WAIT_MS=MINUTES,
     )
@@ -86,7 +86,7 @@ def test_a_worker_whose_call_never_ends_is_replaced_and_whoever_waits_is_told_fi
     assert stuck.answer.status_code == 504
     assert server.management("/ready").status_code == 503
     server.wait_for_log(
-        "still goes on 3 s after its scoring timeout (WORKER_TIMEOUT): the process is replaced"
+        "still goes on 2 s after its scoring timeout (WORKER_TIMEOUT): the process is replaced"
     )
     # From here on requests wait for the next worker.
     late = Client(server, "late")
@@ -194,7 +194,7 @@ def test_a_client_that_stalls_does_not_hold_up_the_replacement(
     (tmp_path / AT_START).write_text(IMPATIENT)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     server = start_server(
-        SCRIPT, SCORING_TIMEOUT_MS="300", WORKER_TIMEOUT="3", GPU_INFERENCE_MAX_CONCURRENT_REQUESTS="2"
+        SCRIPT, SCORING_TIMEOUT_MS="300", WORKER_TIMEOUT="2", GPU_INFERENCE_MAX_CONCURRENT_REQUESTS="2"
     )
     server.wait_ready()
     with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as stalling:
