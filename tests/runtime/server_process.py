@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from http.client import HTTPConnection
@@ -138,6 +139,26 @@ class Server:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+class HeldRequest(threading.Thread):
+    """A client whose request HOLDING, or HOLDING_NATIVELY, holds until it is released."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(daemon=True)
+        self._server = server
+        self.answers: list[requests.Response] = []
+        self.start()
+        server.wait_for_log("run has begun")
+
+    def run(self) -> None:
+        self.answers.append(self._server.score("hold"))
+
+    def released(self) -> requests.Response:
+        (self._server.folder / "go").touch()
+        self.join(PATIENCE_SECONDS)
+        [answer] = self.answers
+        return answer
 
 
 StartServer = Callable[..., Server]

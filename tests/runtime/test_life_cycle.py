@@ -7,7 +7,14 @@ import threading
 
 import pytest
 import requests
-from tests.runtime.server_process import HOLDING, HOLDING_NATIVELY, PATIENCE_SECONDS, Server, StartServer
+from tests.runtime.server_process import (
+    HOLDING,
+    HOLDING_NATIVELY,
+    PATIENCE_SECONDS,
+    HeldRequest,
+    Server,
+    StartServer,
+)
 
 # Whatever holds a server up goes on until the file `go` appears in its working directory.
 SLOW_INIT = """
@@ -216,26 +223,6 @@ def test_ctrl_c_ends_a_busy_server_at_once_and_cleanly(start_server: StartServer
     os.killpg(server.process.pid, signal.SIGINT)
     assert server.wait_for_exit() == 0
     assert "Traceback" not in server.log
-
-
-class HeldRequest(threading.Thread):
-    """A client whose request the script holds until the server's `go` file is there."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__(daemon=True)
-        self._server = server
-        self.answers: list[requests.Response] = []
-        self.start()
-        server.wait_for_log("run has begun")
-
-    def run(self) -> None:
-        self.answers.append(self._server.score("hold"))
-
-    def released(self) -> requests.Response:
-        (self._server.folder / "go").touch()
-        self.join(PATIENCE_SECONDS)
-        [answer] = self.answers
-        return answer
 
 
 def test_draining_answers_what_is_in_flight_and_what_still_comes_and_then_exits(

@@ -11,7 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.runtime.server_process import HOLDING, HOLDING_NATIVELY, PATIENCE_SECONDS, Server, StartServer
+from tests.runtime.server_process import (
+    HOLDING,
+    HOLDING_NATIVELY,
+    PATIENCE_SECONDS,
+    HeldRequest,
+    Server,
+    StartServer,
+)
 
 # Python imports a module of this name at its start.
 AT_START = "sitecustomize.py"
@@ -116,14 +123,11 @@ def test_connections_that_nobody_uses_do_not_hold_up_the_end(start_server: Start
 def test_a_second_sigterm_cuts_nothing_short(start_server: StartServer) -> None:
     server = start_server(HOLDING, GPU_INFERENCE_DRAIN_SECONDS="1000")
     server.wait_ready()
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
-    connection.request("POST", "/score", "hold")
-    server.wait_for_log("run has begun")
+    held = HeldRequest(server)
     for _ in range(2):
         server.process.terminate()
         server.wait_until(lambda: server.management("/ready").text == "Draining\n", "draining")
-    (server.folder / "go").touch()
-    assert connection.getresponse().read() == b'"hold"'
+    assert held.released().json() == "hold"
     ask(http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS))
     assert server.process.poll() is None
 
@@ -133,16 +137,13 @@ def test_after_the_drain_connections_are_refused_while_the_last_request_goes_on(
 ) -> None:
     server = start_server(HOLDING)
     server.wait_ready()
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
-    connection.request("POST", "/score", "hold")
-    server.wait_for_log("run has begun")
+    held = HeldRequest(server)
     server.process.terminate()
     server.wait_for_log("Drained: no new connections are accepted any more")
     # Not taken by the kernel, to be reset in the end.
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS)
-    (server.folder / "go").touch()
-    assert connection.getresponse().read() == b'"hold"'
+    assert held.released().json() == "hold"
     assert server.wait_for_exit() == 0
 
 
@@ -180,14 +181,11 @@ def test_sigterm_begins_the_drain_at_once_although_the_main_thread_is_in_native_
 ) -> None:
     server = start_server(HOLDING_NATIVELY)
     server.wait_ready()
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
-    connection.request("POST", "/score", "hold")
-    server.wait_for_log("run has begun")
+    held = HeldRequest(server)
     server.process.terminate()
     server.wait_until(lambda: server.management("/ready").text == "Draining\n", "draining")
     server.wait_for_log("Drained: no new connections are accepted any more")
-    (server.folder / "go").touch()
-    assert connection.getresponse().read() == b'"hold"'
+    assert held.released().json() == "hold"
     assert server.wait_for_exit() == 0
 
 
@@ -198,13 +196,10 @@ def test_a_script_that_takes_sigterm_for_itself_does_not_break_the_drain(
     init = f"import signal, sys\ndef init(): {TAKING_SIGTERM[way]}\n"
     server = start_server(HOLDING.replace("def init(): pass\n", init))
     server.wait_ready()
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
-    connection.request("POST", "/score", "hold")
-    server.wait_for_log("run has begun")
+    held = HeldRequest(server)
     server.process.terminate()
     server.wait_until(lambda: server.management("/ready").text == "Draining\n", "draining")
-    (server.folder / "go").touch()
-    assert connection.getresponse().read() == b'"hold"'
+    assert held.released().json() == "hold"
     assert server.wait_for_exit() == 0
     # The script's own handler has its turn when all requests are answered.
     assert ("cleaned up" in server.log) == (way == "a handler that exits")
