@@ -388,6 +388,19 @@ WANTED: Mapping[str, Mapping[str, Wanted]] = {
         ("-no server: exit status 3", "+status: 200", "+body: [1.0]"),
         "x",
     ),
+    "ways to read a request": _where(
+        "What run() gets is an AMLRequest, as its annotation says; the incumbent's class has no instances.",
+        ("-body: [false, true, 1]", "+body: [true, true, 1]"),
+        "class",
+    ),
+    "a pool of processes": _where(
+        "Ours registers the script's module, where dataclasses and pickle look it up.",
+        (
+            *("-status: 500", "-x-ms-run-function-failed: True", f"-body: {_SCRIPT_FAILED}"),
+            *("+status: 200", "+x-ms-run-function-failed: False", _IS_SCORED, "+body: [1, 4, 9]"),
+        ),
+        "x",
+    ),
     "joblib of scikit-learn's first years": _where(
         "scikit-learn had joblib until 0.23, and scripts of that time take it from there: a stand-in has it.",
         ("-no server: exit status 3", "+status: 200", "+body: [1.0, 2.0]"),

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Any
 
+from gpu_inference_runtime.process.forks import end_children_by_signals
 from gpu_inference_runtime.process.worker import DrainingWorker
 
 # The worker's exit status when it ends for its successor; gunicorn logs it.
@@ -73,6 +74,7 @@ class ScriptWorker(DrainingWorker):
         # What a worker gets that gives no sign of life: it ends, after its traceback (faulthandler).
         signal.signal(signal.SIGABRT, signal.SIG_DFL)
         self._wake_http_at_signals()
+        end_children_by_signals(self, lambda: self._scripts_sigterm)
 
     def keep_signals(self) -> None:
         """Take SIGTERM back from a script that has taken it, or the drain would be lost; on the main thread.

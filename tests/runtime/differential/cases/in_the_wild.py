@@ -246,4 +246,99 @@ CASES = (
         files={"azureml-models/mnist/3/model.pkl": _MODEL},
         settings=_ONE_MODEL,
     ),
+    case(
+        "packages that the script can do without",
+        """
+        import logging
+
+        try:
+            from azureml.core import Workspace
+            from azureml.core.run import Run
+            run_context = Run.get_context()
+        except ImportError:
+            Workspace = None
+        try:
+            from opencensus.ext.azure.log_exporter import AzureLogHandler
+        except ImportError:
+            AzureLogHandler = None
+        from azureml.core import Model
+
+        def init():
+            global path
+            logging.getLogger("azureml").setLevel(logging.DEBUG)
+            logging.getLogger("root").info("not there: %s %s", Workspace, AzureLogHandler)
+            path = Model.get_model_path(model_name="mnist", version=3, _workspace=None)
+
+        def run(raw_data): return [Workspace, AzureLogHandler, path.endswith("/mnist/3/model.pkl")]
+        """,
+        post(b"x"),
+        files={"azureml-models/mnist/3/model.pkl": _MODEL},
+        settings=_ONE_MODEL,
+    ),
+    case(
+        "a pool of processes",
+        # Not multiprocessing.Pool: its end is by signals, which children of the incumbent may survive.
+        """
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
+        def square(x): return x * x
+
+        def run(raw_data):
+            with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
+                return list(pool.map(square, [1, 2, 3]))
+        """,
+        post(b"x"),
+    ),
+    case(
+        "ways to read a request",
+        """
+        import json
+        from azureml.contrib.services.aml_request import AMLRequest, rawhttp
+        from azureml.contrib.services.aml_response import AMLResponse
+
+        WAYS = {
+            "json": lambda r: r.json["data"],
+            "get_json": lambda r: dict(**r.get_json()),
+            "silent": lambda r: r.get_json(silent=True),
+            "force": lambda r: r.get_json(force=True),
+            "data": lambda r: json.loads(r.data.decode("utf-8")),
+            "as_text": lambda r: r.get_data(as_text=True),
+            "twice": lambda r: [r.get_data(False).decode(), r.get_data().decode()],
+            "stream": lambda r: r.stream.read().decode(),
+            "values": lambda r: sorted(r.values.items(multi=True)),
+            "args": lambda r: [r.args.to_dict(), r.args.getlist("way"), list(r.args), r.args.get("no")],
+            "form": lambda r: [r.form.get("a"), r.form.getlist("a"), dict(r.form)],
+            "class": lambda r: [isinstance(r, AMLRequest), hasattr(r, "get_data"), getattr(r, "no", 1)],
+            "headers": lambda r: [r.headers.get("x-one"), r.headers["X-ONE"], "x-two" in r.headers],
+            "printed": lambda r: "{0}".format(r)[:9],
+        }
+
+        @rawhttp
+        def run(request: AMLRequest) -> AMLResponse:
+            return AMLResponse(WAYS[request.args["way"]](request), 200, json_str=True)
+        """,
+        *(
+            post(
+                body,
+                content_type,
+                name=f"{way} of {body!r} as {content_type}",
+                target=f"/score?way={way}&a=1",
+            )
+            for way in ("json", "get_json", "silent", "force", "data", "as_text", "twice", "stream", "values")
+            for body, content_type in (
+                (b'{"data": [1]}', "application/json"),
+                (b'{"data": ', "application/json"),
+                (b'{"data": [1]}', "text/plain"),
+                (b"a=2&a=3", "application/x-www-form-urlencoded"),
+            )
+        ),
+        *(
+            post(b"a=2&a=3", "application/x-www-form-urlencoded", name=way, target=f"/score?way={way}&way=x")
+            for way in ("args", "form", "class", "printed")
+        ),
+        post(b"", name="headers", target="/score?way=headers", headers=(("X-One", "1"),)),
+        post(b"", name="no such header", target="/score?way=headers"),
+        get("/score?way=args"),
+    ),
 )

@@ -22,8 +22,8 @@ class Model:
             _workspace: accepted for compatibility.
 
         Raises:
-            WebserviceException: an argument is wrong, its folder does not hold just one entry, or the
-                version that was asked for is missing.
+            WebserviceException: an argument is wrong, the version's folder does not hold just one entry, or
+                the version asked for is missing.
             ModelNotFoundException: there is no such model.
         """
         if version is not None and not isinstance(version, int):
