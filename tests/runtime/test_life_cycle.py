@@ -1,6 +1,8 @@
 """Starting and stopping: what probes see during init(), how a failed start ends, and draining."""
 
+import http.client
 import os
+import select
 import signal
 import socket
 import threading
@@ -182,30 +184,28 @@ def test_sigterm_during_init_ends_the_server_at_once(start_server: StartServer) 
     assert server.wait_for_exit() == 0
 
 
+def waiting_for_init(server: Server) -> http.client.HTTPConnection:
+    """Return a connection whose request has been sent, and not been answered for half a second."""
+    server.wait_for_log("init has begun")
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_SECONDS)
+    connection.request("POST", "/score", "x")
+    assert select.select([connection.sock], [], [], 0.5)[0] == []
+    return connection
+
+
 def test_on_the_bare_server_a_request_waits_for_init_as_under_v1(start_server: StartServer) -> None:
     server = start_server(SLOW_INIT.format(wait="time.sleep(0.01)"))
-    server.wait_for_log("init has begun")
-    answers: list[requests.Response] = []
-    client = threading.Thread(target=lambda: answers.append(server.score("x")), daemon=True)
-    client.start()
-    client.join(0.5)
-    assert answers == []
+    client = waiting_for_init(server)
     (server.folder / "go").touch()
-    client.join(PATIENCE_SECONDS)
-    assert [answer.json() for answer in answers] == ["x"]
+    assert client.getresponse().read() == b'"x"'
 
 
 def test_sigterm_during_init_answers_whoever_waits_for_it(start_server: StartServer) -> None:
     server = start_server(SLOW_INIT.format(wait="time.sleep(0.01)"))
-    server.wait_for_log("init has begun")
-    answers: list[requests.Response] = []
-    client = threading.Thread(target=lambda: answers.append(server.score("x")), daemon=True)
-    client.start()
-    client.join(0.5)
+    client = waiting_for_init(server)
     server.process.terminate()
     assert server.wait_for_exit() == 0
-    client.join(PATIENCE_SECONDS)
-    assert [answer.status_code for answer in answers] == [503]
+    assert client.getresponse().status == 503
 
 
 def score_in_vain(server: Server) -> None:
