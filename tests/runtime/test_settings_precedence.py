@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from gpu_inference_runtime.settings import Settings, SettingsError, load_settings
-from gpu_inference_runtime.settings import values
+from gpu_inference_runtime.settings import Settings, SettingsError, load_settings, values
 from gpu_inference_runtime.settings.sources import SOURCES, Source
 
 # For each setting three values that it can have: on the command line or in the environment, and in the file.
