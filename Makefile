@@ -48,7 +48,7 @@ down: .venv/.installed ## Remove every cluster that the demo and the tests broug
 
 test: lint test-offline test-live ## Run every check and every test, on a cluster of the tests' own
 
-test-offline: browser .venv-incumbent/.installed ## Run the tests that need no cluster (4 to 5 minutes)
+test-offline: browser .venv-incumbent/.installed ## Run the tests that need no cluster (about 5 minutes)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(OFFLINE_TESTS)
 
 test-live: setup ## Run the tests on a real cluster that they bring up and remove (as root)
