@@ -1,7 +1,6 @@
 """A cluster that the user has: nothing of it is changed, and what it cannot do is said."""
 
 import ssl
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.serving import serving
 
 from gpu_inference.cluster import open_cluster
 from gpu_inference.cluster.archive import ArchivedImage
@@ -37,14 +37,13 @@ def denying(tmp_path: Path) -> Iterator[Path]:
     """The kubeconfig of a server on this machine that refuses everything."""
     folder = tmp_path / "pki"
     pki.create(folder, "lab", IPv4Address("127.0.0.1"), IPv4Address("127.0.0.2"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), Denies) as server:
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(folder / "apiserver.crt", folder / "apiserver.key")
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-        pki.write_kubeconfig(folder, "admin", "lab", f"https://127.0.0.1:{server.server_port}")
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Denies)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(folder / "apiserver.crt", folder / "apiserver.key")
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    pki.write_kubeconfig(folder, "admin", "lab", f"https://127.0.0.1:{server.server_port}")
+    with serving(server):
         yield folder / "admin.kubeconfig"
-        server.shutdown()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tests.certificates import server_context, write_certificate
 from tests.runtime.server_process import StartServer
+from tests.serving import serving
 from tests.token_issuer import AUDIENCE, ISSUER, SUBJECT, SigningKey, key_set
 
 from gpu_inference_runtime.access.authorization import IssuerUnknownError
@@ -132,7 +133,6 @@ class WebSite:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.server.socket = server_context(folder).wrap_socket(self.server.socket, server_side=True)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = f"https://127.0.0.1:{self.server.server_address[1]}"
 
     def publish(self, *keys: SigningKey) -> None:
@@ -149,19 +149,19 @@ class WebSite:
             raise SystemExit
         return self.address().ask()
 
-    def close(self) -> None:
+    def let_go(self) -> None:
+        """End whoever asks, or waits for an answer."""
         self.closed = True
         self.answers.set()
-        self.server.shutdown()
-        self.server.server_close()
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[WebSite]:
     site = WebSite(tmp_path)
     site.publish(OLD)
-    yield site
-    site.close()
+    with serving(site.server):
+        yield site
+        site.let_go()
 
 
 def test_an_issuer_is_asked_for_its_keys_with_the_token_that_the_file_has_then(

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer, free_ports
+from tests.serving import serving
 
 SCRIPT = """
 import sys
@@ -55,13 +57,12 @@ class Receiver:
             def log_message(self, *arguments: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server.daemon_threads = True
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
 
     @property
     def spans(self) -> list[Span]:
@@ -83,17 +84,21 @@ class Receiver:
             assert self._changed.wait_for(lambda: len(self.spans) >= number, PATIENCE_SECONDS)
             return self.spans
 
-    def close(self) -> None:
-        self.answering.set()
-        self._server.shutdown()
-        self._server.server_close()
+
+@contextmanager
+def receiving(port: int = 0) -> Iterator[Receiver]:
+    receiver = Receiver(port)
+    with serving(receiver.server):
+        try:
+            yield receiver
+        finally:
+            receiver.answering.set()
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
+    with receiving() as receiver:
+        yield receiver
 
 
 def telemetry(url: str, **more: str) -> dict[str, str]:
@@ -214,8 +219,7 @@ def test_a_collector_that_is_away_costs_no_request_and_one_line(start_server: St
     assert {server.score("x").status_code for _ in range(20)} == {200}
     server.wait_for_log(f"Traces cannot be sent to http://127.0.0.1:{port}/v1/traces")
     assert server.score("x").status_code == 200
-    receiver = Receiver(port)
-    try:
+    with receiving(port) as receiver:
 
         def sent_again() -> bool:
             server.score("x")
@@ -223,8 +227,6 @@ def test_a_collector_that_is_away_costs_no_request_and_one_line(start_server: St
 
         server.wait_until(sent_again, "traces are sent again")
         receiver.wait_for_spans(3)
-    finally:
-        receiver.close()
     assert server.log.count("Traces cannot be sent") == 1
     assert "Transient error" in server.log.partition("Traces cannot be sent")[2].partition("\n")[0]
 

@@ -4,16 +4,16 @@ They win over installed ones, as in v1's server, since `@rawhttp` has to reach t
 import them from `azureml_inference_server_http.api`: by that name they are the same modules.
 """
 
-import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
+from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
 from gpu_inference_runtime.stand_ins import shims
+from gpu_inference_runtime.stand_ins.second_names import second_name
 
 _PACKAGE = "azureml.contrib.services"
 _FOLDER = Path(shims.__file__).parent.joinpath(*_PACKAGE.split("."))
@@ -43,18 +43,8 @@ class _First(MetaPathFinder):
     ) -> ModuleSpec | None:
         if fullname in _FILES:
             return importlib.util.spec_from_file_location(fullname, _FILES[fullname])
-        return ModuleSpec(fullname, _SameModule()) if fullname in _OTHER_NAMES else None
-
-
-class _SameModule(Loader):
-    """Gives a module a second name."""
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:  # noqa: ARG002
-        return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        # The import system takes what stands in sys.modules now for the module that was asked for.
-        sys.modules[module.__name__] = importlib.import_module(_OTHER_NAMES[module.__name__])
+        real = _OTHER_NAMES.get(fullname)
+        return second_name(fullname, real) if real else None
 
 
 class _Last(MetaPathFinder):

@@ -4,14 +4,15 @@ Its submodules too: models that were saved in those days name `sklearn.externals
 joblib can only load them when that is the very module that it has itself.
 """
 
-import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
+from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+
+from gpu_inference_runtime.stand_ins.second_names import second_name
 
 _NAME = "sklearn.externals.joblib"
 
@@ -46,14 +47,5 @@ class _Finder(MetaPathFinder):
     ) -> ModuleSpec | None:
         if fullname != _NAME and not fullname.startswith(f"{_NAME}."):
             return None
-        return ModuleSpec(fullname, _Loader()) if is_needed() else None
-
-
-class _Loader(Loader):
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:  # noqa: ARG002
-        return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        # The import system takes what stands in sys.modules now for the module that was asked for.
-        real = importlib.import_module("joblib" + module.__name__.removeprefix(_NAME))
-        sys.modules[module.__name__] = real
+        real = "joblib" + fullname.removeprefix(_NAME)
+        return second_name(fullname, real) if is_needed() else None
