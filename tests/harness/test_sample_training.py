@@ -99,7 +99,7 @@ except train.TrainingError as error:
 use_tensorflow_v1()
 shims.offer()
 os.environ["AZUREML_MODEL_DIR"] = str(folder)
-script = load_entry_script("src/score.py", Path(train.__file__).parent, "src")
+script = load_entry_script("src/score.py", Path(train.__file__).parent)
 script.init()
 answer = script.run(json.dumps({"data": images[[3, 7, 0]].tolist()}))
 print(json.dumps({"accuracy": accuracy, "refused": refused, "answer": answer}))

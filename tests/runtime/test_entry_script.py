@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from gpu_inference_runtime.messages import Request
-from gpu_inference_runtime.script.entry_script import EntryScript, EntryScriptError, load_entry_script
+from gpu_inference_runtime.script.entry_script import (
+    EntryScript,
+    EntryScriptError,
+    add_script_folders,
+    load_entry_script,
+)
 
 GOOD = "def init(): pass\ndef run(data): return data\n"
 RAW = "from azureml.contrib.services.aml_request import rawhttp, AMLRequest\n"
@@ -32,7 +37,8 @@ def write(folder: Path, text: str) -> str:
 
 
 def load(folder: Path, text: str) -> EntryScript:
-    return load_entry_script(write(folder, "def init(): pass\n" + text), folder, "src")
+    add_script_folders(folder, "src")
+    return load_entry_script(write(folder, "def init(): pass\n" + text), folder)
 
 
 def result(script: EntryScript, body: bytes, **headers: str) -> Any:
@@ -41,7 +47,7 @@ def result(script: EntryScript, body: bytes, **headers: str) -> Any:
 
 
 def test_a_script_without_a_path_is_the_built_in_echo(tmp_path: Path) -> None:
-    script = load_entry_script(None, tmp_path, None)
+    script = load_entry_script(None, tmp_path)
     script.init()
     assert result(script, b"abc") == "abc"
 
@@ -50,7 +56,9 @@ def test_the_script_finds_modules_in_its_source_folder_and_in_the_app_root(tmp_p
     entry = write(tmp_path, "import beside_me, in_the_root\n" + GOOD)
     (tmp_path / "src/beside_me.py").touch()
     (tmp_path / "in_the_root.py").touch()
-    load_entry_script(entry, tmp_path, "src")
+    add_script_folders(tmp_path, "src")
+    add_script_folders(tmp_path, "src")
+    load_entry_script(entry, tmp_path)
     assert sys.path[-2:] == [str(tmp_path), str(tmp_path / "src")]
 
 
@@ -60,12 +68,12 @@ def test_classes_of_the_script_can_be_looked_up_by_their_module(tmp_path: Path) 
         "from __future__ import annotations\nimport dataclasses\n"
         "@dataclasses.dataclass\nclass Row:\n    kind: dataclasses.KW_ONLY\n    x: int\n" + GOOD,
     )
-    load_entry_script(entry, tmp_path, "src")
+    load_entry_script(entry, tmp_path)
 
 
 def test_an_absolute_path_needs_no_app_root(tmp_path: Path) -> None:
     write(tmp_path, GOOD)
-    assert result(load_entry_script(str(tmp_path / "src/score.py"), Path("/"), None), b"x") == "x"
+    assert result(load_entry_script(str(tmp_path / "src/score.py"), Path("/")), b"x") == "x"
 
 
 @pytest.mark.parametrize(
@@ -90,14 +98,14 @@ def test_an_absolute_path_needs_no_app_root(tmp_path: Path) -> None:
 def test_a_script_that_lacks_something_is_refused_by_name(tmp_path: Path, text: str, sentence: str) -> None:
     entry = write(tmp_path, text)
     with pytest.raises(EntryScriptError) as caught:
-        load_entry_script(entry, tmp_path, "src")
+        load_entry_script(entry, tmp_path)
     assert sentence in str(caught.value)
     assert str(tmp_path / "src/score.py") in str(caught.value)
 
 
 def test_a_missing_script_is_named_with_the_folder_it_was_looked_for_in(tmp_path: Path) -> None:
     with pytest.raises(EntryScriptError) as caught:
-        load_entry_script("src/absent.py", tmp_path, "src")
+        load_entry_script("src/absent.py", tmp_path)
     assert str(tmp_path / "src/absent.py") in str(caught.value)
     assert "AZUREML_ENTRY_SCRIPT" in str(caught.value)
 
@@ -105,14 +113,14 @@ def test_a_missing_script_is_named_with_the_folder_it_was_looked_for_in(tmp_path
 def test_a_file_that_is_not_python_is_refused(tmp_path: Path) -> None:
     (tmp_path / "score.txt").write_text(GOOD)
     with pytest.raises(EntryScriptError, match=r"its name must end in \.py"):
-        load_entry_script("score.txt", tmp_path, None)
+        load_entry_script("score.txt", tmp_path)
 
 
 def test_what_the_top_level_raises_comes_through(tmp_path: Path) -> None:
     with pytest.raises(SyntaxError):
-        load_entry_script(write(tmp_path, "def init(:\n"), tmp_path, "src")
+        load_entry_script(write(tmp_path, "def init(:\n"), tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_package"):
-        load_entry_script(write(tmp_path, "import no_such_package\n"), tmp_path, "src")
+        load_entry_script(write(tmp_path, "import no_such_package\n"), tmp_path)
 
 
 # What run() is given
@@ -224,7 +232,7 @@ def test_packages_of_other_kinds_of_scripts_are_not_imported(tmp_path: Path) -> 
     entry = write(tmp_path, GOOD)
     code = (
         "import sys, pathlib\nfrom gpu_inference_runtime.script.entry_script import load_entry_script\n"
-        f"script = load_entry_script({entry!r}, pathlib.Path({str(tmp_path)!r}), 'src'); script.init()\n"
+        f"script = load_entry_script({entry!r}, pathlib.Path({str(tmp_path)!r})); script.init()\n"
         "unwanted = {'inference_schema', 'flask', 'asyncio', 'numpy', 'azureml'} & set(sys.modules)\n"
         "assert not unwanted, unwanted"
     )

@@ -32,7 +32,7 @@ def _no_loop_afterwards() -> Iterator[None]:
 
 def load(folder: Path, text: str, *, overlapping: bool = False) -> EntryScript:
     (folder / "score.py").write_text(LOOP + text)
-    return load_entry_script("score.py", folder, None, overlapping=overlapping)
+    return load_entry_script("score.py", folder, overlapping=overlapping)
 
 
 def result(script: EntryScript, text: str = "x") -> Any:

@@ -220,10 +220,7 @@ def start_script(settings: Settings, service: ScoringService, metrics: Metrics) 
         if settings.debug_port is not None:
             debugger.connect(settings.debug_port)
         script = load_entry_script(
-            settings.entry_script,
-            settings.app_root,
-            settings.source_directory,
-            overlapping=settings.parallel_runs > 1,
+            settings.entry_script, settings.app_root, overlapping=settings.parallel_runs > 1
         )
         log.info("Invoking user's init function")
         script.init()

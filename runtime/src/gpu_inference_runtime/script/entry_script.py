@@ -77,15 +77,14 @@ class EntryScript:
         return Call(make, partial(self.inputs.client_fault, body=body))
 
 
-def load_entry_script(
-    entry_script: str | None, app_root: Path, source_directory: str | None, *, overlapping: bool = False
-) -> EntryScript:
+def load_entry_script(entry_script: str | None, app_root: Path, *, overlapping: bool = False) -> EntryScript:
     """Import the user's script, which runs its top-level code, and return its functions.
+
+    Modules beside it are found after `add_script_folders`.
 
     Args:
         entry_script: its path, relative to the app root; None for the built-in script that returns its input.
         app_root: the folder that holds the user's source folder.
-        source_directory: the source folder, relative to the app root.
         overlapping: whether calls of `run()` may overlap.
 
     Raises:
@@ -99,7 +98,6 @@ def load_entry_script(
         relative = f"AZUREML_ENTRY_SCRIPT ({entry_script!r}) is taken relative to the app root {app_root}"
         why = "" if Path(entry_script).is_absolute() else f": {relative}"
         raise EntryScriptError(f"There is no entry script at {path}{why}.")
-    add_script_folders(app_root, source_directory)
     module = _import_file(path)
     for name in ("init", "run"):
         if not callable(getattr(module, name, None)):
@@ -116,7 +114,12 @@ def load_entry_script(
 
 
 def add_script_folders(app_root: Path, source_directory: str | None) -> None:
-    """Put the app root and the source folder at the end of `sys.path`: they hide no installed package."""
+    """Put the app root and the source folder at the end of `sys.path`: they hide no installed package.
+
+    Args:
+        app_root: the folder that holds the user's source folder.
+        source_directory: that folder's name, relative to the app root.
+    """
     source_folders = [app_root / source_directory] if source_directory else []
     for folder in (app_root, *source_folders):
         if str(folder) not in sys.path:
