@@ -1,16 +1,19 @@
-"""Listening on every address: IPv4 and IPv6 at once, and IPv4 alone where there is no other."""
+"""Listening: on IPv4 and IPv6 at once, on IPv4 alone where there is no other, and on one port or two."""
 
+import contextlib
 import errno
 import os
 import re
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
-from tests.runtime.server_process import PATIENCE_SECONDS, StartServer
+from tests.runtime.server_process import PATIENCE_SECONDS, StartServer, free_ports
 
-from gpu_inference_runtime.process.listening import listen_everywhere
+from gpu_inference_runtime.process.listening import PortError, listen_everywhere, open_ports
+from gpu_inference_runtime.settings import Settings
 
 
 def has_ipv6() -> bool:
@@ -81,3 +84,80 @@ def test_a_server_scores_and_is_probed_over_both_kinds_of_addresses(start_server
         assert scored.json() == '{"data": 1}'
         probed = requests.get(f"http://{host}:{server.health_port}/ready", timeout=PATIENCE_SECONDS)
         assert probed.status_code == 200
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        yield holder.getsockname()[1]
+
+
+def test_both_ports_are_opened() -> None:
+    port, health_port = free_ports(2)
+    scoring, management = open_ports(Settings(port=port, health_port=health_port))
+    assert management is not None
+    with scoring, management:
+        assert [each.getsockname()[1] for each in (scoring, management)] == [port, health_port]
+
+
+def test_the_bare_server_does_without_a_health_port_that_nobody_asked_for(
+    taken: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    (port,) = free_ports(1)
+    scoring, management = open_ports(Settings(port=port, health_port=taken))
+    with scoring:
+        assert (scoring.getsockname()[1], management) == (port, None)
+    assert caplog.messages == [
+        f"The health port {taken} cannot be opened: Address already in use. There is no /live, no /ready and"
+        " no /metrics. HEALTH_PORT can name another port."
+    ]
+
+
+def test_one_port_for_all_is_opened_once() -> None:
+    (port,) = free_ports(1)
+    scoring, management = open_ports(Settings(port=port, health_port=port))
+    with scoring:
+        assert management is None
+
+
+@pytest.mark.parametrize(
+    "settings", [{"health_port_was_given": True}, {"front_end": "azureml"}], ids=["given", "cluster"]
+)
+def test_a_health_port_that_somebody_counts_on_must_be_free(settings: dict[str, Any], taken: int) -> None:
+    (port,) = free_ports(1)
+    with pytest.raises(PortError, match=f"^The health port {taken} cannot be opened: .* in use\\.$"):
+        open_ports(Settings(port=port, health_port=taken, **settings))
+    # The other one is free again.
+    listen_everywhere(port).close()
+
+
+def test_the_port_for_scoring_must_be_free(taken: int) -> None:
+    with pytest.raises(PortError, match=f"^The port for scoring {taken} cannot be opened: "):
+        open_ports(Settings(port=taken))
+
+
+def test_a_server_whose_default_health_port_is_taken_scores_all_the_same(start_server: StartServer) -> None:
+    with contextlib.ExitStack() as held:
+        # Whoever else has it does as well.
+        with contextlib.suppress(OSError):
+            held.enter_context(socket.create_server(("", 9090)))
+        server = start_server(HEALTH_PORT="")
+        server.wait_for_log("The health port 9090 cannot be opened")
+        server.wait_until(lambda: requests.get(server.url("/"), timeout=PATIENCE_SECONDS).ok, "healthy")
+        assert server.score("x").json() == "x"
+
+
+def test_a_server_whose_given_health_port_is_taken_ends_with_1(start_server: StartServer, taken: int) -> None:
+    server = start_server(HEALTH_PORT=str(taken))
+    assert server.wait_for_exit() == 1
+    assert f"The health port {taken} cannot be opened: Address already in use." in server.log
+
+
+def test_a_server_with_one_port_for_all_scores_and_is_healthy(start_server: StartServer) -> None:
+    (port,) = free_ports(1)
+    server = start_server(SERVER_PORT=str(port), HEALTH_PORT=str(port))
+    server.port = port
+    server.wait_until(lambda: requests.get(server.url("/"), timeout=PATIENCE_SECONDS).ok, "healthy")
+    assert server.score("x").json() == "x"
+    assert f"The port for scoring and the health port are both {port}" in server.log

@@ -1,116 +1,58 @@
-"""The management port's answers, by what the workers' processes have left in the memory that they share."""
+"""The management port, over real sockets: what probes and Prometheus get."""
 
-import os
-import signal
+import http.client
+import socket
 
 import pytest
-
-from gpu_inference_runtime.observability.metrics import Metrics
-from gpu_inference_runtime.observability.worker_metrics import WorkerMetrics
-from gpu_inference_runtime.process import state as state_module
-from gpu_inference_runtime.process.management import Management
-from gpu_inference_runtime.process.state import State
-
-LONGEST_CALL_SECONDS = 10.0
+from tests.runtime.server_process import HOLDING_NATIVELY, PATIENCE_SECONDS, Server, StartServer
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(state_module, "time", clock)
-    return clock
+@pytest.fixture(scope="module")
+def server(start_module_server: StartServer) -> Server:
+    server = start_module_server()
+    server.wait_ready()
+    return server
 
 
-def ready_state() -> State:
-    state = State()
-    state.sign_of_life()
-    state.ready = True
-    return state
+def test_each_path_has_its_answer(server: Server) -> None:
+    answers = [server.management(path) for path in ("/live", "/ready", "/metrics", "/other")]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 404]
+    assert [answer.text for answer in answers[:2]] == ["Live\n", "Ready\n"]
+    assert answers[2].headers["Content-Type"].startswith("text/plain")
+    assert "gpu_inference_busy_slots 0.0" in answers[2].text
+    assert answers[3].text == "Not found: this port has /live, /ready and /metrics\n"
 
 
-def management(*states: State) -> Management:
-    return Management(states, WorkerMetrics(patience_seconds=0.05), LONGEST_CALL_SECONDS)
+def test_a_query_does_not_matter_and_head_has_no_body(server: Server) -> None:
+    assert server.management("/live?verbose=1").text == "Live\n"
+    connection = http.client.HTTPConnection("127.0.0.1", server.health_port, timeout=PATIENCE_SECONDS)
+    connection.request("HEAD", "/ready")
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (200, b"")
 
 
-def ready(*states: State) -> tuple[int, str]:
-    status, body, _ = management(*states).answer("/ready")
-    return status, body.decode()
+@pytest.mark.parametrize(
+    ("sent", "status"), [(b"POST /live HTTP/1.1\r\n\r\n", b"501"), (b"nonsense\r\n\r\n", b"400")]
+)
+def test_what_is_no_probe_is_refused(server: Server, sent: bytes, status: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.health_port), PATIENCE_SECONDS) as client:
+        client.sendall(sent)
+        assert client.makefile("rb").readline().split()[1] == status
 
 
-def test_ready_means_that_every_worker_is() -> None:
-    assert ready(ready_state(), ready_state()) == (200, "Ready\n")
-    assert ready(ready_state(), State()) == (503, "Starting\n")
+def test_idle_connections_do_not_hold_up_a_probe(server: Server) -> None:
+    clients = [socket.create_connection(("127.0.0.1", server.health_port)) for _ in range(50)]
+    assert server.management("/live").status_code == 200
+    for client in clients:
+        client.close()
 
 
-def test_a_draining_worker_takes_the_pod_out() -> None:
-    state = ready_state()
-    state.draining = True
-    assert ready(ready_state(), state) == (503, "Draining\n")
-
-
-def test_a_call_past_its_time_takes_the_pod_out_until_it_ends() -> None:
-    state = ready_state()
-    state.call_overdue()
-    state.call_overdue()
-    state.overdue_call_ended()
-    assert ready(state) == (503, "A call of run() has outlived the scoring timeout\n")
-    state.overdue_call_ended()
-    assert ready(state) == (200, "Ready\n")
-
-
-def test_a_silent_worker_is_one_whose_call_may_still_be_in_time_and_then_is_stuck(clock: Clock) -> None:
-    state = ready_state()
-    clock.now += LONGEST_CALL_SECONDS
-    assert ready(state) == (200, "Ready\n")
-    clock.now += 3
-    assert ready(state) == (503, "A call of run() has outlived the scoring timeout\n")
-    state.sign_of_life()
-    assert ready(state) == (200, "Ready\n")
-
-
-def test_after_a_workers_end_its_successor_is_starting() -> None:
-    state = ready_state()
-    state.past_init = True
-    state.call_overdue()
-    state.clear()
-    assert ready(state) == (503, "Starting\n")
-    assert not state.past_init
-    state.ready = True
-    assert ready(state) == (200, "Ready\n")
-
-
-def test_the_parent_sees_what_a_forked_worker_notes() -> None:
-    state = State()
-    worker = os.fork()
-    if worker == 0:
-        state.ready = True
-        state.call_overdue()
-        os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(worker, 0)
-    assert state.ready
-    assert state.stuck
-
-
-def test_live_asks_no_worker_and_metrics_say_when_none_answers() -> None:
-    nobody = management(State())
-    assert nobody.answer("/live")[:2] == (200, b"Live\n")
-    assert nobody.answer("/metrics")[:2] == (503, b"No worker process answers at the moment\n")
-    assert nobody.answer("/other")[0] == 404
-
-
-def test_metrics_come_from_the_worker() -> None:
-    metrics = Metrics()
-    metrics.requests.labels(code="200").inc()
-    channel = WorkerMetrics()
-    channel.offer(metrics)
-    status, body, content_type = Management([State()], channel, LONGEST_CALL_SECONDS).answer("/metrics")
-    assert (status, content_type.partition(";")[0]) == (200, "text/plain")
-    assert b'gpu_inference_requests_total{code="200"} 1.0' in body
+def test_a_call_past_its_time_takes_the_pod_out_until_it_ends(start_server: StartServer) -> None:
+    server = start_server(HOLDING_NATIVELY, SCORING_TIMEOUT_MS="100")
+    server.wait_ready()
+    assert server.score("hold").status_code == 500
+    ready = server.management("/ready")
+    assert (ready.status_code, ready.text) == (503, "A call of run() has outlived the scoring timeout\n")
+    assert server.management("/live").status_code == 200
+    (server.folder / "go").touch()
+    server.wait_ready()

@@ -12,11 +12,15 @@ from tests.runtime.nvml_library import NvmlLibrary
 from tests.runtime.server_process import StartServer
 
 from gpu_inference_runtime.access import access
-from gpu_inference_runtime.observability.gpu_memory import GpuMemory
+from gpu_inference_runtime.front import exchanges
+from gpu_inference_runtime.http import refusals
 from gpu_inference_runtime.observability.metrics import Metrics
-from gpu_inference_runtime.observability.model_versions import ModelVersions, models_in
-from gpu_inference_runtime.service import refusals
+from gpu_inference_runtime.observability.model_versions import models_in
+from gpu_inference_runtime.scoring import replica
+from gpu_inference_runtime.scoring.counts import Counts
+from gpu_inference_runtime.settings import Settings
 
+BOUNDS = ("0.001", "0.25", "0.5", "300.0", "+Inf")
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
 
 
@@ -35,8 +39,21 @@ def samples(text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]
     }
 
 
-def shown(*names: str, metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    return {key: value for key, value in samples(metrics.text()).items() if key[0] in names}
+def counted() -> Counts:
+    counts = Counts()
+    for name in ("busy_slots", "busy_slots_average", "queued_requests", "capacity_slots"):
+        counts.gauges[name] = lambda: 1.0
+    return counts
+
+
+def metrics_of(app_root: Path, counts: Counts | None = None) -> bytes:
+    text, content_type = Metrics(counts or counted(), Settings(app_root=app_root)).scrape()
+    assert content_type.startswith("text/plain")
+    return text
+
+
+def shown(*names: str, text: bytes) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {key: value for key, value in samples(text).items() if key[0] in names}
 
 
 @pytest.fixture
@@ -56,12 +73,11 @@ def gpus(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> typ
 
 
 @pytest.mark.usefixtures("gpus")
-def test_each_gpu_and_each_part_of_one_is_shown_with_its_memory_and_a_lost_one_is_not() -> None:
-    metrics = Metrics()
-    metrics.add(GpuMemory())
+def test_each_gpu_and_each_part_of_one_is_shown_with_its_memory_and_a_lost_one_is_not(tmp_path: Path) -> None:
+    metrics = Metrics(counted(), Settings(app_root=tmp_path))
     used, total = "gpu_inference_gpu_memory_used_bytes", "gpu_inference_gpu_memory_total_bytes"
     for _ in range(2):
-        assert shown(used, total, metrics=metrics) == {
+        assert shown(used, total, text=metrics.scrape()[0]) == {
             (used, (("gpu", "GPU-10"),)): 2**30,
             (used, (("gpu", "GPU-20"),)): 2**30,
             (used, (("gpu", "GPU-22"),)): 2**30,
@@ -72,14 +88,16 @@ def test_each_gpu_and_each_part_of_one_is_shown_with_its_memory_and_a_lost_one_i
 
 
 def test_a_library_without_its_driver_is_logged_once_and_costs_no_metrics(
-    gpus: type[NvmlLibrary], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    gpus: type[NvmlLibrary],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
 ) -> None:
     # NVML_ERROR_DRIVER_NOT_LOADED
     monkeypatch.setattr(gpus, "init_status", 9)
-    metrics = Metrics()
-    metrics.add(GpuMemory())
-    assert b"gpu_inference_busy_slots" in metrics.text()
-    assert b"gpu_memory" not in metrics.text()
+    metrics = Metrics(counted(), Settings(app_root=tmp_path))
+    assert b"gpu_inference_busy_slots" in metrics.scrape()[0]
+    assert b"gpu_memory" not in metrics.scrape()[0]
     assert [record.getMessage() for record in caplog.records] == [
         "GPU memory is not in the metrics: libnvidia-ml.so.1 is there but says Driver Not Loaded"
     ]
@@ -87,15 +105,13 @@ def test_a_library_without_its_driver_is_logged_once_and_costs_no_metrics(
 
 @pytest.mark.usefixtures("fresh_pynvml")
 def test_where_there_is_no_gpu_its_library_is_not_even_imported(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     def missing(name: str) -> None:
         raise OSError(f"{name}: cannot open shared object file")
 
     monkeypatch.setattr(ctypes, "CDLL", missing)
-    metrics = Metrics()
-    metrics.add(GpuMemory())
-    assert b"gpu_memory" not in metrics.text()
+    assert b"gpu_memory" not in metrics_of(tmp_path)
     assert "pynvml" not in sys.modules
     assert caplog.records == []
 
@@ -107,31 +123,25 @@ def test_each_model_version_is_shown_and_what_volumes_add_is_not(tmp_path: Path)
     (models / "net/2").touch()
     (models / "a-file").touch()
     assert models_in(tmp_path) == [("Other_1.0", "3"), ("net", "1"), ("net", "12")]
-    metrics = Metrics()
-    metrics.add(ModelVersions(tmp_path))
-    assert shown("gpu_inference_model_info", metrics=metrics) == {
+    assert shown("gpu_inference_model_info", text=metrics_of(tmp_path)) == {
         ("gpu_inference_model_info", (("model", model), ("version", version))): 1
         for model, version in models_in(tmp_path)
     }
 
 
 def test_an_image_without_models_shows_none(tmp_path: Path) -> None:
-    metrics = Metrics()
-    metrics.add(ModelVersions(tmp_path))
-    assert b"model_info" not in metrics.text()
+    assert b"model_info" not in metrics_of(tmp_path)
 
 
 @pytest.mark.usefixtures("gpus")
 def test_the_page_lists_exactly_what_there_is(tmp_path: Path) -> None:
     (tmp_path / "azureml-models/net/1").mkdir(parents=True)
-    metrics = Metrics()
-    metrics.add(ModelVersions(tmp_path))
-    metrics.add(GpuMemory())
-    metrics.requests.labels(code="200").inc()
-    metrics.refusals.labels(reason="key").inc()
-    metrics.model_data_rows.labels(outcome="written").inc()
+    counts = counted()
+    counts.answered(200, 0.01)
+    counts.refused("key")
+    counts.collected("written", 3)
     found = []
-    for family in text_string_to_metric_families(metrics.text().decode()):
+    for family in text_string_to_metric_families(metrics_of(tmp_path, counts).decode()):
         if family.name.endswith("_created"):
             continue
         suffix = "_total" if family.type == "counter" else ""
@@ -141,10 +151,24 @@ def test_the_page_lists_exactly_what_there_is(tmp_path: Path) -> None:
 
 
 def test_the_page_lists_every_reason_for_a_refusal() -> None:
-    sources = [Path(str(module.__file__)).read_text() for module in (refusals, access)]
-    reasons = set(re.findall(r'RefusedError\(\s*"(\w+)"', sources[0]))
-    reasons |= set(re.findall(r'"(\w+)" if settings.asks_for_token else "(\w+)"', sources[1])[0])
+    refused, keys = (Path(str(module.__file__)).read_text() for module in (refusals, access))
+    reasons = set(re.findall(r'RefusedError\(\s*"(\w+)"', refused)) - {"crashed"}
+    reasons |= set(re.findall(r'"(\w+)" if settings.asks_for_token else "(\w+)"', keys)[0])
+    assert {replica.OVERLOADED, replica.NOT_READY} <= reasons
     assert reasons == {name for row in table("reason") for name in re.findall(r"\w+", row[0])}
+    assert "counts.refused(" in Path(str(exchanges.__file__)).read_text()
+
+
+def test_numbers_are_counted_into_their_buckets(tmp_path: Path) -> None:
+    counts = counted()
+    for seconds in (0.0005, 0.001, 0.3, 1000):
+        counts.answered(200, seconds)
+    found = samples(metrics_of(tmp_path, counts))
+    buckets = {bound: found["gpu_inference_request_seconds_bucket", (("le", bound),)] for bound in BOUNDS}
+    assert buckets == {"0.001": 2, "0.25": 2, "0.5": 3, "300.0": 3, "+Inf": 4}
+    assert found["gpu_inference_request_seconds_count", ()] == 4
+    assert found["gpu_inference_request_seconds_sum", ()] == pytest.approx(1000.3015)
+    assert found["gpu_inference_requests_total", (("code", "200"),)] == 4
 
 
 def test_two_processes_are_one_in_the_metrics(start_server: StartServer) -> None:

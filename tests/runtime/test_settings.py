@@ -20,6 +20,7 @@ def test_defaults_are_those_of_the_bare_server(monkeypatch: pytest.MonkeyPatch, 
         "port": 5001,
         "health_port": 9090,
         "worker_count": 1,
+        "script_python": None,
         "app_root": Path(),
         "config_file": None,
         "source_directory": None,
@@ -41,6 +42,11 @@ def test_defaults_are_those_of_the_bare_server(monkeypatch: pytest.MonkeyPatch, 
         "max_body_bytes": None,
         "drain_seconds": 0.0,
         "parallel_runs": 1,
+        "batching": "none",
+        "batch_max_rows": 256,
+        "batch_max_bytes": 16_777_216,
+        "array_dtype": "float32",
+        "fast_json": False,
         "cors_origins": (),
         "service_path_prefix": "",
         "service_version": "1.0",
@@ -49,7 +55,7 @@ def test_defaults_are_those_of_the_bare_server(monkeypatch: pytest.MonkeyPatch, 
         "log_format": "text",
         "log_level": "INFO",
         "debug_port": None,
-        "tensorflow_v1": False,
+        "tensorflow_v1": "auto",
         "model_data_directory": None,
         "model_data_file_mb": 16,
         "model_data_total_mb": 1024,
@@ -60,6 +66,8 @@ def test_defaults_are_those_of_the_bare_server(monkeypatch: pytest.MonkeyPatch, 
         "telemetry_service_name": None,
         "resource_attributes": None,
         "traces_ratio": 1.0,
+        "health_port_was_given": False,
+        "warnings": (),
     }
 
 
@@ -69,10 +77,19 @@ def test_credentials_are_not_shown_with_the_settings() -> None:
 
 
 def test_the_file_takes_numbers_switches_and_null_as_json_has_them(tmp_path: Path) -> None:
-    content = {"SERVER_PORT": 7001, "WORKER_COUNT": None, "GPU_INFERENCE_DOCS": False, "hidden_size": 768}
+    content = {
+        "SERVER_PORT": 7001,
+        "WORKER_COUNT": None,
+        "GPU_INFERENCE_DOCS": False,
+        "GPU_INFERENCE_TENSORFLOW_V1": True,
+        "SCORING_TIMEOUT_MS": 6000.0,
+        "hidden_size": 768,
+    }
     (tmp_path / "config.json").write_text(json.dumps(content))
     settings = load_settings([], {"AML_APP_ROOT": str(tmp_path)})
     assert (settings.port, settings.worker_count, settings.shows_docs) == (7001, 1, False)
+    assert (settings.scoring_timeout_ms, settings.tensorflow_v1) == (6000, "true")
+    assert settings.warnings == ()
 
 
 def test_each_flag_of_v1s_server_is_taken() -> None:
@@ -123,6 +140,27 @@ def test_paths_of_flags_begin_in_the_working_directory_and_those_of_variables_in
     settings = load_settings(flags, environment)
     assert settings.entry_script == str(here / "src/score.py")
     assert (settings.model_dir, settings.service_name) == (str(here / "model"), "here")
+
+
+def test_a_script_that_is_not_in_the_working_directory_is_looked_for_in_the_app_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, root = tmp_path / "here", tmp_path / "root"
+    here.mkdir()
+    (root / "src").mkdir(parents=True)
+    (root / "src/score.py").touch()
+    (root / "src/config.json").write_text('{"SERVICE_NAME": "beside-it"}')
+    monkeypatch.chdir(here)
+    flags = ["--entry_script", "./src/score.py"]
+    settings = load_settings(flags, {"AML_APP_ROOT": str(root)})
+    assert (settings.entry_script, settings.service_name) == (str(root / "src/score.py"), "beside-it")
+    # Where neither has it, the message names the folder that the flag is about.
+    assert load_settings(["--entry_script", "no.py"], {"AML_APP_ROOT": str(root)}).entry_script == (
+        str(here / "no.py")
+    )
+    (here / "src").mkdir()
+    (here / "src/score.py").touch()
+    assert load_settings(flags, {"AML_APP_ROOT": str(root)}).entry_script == str(here / "src/score.py")
 
 
 def test_config_json_is_looked_for_in_the_app_root_and_beside_the_script(tmp_path: Path) -> None:
@@ -178,22 +216,25 @@ def test_an_empty_variable_counts_as_absent() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "sentence"),
     [
-        ("SERVER_PORT", "http", "SERVER_PORT is 'http' but must be a whole number from 1 to 65535."),
-        ("SERVER_PORT", "65536", "SERVER_PORT is '65536' but must be a whole number from 1 to 65535."),
-        ("SCORING_TIMEOUT_MS", "0", "SCORING_TIMEOUT_MS is '0' but must be a whole number of at least 1."),
+        ("SCORING_TIMEOUT_MS", "1.5", "SCORING_TIMEOUT_MS is '1.5' but must be a whole number of at least 1"),
+        ("WORKER_TIMEOUT", "-5", "WORKER_TIMEOUT is '-5' but must be a whole number of at least 1."),
+        ("AZUREML_DEBUG_PORT", "70000", "AZUREML_DEBUG_PORT is '70000' but must be a whole number from 1"),
         ("GPU_INFERENCE_DRAIN_SECONDS", "nan", "'nan' but must be a number of seconds of at least 0."),
         ("GPU_INFERENCE_DRAIN_SECONDS", "long", "'long' but must be a number of seconds of at least 0."),
         ("GPU_INFERENCE_FRONT_END", "fe", "GPU_INFERENCE_FRONT_END is 'fe' but must be azureml or none."),
-        ("GPU_INFERENCE_TENSORFLOW_V1", "1", "GPU_INFERENCE_TENSORFLOW_V1 is '1' but must be true or false."),
+        ("GPU_INFERENCE_TENSORFLOW_V1", "1", "V1 is '1' but must be auto, true or false."),
+        ("GPU_INFERENCE_BATCHING", "yes", "is 'yes' but must be none, merge, schema or array."),
+        ("GPU_INFERENCE_BATCH_MAX_ROWS", "0", "is '0' but must be a whole number of at least 1."),
+        ("GPU_INFERENCE_BATCH_MAX_BYTES", "16M", "is '16M' but must be a whole number of at least 1."),
+        ("GPU_INFERENCE_ARRAY_DTYPE", "int8", "must be float32, float64, uint8, int32 or int64."),
+        ("GPU_INFERENCE_FAST_JSON", "orjson", "is 'orjson' but must be true or false."),
+        ("GPU_INFERENCE_SCRIPT_PYTHON", "/nowhere", "is '/nowhere', which is not a program that can be run:"),
+        ("GPU_INFERENCE_SCRIPT_PYTHON", "/usr", "is '/usr', which is not a program that can be run:"),
+        ("GPU_INFERENCE_SCRIPT_PYTHON", "/etc/passwd", "which is not a program that can be run:"),
         ("WORKER_COUNT", "0", "WORKER_COUNT is '0' but must be a whole number of at least 1."),
         ("GPU_INFERENCE_LOG_FORMAT", "xml", "GPU_INFERENCE_LOG_FORMAT is 'xml' but must be text or json."),
-        ("AZUREML_LOG_LEVEL", "loud", "AZUREML_LOG_LEVEL is 'loud' but must be one of DEBUG, INFO, WARNING"),
         ("GPU_INFERENCE_TRACES_RATIO", "2", "GPU_INFERENCE_TRACES_RATIO is '2' but must be a number from 0"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "but must be an http:// or https:// URL."),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://me:secret@collector", "is 'ftp://…@collector' but must be"),
-        ("AML_APP_INSIGHTS_ENABLED", "true", "but OTEL_EXPORTER_OTLP_ENDPOINT, the URL of the OpenTelemetry"),
         ("GPU_INFERENCE_MODEL_DATA_TOTAL_MB", "20", "is 20, but must be at least twice"),
-        ("HEALTH_PORT", "5001", "The port for scoring and the health port are both 5001"),
         ("AML_APP_ROOT", "/nowhere", "AML_APP_ROOT is '/nowhere', which is not a folder."),
         ("GPU_INFERENCE_KEYS_DIR", "/", "GPU_INFERENCE_KEYS_DIR is set but GPU_INFERENCE_FRONT_END is none"),
         ("AZUREML_CONFIG_FILE", "/nowhere.json", "The configuration file /nowhere.json does not exist."),
@@ -219,6 +260,25 @@ def test_a_bad_flag_is_named_in_one_sentence(flags: list[str], sentence: str) ->
     with pytest.raises(SettingsError) as caught:
         load_settings(flags, {})
     assert str(caught.value) == sentence
+
+
+def test_in_a_cluster_the_two_ports_must_differ() -> None:
+    environment = {"GPU_INFERENCE_FRONT_END": "azureml", "SERVER_PORT": "9090"}
+    with pytest.raises(SettingsError, match="The port for scoring and the health port are both 9090; they"):
+        load_settings([], environment)
+
+
+def test_the_scripts_python_is_a_path_of_the_app_root_and_stays_the_link_that_it_is(tmp_path: Path) -> None:
+    (tmp_path / "python").symlink_to(sys.executable)
+    environment = {"AML_APP_ROOT": str(tmp_path), "GPU_INFERENCE_SCRIPT_PYTHON": "python"}
+    assert load_settings([], environment).script_python == str(tmp_path / "python")
+
+
+def test_a_debugger_for_another_python_need_not_be_in_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "debugpy", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [])
+    environment = {"AZUREML_DEBUG_PORT": "5678", "GPU_INFERENCE_SCRIPT_PYTHON": sys.executable}
+    assert load_settings([], environment).debug_port == 5678
 
 
 def test_a_debug_port_without_a_debugger_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,6 +310,13 @@ def test_the_front_end_limits_bodies_to_100_mb_and_the_bare_server_does_not() ->
     assert Settings(front_end="azureml").body_limit == 100 * 1024 * 1024
     assert Settings().body_limit is None
     assert Settings(max_body_bytes=10).body_limit == 10
+
+
+@pytest.mark.parametrize(("workers", "asked_for", "slots"), [(1, 1, 1), (2, 1, 2), (2, 3, 4), (3, 6, 6)])
+def test_slots_are_those_asked_for_and_as_many_for_each_process(
+    workers: int, asked_for: int, slots: int
+) -> None:
+    assert Settings(worker_count=workers, max_concurrent_requests=asked_for).slots == slots
 
 
 def test_the_bare_server_never_refuses_what_waits() -> None:

@@ -17,6 +17,10 @@ THREE: dict[str, tuple[Any, Any, Any]] = {
     "SERVER_PORT": (8001, 8002, 8003),
     "HEALTH_PORT": (8001, 8002, 8003),
     "WORKER_COUNT": (2, 3, 4),
+    "GPU_INFERENCE_SCRIPT_PYTHON": ("/bin/cat", "/bin/ls", "/bin/sh"),
+    "GPU_INFERENCE_BATCHING": ("merge", "schema", "array"),
+    "GPU_INFERENCE_ARRAY_DTYPE": ("float64", "uint8", "int32"),
+    "GPU_INFERENCE_TENSORFLOW_V1": ("true", "auto", "false"),
     "GPU_INFERENCE_FRONT_END": ("azureml", "none", "azureml"),
     "GPU_INFERENCE_LOG_FORMAT": ("json", "text", "json"),
     "AZUREML_LOG_LEVEL": ("DEBUG", "ERROR", "WARNING"),
@@ -27,7 +31,7 @@ THREE: dict[str, tuple[Any, Any, Any]] = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("http://a:1", "http://b:2", "http://c:3"),
 }
 SWITCHES = (
-    *("SERVER_VERSION_LOG_RESPONSE_ENABLED", "GPU_INFERENCE_DOCS", "GPU_INFERENCE_TENSORFLOW_V1"),
+    *("SERVER_VERSION_LOG_RESPONSE_ENABLED", "GPU_INFERENCE_DOCS", "GPU_INFERENCE_FAST_JSON"),
     "AML_APP_INSIGHTS_ENABLED",
 )
 # Those that are only taken together with others, which this gives them, or with what must be installed.

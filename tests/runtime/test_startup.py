@@ -14,7 +14,7 @@ import requests
 from tests.runtime.server_process import PATIENCE_SECONDS, StartServer, free_ports
 
 from gpu_inference_runtime.process import startup
-from gpu_inference_runtime.process.startup import announce, gpus_in, ignored
+from gpu_inference_runtime.process.startup import announce, gpus_in, ignored, seen_by_scripts
 from gpu_inference_runtime.settings import load_settings
 
 WHERE = """
@@ -97,11 +97,57 @@ def test_the_command_serves_any_folder_by_flags_alone(tmp_path: Path) -> None:
         assert told["AML_APP_ROOT"] == str(tmp_path / "here")
         assert told["AZUREML_ENTRY_SCRIPT"] == str(tmp_path / "code/score.py")
         assert told["AZUREML_MODEL_DIR"] == str(tmp_path / "model")
+        assert told["AZUREML_CONFIG_FILE"] == str(tmp_path / "here/settings.json")
+        assert (told["SERVER_PORT"], told["HEALTH_PORT"]) == (port, health_port)
+        assert (told["AML_APP_INSIGHTS_ENABLED"], told["AML_CORS_ORIGINS"]) == ("true", "*")
         server.send_signal(signal.SIGTERM)
         assert server.wait(PATIENCE_SECONDS) == 0
     finally:
         server.kill()
         server.wait()
+
+
+def test_scripts_find_what_v1s_server_put_into_their_environment_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert seen_by_scripts(load_settings([], {})) == {
+        "AML_APP_ROOT": str(tmp_path),
+        "SERVER_PORT": "5001",
+        "HEALTH_PORT": "5001",
+        "AML_APP_INSIGHTS_ENABLED": "false",
+    }
+    given = seen_by_scripts(load_settings([], {"SERVER_PORT": "http", "HEALTH_PORT": "7002"}))
+    assert (given["SERVER_PORT"], given["HEALTH_PORT"]) == ("5001", "7002")
+
+
+KEY = "00000000-aaaa-BBBB-cccc-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("environment", "seen"),
+    [
+        ({"AML_APP_INSIGHTS_ENABLED": "true"}, "false"),
+        ({"AML_APP_INSIGHTS_ENABLED": "true", "AML_APP_INSIGHTS_KEY": "no key"}, "false"),
+        ({"AML_APP_INSIGHTS_ENABLED": "true", "AML_APP_INSIGHTS_KEY": KEY}, "true"),
+        ({"AML_APP_INSIGHTS_ENABLED": "asdf", "AML_APP_INSIGHTS_KEY": KEY}, "false"),
+        ({"AML_APP_INSIGHTS_ENABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector"}, "true"),
+    ],
+)
+def test_scripts_are_told_telemetry_only_where_it_goes_somewhere(
+    environment: dict[str, str], seen: str
+) -> None:
+    assert seen_by_scripts(load_settings([], environment))["AML_APP_INSIGHTS_ENABLED"] == seen
+
+
+def test_v1s_configuration_with_telemetry_starts_and_scores(start_server: StartServer) -> None:
+    server = start_server(
+        "import os\ndef init(): pass\ndef run(data): return os.environ['AML_APP_INSIGHTS_ENABLED']",
+        AML_APP_INSIGHTS_ENABLED="true",
+    )
+    server.wait_ready()
+    assert server.score("x").json() == "false"
+    assert "AML_APP_INSIGHTS_ENABLED is true but OTEL_EXPORTER_OTLP_ENDPOINT" in server.log
 
 
 def announced(caplog: pytest.LogCaptureFixture, environment: Mapping[str, str]) -> list[str]:
@@ -145,6 +191,17 @@ def test_the_first_lines_tell_the_script_the_settings_that_were_made_and_the_rou
     assert announced(caplog, {})[1] == "Entry script: none: the built-in one returns what it receives"
 
 
+def test_what_is_tolerated_is_warned_of_and_a_port_that_is_not_there_is_not_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    environment = {"SERVER_PORT": "9090", "AZUREML_LOG_LEVEL": "loud"}
+    lines = announced(caplog, environment)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warned == list(load_settings([], environment).warnings)
+    assert len(warned) == 2
+    assert lines[-1] == "Port 9090: /api/v1/service/ML service/score and .../swagger.json"
+
+
 def test_the_routes_of_the_first_lines_are_there(start_server: StartServer) -> None:
     server = start_server()
     server.wait_ready()
@@ -181,6 +238,7 @@ WITHOUT_EFFECT = {
     "AML_MODEL_DC_STORAGE": "{}",
     "AML_MODEL_DC_EVENT_HUB": "{}",
     "AML_MODEL_DC_EVENT_HUB_ENABLED": "false",
+    "GUNICORN_CMD_ARGS": "--threads 2",
     "AML_DBG_MODEL_INFO": "{}",
     "AML_DBG_RESOURCE_INFO": "{}",
 }

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from gpu_inference_runtime.service.time_average import TimeAverage
+from gpu_inference_runtime.scoring.time_average import TimeAverage
 
 
 class Clock:

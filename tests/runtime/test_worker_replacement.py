@@ -2,9 +2,7 @@
 
 import socket
 import threading
-from pathlib import Path
 
-import pytest
 import requests
 from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
 
@@ -68,7 +66,7 @@ def starts(server: Server) -> int:
     return len((server.folder / "starts").read_text())
 
 
-def test_a_worker_whose_call_never_ends_is_replaced_and_whoever_waits_is_told_first(
+def test_a_worker_whose_call_never_ends_is_replaced_and_whoever_waits_is_scored(
     start_server: StartServer,
 ) -> None:
     server = start_server(
@@ -90,10 +88,8 @@ def test_a_worker_whose_call_never_ends_is_replaced_and_whoever_waits_is_told_fi
     )
     # From here on requests wait for the next worker.
     late = Client(server, "late")
-    assert waiting.answer.status_code == 503
-    assert waiting.answer.json() == {"message": "No ready replicas for service mnist."}
-    assert waiting.answer.headers["Retry-After"] == "1"
     assert server.management("/live").status_code == 200
+    assert waiting.answer.json()[0] == "waits in the queue"
     assert late.answer.status_code == 200
     what, pid = late.answer.json()
     assert what == "late"
@@ -113,10 +109,9 @@ def test_a_worker_that_holds_pythons_lock_is_replaced_while_probes_are_answered(
     late = Client(server, "late")
     server.wait_until(lambda: server.management("/ready").status_code == 503, "not ready")
     assert server.management("/ready").text == "A call of run() has outlived the scoring timeout\n"
-    assert "WORKER TIMEOUT" not in server.log
-    assert frozen.lost_its_connection
+    assert frozen.answer.json() == {"message": "Scoring timeout after 100 ms"}
     assert late.answer.json()[0] == "late"
-    assert "WORKER TIMEOUT" in server.log
+    assert "still goes on 5 s after its scoring timeout (WORKER_TIMEOUT)" in server.log
     # What the script was doing.
     assert "score.py" in server.log
     server.wait_ready()
@@ -156,50 +151,17 @@ def test_an_init_that_holds_pythons_lock_longer_than_the_workers_timeout_is_not_
     assert server.log.count("init has begun") == 1
 
 
-# Python imports a module of this name at its start.
-AT_START = "sitecustomize.py"
-FAILING_LOOP = """
-import os
-from gunicorn.workers.gthread import ThreadWorker
-before = ThreadWorker.murder_pending
-def failing(self):
-    if os.path.exists("fail"):
-        os.remove("fail")
-        raise RuntimeError("a fault of the loop")
-    before(self)
-ThreadWorker.murder_pending = failing
-"""
-IMPATIENT = """
-import gpu_inference_runtime.process.script_worker as module
-module._LAST_ANSWERS_SECONDS = 0.5
-"""
-
-
-def test_a_fault_in_the_loop_that_serves_http_ends_its_process_and_not_the_server(
-    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / AT_START).write_text(FAILING_LOOP)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    server = start_server(SCRIPT)
-    server.wait_ready()
-    (server.folder / "fail").touch()
-    server.wait_for_log("RuntimeError: a fault of the loop")
-    assert server.score("next").json()[0] == "next"
-    assert starts(server) == 2
-
-
-def test_a_client_that_stalls_does_not_hold_up_the_replacement(
-    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / AT_START).write_text(IMPATIENT)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+def test_a_client_that_stalls_does_not_hold_up_the_replacement(start_server: StartServer) -> None:
     server = start_server(
         SCRIPT, SCORING_TIMEOUT_MS="300", WORKER_TIMEOUT="2", GPU_INFERENCE_MAX_CONCURRENT_REQUESTS="2"
     )
     server.wait_ready()
     with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as stalling:
-        stalling.sendall(b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+        stalling.sendall(b"POST /score HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 9\r\n\r\nhalf")
         assert Client(server, "stuck").answer.status_code == 500
-        # It would be answered 400 when its own time is up, half a minute later.
-        assert stalling.recv(100) == b""
-    assert server.score("next").json()[0] == "next"
+        assert server.score("next").json()[0] == "next"
+        # Its connection outlives the script's process.
+        stalling.sendall(b" more")
+        answer = b"".join(iter(lambda: stalling.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert b'["half more", ' in answer

@@ -5,9 +5,10 @@ import signal
 import sys
 from pathlib import Path
 
-from gpu_inference_runtime.observability.log_setup import configure_logging
 from gpu_inference_runtime.process.startup import announce, enter_app_root
 from gpu_inference_runtime.settings import SettingsError, load_settings
+from gpu_inference_script.log_setup import LoggingConfigurationError, configure_logging
+from gpu_inference_script.log_setup import LoggingConfigurationError, configure_logging
 
 
 def main() -> int:
@@ -23,8 +24,10 @@ def main() -> int:
     try:
         settings = load_settings(sys.argv[1:], os.environ)
         enter_app_root(settings)
-        configure_logging(settings)
-    except SettingsError as error:
+        configure_logging(
+            settings.log_format, settings.log_level, str(settings.app_root), settings.entry_script
+        )
+    except (SettingsError, LoggingConfigurationError) as error:
         print(f"gpu-inference-server: {error}", file=sys.stderr)
         return 1
     announce(settings, os.environ)

@@ -23,23 +23,19 @@ STARTS: Mapping[str, WantedStart] = {
     "a broken config.json": WantedStart(_ONE_SENTENCE, (3, 1)),
     "a timeout that is no number": WantedStart(_ONE_SENTENCE, (3, 1)),
     "a worker timeout that is no number": WantedStart(_ONE_SENTENCE, (2, 1)),
-    "no timeout at all": WantedStart(
-        "0 turned the incumbent's timeout off; here a call that never ends must not hold its slot for ever.",
-        ("serves", 1),
-    ),
-    "no worker timeout at all": WantedStart(
-        "Likewise: nothing would replace a worker that is stuck.", ("serves", 1)
-    ),
-    "a switch that is neither": WantedStart(
-        "A switch must be one of the usual words; the incumbent takes any other for off.", ("serves", 1)
+    "a timeout with a fraction": WantedStart(_ONE_SENTENCE, (3, 1)),
+    "a timeout in config.json that is no number": WantedStart(_ONE_SENTENCE, (3, 1)),
+    "a debugger's port that is no number": WantedStart(_ONE_SENTENCE, (3, 1)),
+    "an app root that is a file": WantedStart(_ONE_SENTENCE, (3, 1)),
+    "a config.json that is a list": WantedStart(_ONE_SENTENCE, (3, 1)),
+    "--config_file that is a folder": WantedStart(_ONE_SENTENCE, (3, 1)),
+    "--config_file that is missing, and no script": WantedStart(_ONE_SENTENCE, (3, 1)),
+    "a script that is in the app root alone": WantedStart(
+        "A flag's path that is not in the working directory is looked for in the app root.", (3, "serves")
     ),
     "the script named by the environment alone": WantedStart(
         "AZUREML_ENTRY_SCRIPT is enough, as in v1's images; the incumbent's command wants a flag.",
         (1, "serves"),
     ),
     "no script at all": WantedStart("A built-in script answers with what it gets.", (1, "serves")),
-    "--config_file that is missing": WantedStart(
-        "A file that was named and is not there is a mistake; the incumbent goes on without it.",
-        ("serves", 1),
-    ),
 }

@@ -1,48 +1,39 @@
 """Who may score and read the service's specification: those with a key or a token, where one is asked for."""
 
+from collections.abc import Mapping
+
 from gpu_inference_runtime.access.authorization import Authorization, IssuerUnknownError
 from gpu_inference_runtime.access.keys import Keys
-from gpu_inference_runtime.messages import Request
-from gpu_inference_runtime.service import refusals
-from gpu_inference_runtime.service.refusals import RefusedError
+from gpu_inference_runtime.http import refusals
+from gpu_inference_runtime.http.refusals import RefusedError
 from gpu_inference_runtime.settings import Settings
 
 
 class Access:
-    """Knows whether a request may pass, by the settings' keys or tokens."""
+    """Decides whether a request may pass, by the settings' keys or tokens."""
 
     def __init__(self, settings: Settings) -> None:
         self._authorization = _authorization(settings)
         self._reason = "token" if settings.asks_for_token else "key"
+        # Whether a decision may have to wait for the issuer of tokens.
+        self.may_wait = settings.asks_for_token
 
-    def check(self, request: Request) -> None:
-        """Let the request pass.
-
-        Raises:
-            RefusedError: it has no right key or token, or that cannot be told yet.
-        """
+    def refusal(self, headers: Mapping[bytes, bytes]) -> RefusedError | None:
+        """Return how a request with these headers (names in lower case) is refused; None where it may pass."""
         if self._authorization is None:
-            return
+            return None
+        given = headers.get(b"authorization")
         try:
-            why = self._authorization.refusal(request.headers.get("authorization"))
+            why = self._authorization.refusal(None if given is None else given.decode("latin-1"))
         except IssuerUnknownError:
-            raise refusals.issuer_unknown() from None
-        if why:
-            raise refusals.unauthorized(self._reason, why)
-
-    def admits(self, request: Request) -> bool:
-        """Whether the request may pass."""
-        try:
-            self.check(request)
-        except RefusedError:
-            return False
-        return True
+            return refusals.issuer_unknown()
+        return refusals.unauthorized(self._reason, why) if why else None
 
 
 def _authorization(settings: Settings) -> Authorization | None:
-    """Return who knows whether a request may score; None where all may."""
+    """Return what decides whether a request may score; None where all may."""
     if settings.asks_for_token:
-        # Only here: cryptography is memory that other services do not need.
+        # Imported here: cryptography is memory that other services do not need.
         from gpu_inference_runtime.access.tokens import tokens
 
         return tokens(settings)

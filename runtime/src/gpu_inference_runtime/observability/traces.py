@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
 from gpu_inference_runtime import __version__
-from gpu_inference_runtime.messages import Request
 from gpu_inference_runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,50 +34,42 @@ log = logging.getLogger("gpu_inference")
 class Trace(Protocol):
     """The trace of one request."""
 
-    def part(self, name: str) -> AbstractContextManager[object]:
-        """Time a part of the request, on whatever thread it runs."""
+    @property
+    def parent_of_scripts(self) -> tuple[bytes, bytes, int]:
+        """Trace id, span id and flags that spans of the script's own belong to."""
 
-    def answered(self, status: int) -> None:
-        """Note the answer's status."""
+    def ran(self, waited_from: float, seconds: float) -> None:
+        """Note that `run()` has just ended.
+
+        Args:
+            waited_from: when the request began to wait, on the monotonic clock.
+            seconds: how long `run()` took.
+        """
+
+    def end(self, status: int) -> None:
+        """Note the answer's status; the trace is complete."""
 
 
 class Traces(Protocol):
     """Traces of requests."""
 
-    def request(self, request: Request, request_id: str) -> AbstractContextManager[Trace]:
-        """Trace a request for as long as the context lasts."""
+    def begin(self, method: bytes, headers: Mapping[bytes, bytes], request_id: str) -> Trace:
+        """Begin the trace of a request."""
 
     def flush(self, seconds: float) -> None:
         """Send what has not been sent, and wait for that no longer than so many seconds."""
 
 
-class NoTraces:
-    """What there is while telemetry is off; one object is the trace of every request."""
-
-    def request(self, request: Request, request_id: str) -> AbstractContextManager[Trace]:  # noqa: ARG002  (Traces has it)
-        """Trace nothing."""
-        return nullcontext(self)
-
-    def part(self, name: str) -> AbstractContextManager[object]:  # noqa: ARG002  (Trace has it)
-        """Time nothing."""
-        return nullcontext()
-
-    def answered(self, status: int) -> None:
-        """Note nothing."""
-
-    def flush(self, seconds: float) -> None:
-        """Send nothing."""
-
-
-def traces(settings: Settings) -> Traces:
+def traces(settings: Settings) -> Traces | None:
     """Return the traces that the settings ask for. Called in the process that serves: it starts a thread."""
     if not settings.sends_traces:
-        return NoTraces()
+        return None
     # About 15 MiB and half a second: not for those who asked for nothing.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
     from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
     from opentelemetry.util.re import parse_env_headers
 
@@ -91,7 +82,18 @@ def traces(settings: Settings) -> Traces:
             **_attributes(settings.resource_attributes or ""),
         }
     )
+    class Ids(RandomIdGenerator):
+        """Lets the id of the next span be chosen: the script needs that of `run` before there is the span."""
+
+        next_span_id = 0
+
+        def generate_span_id(self) -> int:
+            chosen, self.next_span_id = self.next_span_id, 0
+            return chosen or super().generate_span_id()
+
+    ids = Ids()
     provider = TracerProvider(
+        id_generator=ids,
         sampler=ParentBased(TraceIdRatioBased(settings.traces_ratio)),
         resource=resource,
         # `flush` does this, within a time.
@@ -103,30 +105,30 @@ def traces(settings: Settings) -> Traces:
     exporter = OTLPSpanExporter(endpoint=endpoint, headers=headers)
     provider.add_span_processor(BatchSpanProcessor(_exporter_that_tells(exporter, endpoint)))
     log.info("Traces of %g of the requests go to %s, as service %s", settings.traces_ratio, endpoint, name)
-    return _OpenTelemetry(provider)
+    return _OpenTelemetry(provider, ids)
 
 
 class _OpenTelemetry:
-    def __init__(self, provider: TracerProvider) -> None:
+    def __init__(self, provider: TracerProvider, ids: Any) -> None:
         self._provider = provider
+        self._ids = ids
         self._tracer = provider.get_tracer("gpu_inference_runtime", __version__)
 
-    @contextmanager
-    def request(self, request: Request, request_id: str) -> Iterator[Trace]:
+    def begin(self, method: bytes, headers: Mapping[bytes, bytes], request_id: str) -> Trace:
         from opentelemetry.trace import SpanKind
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         # The caller's trace goes on here. As in v1, the answer carries no traceparent.
-        caller = TraceContextTextMapPropagator().extract(dict(request.headers))
+        sent = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+        caller = TraceContextTextMapPropagator().extract(sent)
+        verb = method.decode("latin-1")
         attributes = {
-            "http.request.method": request.method,
+            "http.request.method": verb,
             "http.route": _ROUTE,
             "gpu_inference.request_id": request_id,
         }
-        with self._tracer.start_as_current_span(
-            f"{request.method} {_ROUTE}", caller, SpanKind.SERVER, attributes
-        ) as span:
-            yield _OpenTelemetryTrace(self._tracer, span)
+        span = self._tracer.start_span(f"{verb} {_ROUTE}", caller, SpanKind.SERVER, attributes)
+        return _OpenTelemetryTrace(self._tracer, self._ids, span)
 
     def flush(self, seconds: float) -> None:
         # In a thread, because the exporter may be in the middle of its patience with the collector.
@@ -136,23 +138,39 @@ class _OpenTelemetry:
 
 
 class _OpenTelemetryTrace:
-    def __init__(self, tracer: Tracer, span: Span) -> None:
+    def __init__(self, tracer: Tracer, ids: Any, span: Span) -> None:
         from opentelemetry.trace import set_span_in_context
 
         self._tracer = tracer
+        self._ids = ids
+        self._run_id = ids.generate_span_id()
         self._span = span
         self._context = set_span_in_context(span)
 
-    def part(self, name: str) -> AbstractContextManager[object]:
-        return self._tracer.start_as_current_span(name, self._context)
+    @property
+    def parent_of_scripts(self) -> tuple[bytes, bytes, int]:
+        context = self._span.get_span_context()
+        return context.trace_id.to_bytes(16, "big"), self._run_id.to_bytes(8, "big"), context.trace_flags
 
-    def answered(self, status: int) -> None:
+    def ran(self, waited_from: float, seconds: float) -> None:
+        now = time.time_ns()
+        began = now - int(seconds * 1e9)
+        waited = now - int((time.monotonic() - waited_from) * 1e9)
+        self._part("queue", waited, max(began, waited))
+        self._ids.next_span_id = self._run_id
+        self._part("run", began, now)
+
+    def end(self, status: int) -> None:
         from opentelemetry.trace import StatusCode
 
         self._span.set_attribute("http.response.status_code", status)
         if status >= 500:
             self._span.set_attribute("error.type", str(status))
             self._span.set_status(StatusCode.ERROR)
+        self._span.end()
+
+    def _part(self, name: str, began: int, ended: int) -> None:
+        self._tracer.start_span(name, self._context, start_time=began).end(ended)
 
 
 def _attributes(text: str) -> dict[str, str]:

@@ -9,9 +9,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from gpu_inference_runtime import __version__, stand_ins
+from gpu_inference_runtime import __version__
 from gpu_inference_runtime.settings import Settings, without_credentials
 from gpu_inference_runtime.settings.sources import SOURCES
+
+# v1's server took no other key to be one.
+_INSTRUMENTATION_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 log = logging.getLogger("gpu_inference")
 
@@ -19,13 +22,32 @@ log = logging.getLogger("gpu_inference")
 def enter_app_root(settings: Settings) -> None:
     """Make the app root the working directory, as v1's images did, and tell scripts what they look for."""
     os.chdir(settings.app_root)
-    os.environ["AML_APP_ROOT"] = str(settings.app_root)
-    for name, value in (
-        ("AZUREML_MODEL_DIR", settings.model_dir),
-        ("AZUREML_ENTRY_SCRIPT", settings.entry_script),
-    ):
-        if value:
-            os.environ[name] = value
+    os.environ |= seen_by_scripts(settings)
+
+
+def seen_by_scripts(settings: Settings) -> dict[str, str]:
+    """Return the variables that v1's server made or changed, so that scripts find them when nobody set them.
+
+    It handed its settings to itself in the environment. Of those WORKER_COUNT, TRANSPORT_PROTOCOL and
+    HTTP_X_MS_SERVER_VERSION told scripts nothing of use.
+    """
+    key = settings.app_insights_key
+    has_somewhere_to_go = settings.otlp_endpoint is not None or (key and _INSTRUMENTATION_KEY.fullmatch(key))
+    always = {
+        "AML_APP_ROOT": str(settings.app_root),
+        "SERVER_PORT": str(settings.port),
+        # Where `GET /` tells whether the server is well: for v1's server the same port, unless one was given.
+        "HEALTH_PORT": str(settings.health_port if settings.health_port_was_given else settings.port),
+        "AML_APP_INSIGHTS_ENABLED": str(bool(settings.app_insights and has_somewhere_to_go)).lower(),
+    }
+    where_given = {
+        "AZUREML_CONFIG_FILE": settings.config_file,
+        "AZUREML_MODEL_DIR": settings.model_dir,
+        "AZUREML_ENTRY_SCRIPT": settings.entry_script,
+        "AML_CORS_ORIGINS": ",".join(settings.cors_origins),
+        "AML_APP_INSIGHTS_KEY": key,
+    }
+    return always | {name: str(value) for name, value in where_given.items() if value}
 
 
 def announce(settings: Settings, environment: Mapping[str, str]) -> None:
@@ -37,19 +59,20 @@ def announce(settings: Settings, environment: Mapping[str, str]) -> None:
         log.info("Configuration file: %s", settings.config_file)
     for line in _changed(settings):
         log.info("Setting %s", line)
-    for line in stand_ins.in_effect(settings):
-        log.info("Stand-in: %s", line)
     if settings.worker_count > 1 and gpus_in(Path("/dev")):
         log.warning(
             "WORKER_COUNT is %d and there is a GPU: each process loads the model into the GPU's memory.",
             settings.worker_count,
         )
+    for warning in settings.warnings:
+        log.warning("%s", warning)
     for variable, why in ignored(settings, environment):
         log.warning("%s is ignored: %s.", variable, why)
     name = settings.service_name
     log.info("Port %d: /, /score, /swagger.json%s", settings.port, ", /docs" if settings.shows_docs else "")
     log.info("Port %d: /api/v1/service/%s/score and .../swagger.json", settings.port, name)
-    log.info("Port %d: /live, /ready, /metrics", settings.health_port)
+    if settings.management_port is not None:
+        log.info("Port %d: /live, /ready, /metrics", settings.management_port)
 
 
 def gpus_in(devices: Path) -> list[str]:
@@ -83,6 +106,7 @@ _IGNORED = {
     "AML_MODEL_DC_STORAGE": "collected rows go to the folder GPU_INFERENCE_MODEL_DATA_DIR",
     "AML_MODEL_DC_EVENT_HUB": "collected rows go to the folder GPU_INFERENCE_MODEL_DATA_DIR",
     "AML_MODEL_DC_EVENT_HUB_ENABLED": "collected rows go to the folder GPU_INFERENCE_MODEL_DATA_DIR",
+    "GUNICORN_CMD_ARGS": "gunicorn runs as the settings of this server say",
     "AML_DBG_MODEL_INFO": "v1's last server ignored it too",
     "AML_DBG_RESOURCE_INFO": "v1's last server ignored it too",
 }

@@ -3,20 +3,33 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from gpu_inference_runtime.settings import values
+
+Place = Literal["flag", "variable", "file"]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a field of Settings comes from, and what reads its text."""
+    """Where a field of Settings comes from, and what reads its text.
+
+    Args:
+        field: of Settings.
+        variable: in the environment, and the key in config.json.
+        parse: reads the text, or raises ValueError with half a sentence.
+        flag: without its dashes.
+        help: what --help says of the flag.
+        v1_ignored: places where v1's server did not look for it. What it never read there did not keep it
+            from starting, so a bad value must not keep ours from that either.
+    """
 
     field: str
     variable: str
     parse: Callable[[str], Any]
     flag: str | None = None
     help: str | None = None
+    v1_ignored: tuple[Place, ...] = ()
 
 
 SOURCES = (
@@ -36,25 +49,45 @@ SOURCES = (
         "the model's folder, relative to the working directory; the script finds it in its variable"
         " AZUREML_MODEL_DIR",
     ),
-    Source("port", "SERVER_PORT", values.PORT, "port", "the port for scoring (5001)"),
+    Source(
+        "port",
+        "SERVER_PORT",
+        values.PORT,
+        "port",
+        "the port for scoring (5001)",
+        v1_ignored=("variable", "file"),
+    ),
     Source(
         "health_port",
         "HEALTH_PORT",
         values.PORT,
         "health_port",
         "the port for /live, /ready and /metrics (9090)",
+        v1_ignored=("variable", "file"),
     ),
     Source(
         "worker_count",
         "WORKER_COUNT",
         values.whole_number(1),
         "worker_count",
-        "processes, each with a model of its own (1)",
+        "script processes, each with a model of its own, that share one queue (1)",
+        v1_ignored=("file",),
     ),
+    Source("script_python", "GPU_INFERENCE_SCRIPT_PYTHON", Path),
     Source("source_directory", "AZUREML_SOURCE_DIRECTORY", str),
     Source("service_name", "SERVICE_NAME", str),
-    Source("scoring_timeout_ms", "SCORING_TIMEOUT_MS", values.whole_number(1)),
-    Source("worker_timeout_seconds", "WORKER_TIMEOUT", values.whole_number(1)),
+    # v1's server had no timeout with 0, and failed each request with less.
+    Source(
+        "scoring_timeout_ms",
+        "SCORING_TIMEOUT_MS",
+        values.whole_number(1, tolerates=lambda number: number <= 0),
+    ),
+    Source(
+        "worker_timeout_seconds",
+        "WORKER_TIMEOUT",
+        values.whole_number(1, tolerates=lambda number: number == 0),
+        v1_ignored=("file",),
+    ),
     Source("front_end", "GPU_INFERENCE_FRONT_END", values.front_end),
     Source("keys_directory", "GPU_INFERENCE_KEYS_DIR", Path),
     Source("token_issuer", "GPU_INFERENCE_TOKEN_ISSUER", str),
@@ -70,6 +103,15 @@ SOURCES = (
     Source("max_body_bytes", "GPU_INFERENCE_MAX_BODY_BYTES", values.whole_number(1)),
     Source("drain_seconds", "GPU_INFERENCE_DRAIN_SECONDS", values.seconds),
     Source("parallel_runs", "GPU_INFERENCE_PARALLEL_RUNS", values.whole_number(1)),
+    Source("batching", "GPU_INFERENCE_BATCHING", values.one_of("none", "merge", "schema", "array")),
+    Source("batch_max_rows", "GPU_INFERENCE_BATCH_MAX_ROWS", values.whole_number(1)),
+    Source("batch_max_bytes", "GPU_INFERENCE_BATCH_MAX_BYTES", values.whole_number(1)),
+    Source(
+        "array_dtype",
+        "GPU_INFERENCE_ARRAY_DTYPE",
+        values.one_of("float32", "float64", "uint8", "int32", "int64"),
+    ),
+    Source("fast_json", "GPU_INFERENCE_FAST_JSON", values.switch),
     Source(
         "cors_origins",
         "AML_CORS_ORIGINS",
@@ -83,12 +125,12 @@ SOURCES = (
     Source("shows_docs", "GPU_INFERENCE_DOCS", values.switch),
     Source("log_format", "GPU_INFERENCE_LOG_FORMAT", values.log_format),
     Source("log_level", "AZUREML_LOG_LEVEL", values.log_level),
-    Source("debug_port", "AZUREML_DEBUG_PORT", values.PORT),
-    Source("tensorflow_v1", "GPU_INFERENCE_TENSORFLOW_V1", values.switch),
+    Source("debug_port", "AZUREML_DEBUG_PORT", values.debug_port),
+    Source("tensorflow_v1", "GPU_INFERENCE_TENSORFLOW_V1", values.one_of("auto", "true", "false")),
     Source("model_data_directory", "GPU_INFERENCE_MODEL_DATA_DIR", Path),
     Source("model_data_file_mb", "GPU_INFERENCE_MODEL_DATA_FILE_MB", values.whole_number(1)),
     Source("model_data_total_mb", "GPU_INFERENCE_MODEL_DATA_TOTAL_MB", values.whole_number(1)),
-    Source("app_insights", "AML_APP_INSIGHTS_ENABLED", values.switch),
+    Source("app_insights", "AML_APP_INSIGHTS_ENABLED", values.telemetry_switch),
     Source(
         "app_insights_key",
         "AML_APP_INSIGHTS_KEY",
@@ -98,7 +140,12 @@ SOURCES = (
         " OTEL_EXPORTER_OTLP_ENDPOINT names",
     ),
     # The names that every OpenTelemetry SDK reads.
-    Source("otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", values.http_url),
+    Source(
+        "otlp_endpoint",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        values.http_url,
+        v1_ignored=("variable", "file"),
+    ),
     Source("otlp_headers", "OTEL_EXPORTER_OTLP_HEADERS", str),
     Source("telemetry_service_name", "OTEL_SERVICE_NAME", str),
     Source("resource_attributes", "OTEL_RESOURCE_ATTRIBUTES", str),

@@ -11,23 +11,53 @@ LogFormat = Literal["text", "json"]
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
-    """Return what reads a whole number within limits."""
+class ToleratedError(ValueError):
+    """A value that v1's server started with and took no notice of: the default is used instead."""
+
+
+def whole_number(
+    minimum: int, maximum: int | None = None, *, tolerates: Callable[[int], bool] = lambda _: False
+) -> Callable[[str], int]:
+    """Return what reads a whole number within limits.
+
+    Args:
+        minimum: the smallest.
+        maximum: the largest; None for no limit.
+        tolerates: tells of a number outside these limits whether v1's server started with it.
+    """
     limits = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
 
     def parse(value: str) -> int:
         try:
-            number = int(value)
+            # v1's server took 60000.0 as well, as other programs write a whole number.
+            number = int(re.sub(r"\.0+\s*$", "", value))
         except ValueError:
             raise ValueError(f"must be a whole number {limits}") from None
         if number < minimum or (maximum is not None and number > maximum):
-            raise ValueError(f"must be a whole number {limits}")
+            kind = ToleratedError if tolerates(number) else ValueError
+            raise kind(f"must be a whole number {limits}")
         return number
 
     return parse
 
 
 PORT = whole_number(1, 65535)
+
+
+def debug_port(value: str) -> int | None:
+    """Return a port; None for 0, by which v1's server meant that there is no debugger."""
+    return PORT(value) if value.strip() != "0" else None
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Return what reads one of several words, whether they are in capital letters or not."""
+
+    def parse(value: str) -> str:
+        if value.lower() not in choices:
+            raise ValueError(f"must be {', '.join(choices[:-1])} or {choices[-1]}")
+        return value.lower()
+
+    return parse
 
 
 def seconds(value: str) -> float:
@@ -79,6 +109,14 @@ def is_true(value: str) -> bool:
     return value.lower() == "true"
 
 
+def telemetry_switch(value: str) -> bool:
+    """Return whether telemetry is on; v1's server took any other word for false."""
+    try:
+        return switch(value)
+    except ValueError as error:
+        raise ToleratedError(str(error)) from None
+
+
 def texts(value: str) -> tuple[str, ...]:
     """Return the texts of a JSON list."""
     try:
@@ -101,9 +139,9 @@ def folder_name(value: str) -> str:
 
 
 def log_level(value: str) -> str:
-    """Return the name of one of logging's levels."""
+    """Return the name of one of logging's levels; v1's server never looked at it."""
     if value.upper() not in _LOG_LEVELS:
-        raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}")
+        raise ToleratedError(f"must be one of {', '.join(_LOG_LEVELS)}")
     return value.upper()
 
 

@@ -1,0 +1,181 @@
+"""The memory that requests lie in for the script processes (gpu_inference_script/protocol.py): blocks and their headers."""
+
+import mmap
+import os
+
+from gpu_inference_script.protocol import (
+    ABANDONED,
+    AREAS,
+    BEGUN,
+    BLOCK,
+    BLOCK_SIZE,
+    FIXED_SIZE,
+    HAS_TRACE,
+    INTERRUPT,
+    MIB,
+    OWNER,
+    PAGE,
+    STATE,
+)
+
+# Memory of freed large blocks that is kept for the next ones. What is beyond goes back to the system.
+_KEPT_BYTES = 16 * MIB
+# Blocks from this size on give their memory back.
+_LARGE = AREAS[1][0]
+_REST_OF_HEADER = bytes(BLOCK_SIZE - BLOCK.size)
+_NO_TRACE = (b"", b"", 0)
+
+Trace = tuple[bytes, bytes, int]
+"""Trace id (16 bytes), span id (8 bytes), flags."""
+
+
+class Block:
+    """A piece of the inbox that holds one request, and then its reply.
+
+    Args:
+        view: memory that it lies in.
+        base: where it begins in that memory.
+        offset: where it begins in the inbox.
+        capacity: its size, bytes.
+    """
+
+    __slots__ = ("base", "body_at", "capacity", "offset", "view")
+
+    def __init__(self, view: memoryview, base: int, offset: int, capacity: int) -> None:
+        self.view = view
+        self.base = base
+        self.offset = offset
+        self.capacity = capacity
+        self.body_at = 0
+
+    def write(
+        self, request_id: bytes, peers: bytes, head: bytes, body: bytes, body_length: int, trace: Trace | None
+    ) -> None:
+        """Write a request, or all of it but a body that was received, or will be, at `body_at`.
+
+        Args:
+            request_id: for the script's log lines.
+            peers: `client port server port`.
+            head: of the HTTP request, as the client sent it.
+            body: the body; empty where it lies there already.
+            body_length: bytes.
+            trace: what the script's own spans belong to.
+        """
+        self.body_at = BLOCK_SIZE + len(request_id) + len(peers) + len(head)
+        flags = HAS_TRACE if trace else 0
+        lengths = (len(request_id), len(peers), len(head))
+        header = BLOCK.pack(
+            *(0, 0, 0, 0, *lengths, flags, self.capacity, self.body_at, body_length), *(trace or _NO_TRACE)
+        )
+        data = b"".join((header, _REST_OF_HEADER, request_id, peers, head, body))
+        self.view[self.base : self.base + len(data)] = data
+
+    def room_for_body(self, at: int) -> memoryview:
+        """Return the memory of the body from a position in it to the end of the block."""
+        return self.view[self.base + self.body_at + at : self.base + self.capacity]
+
+    def set_body_length(self, length: int) -> None:
+        """Note how long a body is whose length was not known before."""
+        fields = list(BLOCK.unpack_from(self.view, self.base))
+        fields[10] = length
+        BLOCK.pack_into(self.view, self.base, *fields)
+
+    def reply(self, length: int) -> memoryview:
+        """Return what the script process has written in the place of the request."""
+        begin = self.base + BLOCK_SIZE
+        return self.view[begin : begin + length]
+
+    # Single bytes of the header, which the script process may write, or read, at any time
+
+    @property
+    def begun_by(self) -> int:
+        """The process that has begun the call, 1 and up; 0 while none has."""
+        return self.view[self.base + OWNER] if self.view[self.base + STATE] == BEGUN else 0
+
+    def abandon(self) -> None:
+        """Have the call skipped if it has not begun."""
+        self.view[self.base + ABANDONED] = 1
+
+    @property
+    def interrupt(self) -> bool:
+        """Whether the call is to be ended and the script process has not noticed yet."""
+        return bool(self.view[self.base + INTERRUPT])
+
+    @interrupt.setter
+    def interrupt(self, value: bool) -> None:
+        self.view[self.base + INTERRUPT] = value
+
+
+class Inbox:
+    """Allocates blocks in a memory file that script processes inherit."""
+
+    def __init__(self) -> None:
+        self.descriptor = os.memfd_create("gpu-inference-inbox", os.MFD_CLOEXEC)
+        os.ftruncate(self.descriptor, FIXED_SIZE)
+        self._map = mmap.mmap(self.descriptor, FIXED_SIZE)
+        self._view = memoryview(self._map)
+        self._free: list[list[Block]] = [[] for _ in AREAS]
+        self._unused: list[tuple[int, int]] = []
+        begin = 0
+        for size, number in AREAS:
+            self._unused.append((begin, begin + size * number))
+            begin += size * number
+        self._kept = 0
+        # Blocks behind the areas are used once. The space is had again when all of them are free.
+        self._end = FIXED_SIZE
+        self._behind = 0
+
+    def allocate(self, size: int) -> Block:
+        """Return a block of at least so many bytes.
+
+        Raises:
+            OSError: there is no memory.
+        """
+        for area, (block_size, _) in enumerate(AREAS):
+            if size <= block_size:
+                if free := self._free[area]:
+                    block = free.pop()
+                    if block_size >= _LARGE:
+                        self._kept = max(0, self._kept - block_size)
+                    return block
+                begin, end = self._unused[area]
+                if begin < end:
+                    self._unused[area] = (begin + block_size, end)
+                    return Block(self._view, begin, begin, block_size)
+        return self._allocate_behind(size)
+
+    def free(self, block: Block) -> None:
+        """Take a block back."""
+        if block.offset >= FIXED_SIZE:
+            self._free_behind(block)
+            return
+        if block.capacity >= _LARGE:
+            if self._kept + block.capacity > _KEPT_BYTES:
+                self._map.madvise(mmap.MADV_REMOVE, block.base, block.capacity)
+            else:
+                self._kept += block.capacity
+        for area, (block_size, _) in enumerate(AREAS):
+            if block.capacity == block_size:
+                self._free[area].append(block)
+
+    def _allocate_behind(self, size: int) -> Block:
+        capacity = -(-size // PAGE) * PAGE
+        offset = self._end
+        if os.fstat(self.descriptor).st_size < offset + capacity:
+            os.ftruncate(self.descriptor, offset + capacity)
+        view = memoryview(mmap.mmap(self.descriptor, capacity, offset=offset))
+        # Only now: where there is no memory for it, nothing has changed.
+        self._end += capacity
+        self._behind += 1
+        block = Block(view, 0, offset, capacity)
+        # The script process reads the capacity first.
+        BLOCK.pack_into(view, 0, *(0, 0, 0, 0, 0, 0, 0, 0, capacity, BLOCK_SIZE, 0, *_NO_TRACE))
+        return block
+
+    def _free_behind(self, block: Block) -> None:
+        memory = block.view.obj
+        assert isinstance(memory, mmap.mmap)
+        memory.madvise(mmap.MADV_REMOVE)
+        self._behind -= 1
+        if not self._behind:
+            self._end = FIXED_SIZE

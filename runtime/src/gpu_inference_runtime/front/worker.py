@@ -1,0 +1,235 @@
+"""gunicorn's worker process: an event loop with the sockets, the script processes, the drain, and the end.
+
+gunicorn itself keeps what it is good at: the parent process, its signals, and the start of another front.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+import uvloop
+from gunicorn.workers.base import Worker
+
+from gpu_inference_runtime.front.connection import Connection
+from gpu_inference_runtime.front.exchanges import Exchanges
+from gpu_inference_runtime.front.management import Management
+from gpu_inference_runtime.front.scripts import Groups, ScriptProcesses
+from gpu_inference_runtime.observability.metrics import Metrics
+from gpu_inference_runtime.observability.traces import traces
+from gpu_inference_runtime.scoring.counts import Counts
+from gpu_inference_runtime.scoring.replica import Limits, Replica
+from gpu_inference_runtime.settings import Settings
+from gpu_inference_runtime.settings.script_config import script_config
+from gpu_inference_script.protocol import START_FAILED
+
+# How often connections and deadlines are looked at, and the parent gets a sign of life, seconds.
+_CHECK_SECONDS = 1.0
+# Larger than any wish for connections; the system's limit on open files ends earlier.
+_BUFFER_BYTES = 256 * 1024
+# While the last requests are answered, how often to look whether that was the last, seconds.
+_LAST_ANSWERS_SECONDS = 0.005
+# Twice this stays below the seconds to spare that end the graceful time.
+_FLUSH_SECONDS = 2.0
+
+log = logging.getLogger("gpu_inference")
+
+
+class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type information
+    """The front. `app` is process.server.ScoringApplication."""
+
+    # Set before the fork.
+    groups: Groups
+    management: socket.socket | None
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._exit_status = 0
+        self._loop: asyncio.AbstractEventLoop
+        self._ended: asyncio.Event
+        self._term_came_early = False
+        self._serves = False
+        self._drains = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+
+    # gunicorn's interface
+
+    def load_wsgi(self) -> None:
+        """Load nothing: only the page for people is a WSGI application, and it is loaded at first use."""
+
+    def init_signals(self) -> None:
+        """Take over from gunicorn's handlers of its parent process, with a SIGTERM that came since the fork.
+
+        Those put a signal into a queue that is only read there.
+        """
+        inherited = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+        super().init_signals()
+        queued = getattr(inherited, "SIG_QUEUE", None)
+        while queued is not None and not queued.empty():
+            if queued.get_nowait() == signal.SIGTERM:
+                self._term_came_early = True
+        # The event loop has a pipe of its own for this.
+        signal.set_wakeup_fd(-1)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002  (a signal handler's arguments)
+        """SIGTERM, before the event loop handles it itself."""
+        self._term_came_early = True
+
+    def handle_quit(self, sig: int, frame: Any) -> None:  # noqa: ARG002
+        """SIGINT and SIGQUIT, before the event loop handles them itself: end at once."""
+        os._exit(0)
+
+    def run(self) -> None:
+        """Serve until the end."""
+        gc.freeze()
+        loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(loop)
+        self._loop = loop
+        try:
+            loop.run_until_complete(self._serve())
+        except BaseException:
+            log.exception("The server itself failed")
+            # Where it never served, another try would fail as well.
+            self._exit_status = 1 if self._serves else START_FAILED
+        # Threads of the pool may still wait for an issuer of tokens.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(self._exit_status)
+
+    # Serving
+
+    async def _serve(self) -> None:
+        settings: Settings = self.app.settings
+        loop = self._loop
+        self._ended = asyncio.Event()
+        counts = Counts()
+        self._traces = traces(settings)
+        self._scripts = ScriptProcesses(
+            settings, script_config(settings), loop, counts, self.groups, self._fail, self._scripts_changed
+        )
+        limits = Limits(
+            settings.slots,
+            settings.queue_wait_seconds,
+            settings.scoring_timeout_ms / 1000,
+            settings.worker_timeout_seconds,
+        )
+        self._replica = Replica(limits, self._scripts, counts, time.monotonic)
+        self._scripts.replica = self._replica
+        self._exchanges = Exchanges(settings, self._scripts, self._replica, counts, self._traces, loop)
+        self._exchanges.after_events = self._arm
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            loop.add_signal_handler(number, self._quit)
+        loop.add_signal_handler(signal.SIGTERM, self._drain)
+        metrics = Metrics(counts, settings)
+        self._management = Management(self._scripts, self._replica, self._exchanges, metrics)
+        if self.management is not None:
+            self._management_server = await loop.create_server(
+                lambda: self._management.protocol(), sock=self.management
+            )
+        buffer = bytearray(_BUFFER_BYTES)
+        self._servers = [
+            await loop.create_server(lambda: Connection(self._exchanges, buffer), sock=listener.sock, backlog=2048)
+            for listener in self.sockets
+        ]
+        self._scripts.start()
+        self._serves = True
+        self._check()
+        if self._term_came_early:
+            self._drain()
+        await self._ended.wait()
+        await self._end()
+
+    def _arm(self) -> None:
+        """Have the next deadline noticed."""
+        at = self._replica.next_deadline()
+        if at is None or (self._timer is not None and self._timer_at <= at):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self._loop.call_later(max(at - time.monotonic(), 0.0), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._replica.tick()
+        self._arm()
+
+    def _check(self) -> None:
+        """Look after what has waited too long, and tell the parent that this process works."""
+        now = time.monotonic()
+        for connection in list(self._exchanges.connections):
+            connection.check(now)
+        self.notify()
+        self._arm()
+        if self.ppid != os.getppid():
+            log.info("The parent process has ended: so does this one")
+            self._quit()
+        self._loop.call_later(_CHECK_SECONDS, self._check)
+
+    def _scripts_changed(self) -> None:
+        self._exchanges.scripts_changed()
+        self._arm()
+
+    # The end
+
+    def _fail(self, status: int) -> None:
+        self._exit_status = status
+        self._scripts.kill()
+        self._ended.set()
+
+    def _quit(self) -> None:
+        """SIGINT and SIGQUIT: end at once, even while calls of the script go on."""
+        self._scripts.kill()
+        logging.shutdown()
+        os._exit(0)
+
+    def _drain(self) -> None:
+        """SIGTERM: go on for the drain time, with the end of each connection announced."""
+        if self._drains:
+            return
+        self._drains = True
+        self._exchanges.draining = True
+        # A service that never was ready has nobody to wait for.
+        seconds = self.app.settings.drain_seconds if self._scripts.has_been_ready else 0.0
+        self._loop.call_later(seconds, self._drained)
+
+    def _drained(self) -> None:
+        # Connections that the kernel has accepted already are served first.
+        self._loop.call_soon(self._close_listeners)
+
+    def _close_listeners(self) -> None:
+        for server in self._servers:
+            server.close()
+        for listener in self.sockets:
+            listener.close()
+        log.info("Drained: no new connections are accepted any more")
+        if not self._scripts.has_been_ready:
+            self._replica.close()
+        self._loop.create_task(self._wait_for_last_answers())
+
+    async def _wait_for_last_answers(self) -> None:
+        exchanges = self._exchanges
+        while True:
+            for connection in list(exchanges.connections):
+                connection.close_if_idle()
+            if all(connection.closing for connection in exchanges.connections):
+                break
+            await asyncio.sleep(_LAST_ANSWERS_SECONDS)
+        exchanges.closed = True
+        self._ended.set()
+
+    async def _end(self) -> None:
+        if self._exit_status == 0:
+            await self._scripts.stop()
+        self._exchanges.flush_log()
+        end = time.monotonic() + _FLUSH_SECONDS
+        while self._exchanges.connections and time.monotonic() < end:
+            await asyncio.sleep(_LAST_ANSWERS_SECONDS)
+        if self._traces is not None:
+            self._traces.flush(_FLUSH_SECONDS)

@@ -1,0 +1,123 @@
+"""The ids that travel with a request: which headers of the request become which of the answer."""
+
+import logging
+import os
+from collections.abc import Mapping
+
+from gpu_inference_runtime import __version__
+from gpu_inference_script.logs import request_id_of_log_lines
+from gpu_inference_script.messages import Answer, error_answer
+
+LONGEST_ID = 100
+SERVER_VERSION = f"gpu-inference/{__version__}"
+
+_VERSION_LINE = f"x-ms-server-version: {SERVER_VERSION}\r\n".encode()
+# Random bytes are asked of the system for so many ids at once.
+_POOL = 64
+_ID_BYTES = 16
+# Of a random UUID: the variant with two random bits.
+_VARIANTS = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+
+log = logging.getLogger("gpu_inference")
+
+
+class Ids:
+    """The ids of one request.
+
+    Args:
+        request_id: for log lines; empty where the answer carries none.
+        lines: the answer's header lines.
+        refused: the answer to a request one of whose ids is too long.
+    """
+
+    __slots__ = ("lines", "refused", "request_id")
+
+    def __init__(self, request_id: str, lines: bytes, refused: Answer | None = None) -> None:
+        self.request_id = request_id
+        self.lines = lines
+        self.refused = refused
+
+
+class IdMaker:
+    """Tells the ids of requests, and makes new ones.
+
+    Args:
+        sends_server_version: whether answers carry the server's version.
+    """
+
+    def __init__(self, sends_server_version: bool) -> None:
+        self._version = _VERSION_LINE if sends_server_version else b""
+        self._new_lines = b"x-request-id: %b\r\nx-ms-request-id: %b\r\n" + self._version
+        self._made: list[str] = []
+        # A process that is forked would make the same ones.
+        os.register_at_fork(after_in_child=self._made.clear)
+
+    def of(self, headers: Mapping[bytes, bytes]) -> Ids:
+        """Return the ids for the answer to a request with these headers (names in lower case).
+
+        A service's clients once sent `x-ms-request-id` as their own id: it then stands in for both.
+        """
+        sends_ids = (
+            b"x-request-id" in headers
+            or b"x-ms-client-request-id" in headers
+            or b"x-ms-request-id" in headers
+            or b"traceid" in headers
+        )
+        if sends_ids:
+            return self._of_sent(headers)
+        made = self._made
+        if not made:
+            made += _new_ids()
+        request_id = made.pop()
+        encoded = request_id.encode()
+        return Ids(request_id, self._new_lines % (encoded, encoded))
+
+    def _of_sent(self, headers: Mapping[bytes, bytes]) -> Ids:
+        trace_id = headers.get(b"traceid", b"").strip()
+        given = headers.get(b"x-request-id", b"").strip() or _new_ids(1)[0].encode()
+        if len(given) > LONGEST_ID:
+            return Ids("", self._lines(trace_id=trace_id), _too_long("x-request-id"))
+        request_id = given.decode("latin-1")
+        legacy_id = headers.get(b"x-ms-request-id", b"").strip()
+        client_id = headers.get(b"x-ms-client-request-id", b"").strip()
+        if max(len(legacy_id), len(client_id)) > LONGEST_ID:
+            names = "x-ms-request-id and x-ms-client-request-id"
+            return Ids(request_id, self._lines(given, trace_id=trace_id), _too_long(names))
+        if legacy_id:
+            with request_id_of_log_lines(request_id):
+                log.warning(
+                    "The request's header x-ms-request-id is deprecated: send x-ms-client-request-id instead."
+                )
+        lines = self._lines(given, legacy_id or client_id or given, client_id or legacy_id, trace_id)
+        return Ids(request_id, lines)
+
+    def _lines(
+        self,
+        request_id: bytes = b"",
+        ms_request_id: bytes = b"",
+        client_id: bytes = b"",
+        trace_id: bytes = b"",
+    ) -> bytes:
+        pairs = (
+            (b"x-request-id", request_id),
+            (b"x-ms-request-id", ms_request_id),
+            (b"x-ms-client-request-id", client_id),
+            (b"TraceId", trace_id),
+        )
+        return b"".join([b"%b: %b\r\n" % pair for pair in pairs if pair[1]]) + self._version
+
+
+def _too_long(names: str) -> Answer:
+    return error_answer(431, f"{names} must not exceed {LONGEST_ID} characters")
+
+
+def _new_ids(number: int = _POOL) -> list[str]:
+    """Return new UUIDs of version 4, as `uuid.uuid4` makes them, but quicker."""
+    digits = os.urandom(number * _ID_BYTES).hex()
+    return [_as_uuid(digits[at : at + 32]) for at in range(0, len(digits), 32)]
+
+
+def _as_uuid(digits: str) -> str:
+    return (
+        f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{_VARIANTS[digits[16]]}{digits[17:20]}-{digits[20:]}"
+    )

@@ -1,0 +1,175 @@
+"""Which part of the server a request is for, by its path, and which methods that part takes.
+
+Paths are compared as Flask's router (Werkzeug) does, which this server was built on, without importing it.
+"""
+
+import enum
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, unquote_to_bytes
+
+from gunicorn.util import split_request_uri
+
+from gpu_inference_runtime.settings import Settings
+from gpu_inference_script.messages import Answer, error_answer
+from gpu_inference_script.request import parse_query
+
+# As azureml-fe showed a service's paths to its clients.
+_SERVICES = "/api/v1/service/"
+_DOCS = "docs"
+# Flask's words, which clients of v1's server know.
+_UNKNOWN = (
+    "The requested URL was not found on the server. "
+    "If you entered the URL manually please check your spelling and try again."
+)
+_NOT_ALLOWED = "The method is not allowed for the requested URL."
+_NOT_UNDERSTOOD = "The browser (or proxy) sent a request that this server could not understand."
+
+_HOST = re.compile(rb"([a-z0-9.-]+|\[[a-f0-9]*:[a-f0-9.:]+])(?::([1-9][0-9]{,4}))?", re.IGNORECASE)
+_LONGEST_LABEL = 63
+# Enough for all names of a service; those of a client that makes names up are looked at each time.
+_MOST_HOSTS = 256
+_NO_HEADERS: Mapping[bytes, bytes] = {}
+
+
+class Kind(enum.Enum):
+    """The parts of the server."""
+
+    HEALTH = enum.auto()
+    SCORE = enum.auto()
+    SPECIFICATION = enum.auto()
+    PAGES = enum.auto()
+    NOT_FOUND = enum.auto()
+
+
+class Route:
+    """Where a path leads.
+
+    Args:
+        kind: the part of the server.
+        methods: those that it takes; None for any.
+    """
+
+    __slots__ = ("kind", "methods")
+
+    def __init__(self, kind: Kind, methods: frozenset[bytes] | None = None) -> None:
+        self.kind = kind
+        self.methods = methods
+
+
+_READING = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+_HEALTH = Route(Kind.HEALTH, _READING)
+_SCORE = Route(Kind.SCORE, _READING | {b"POST"})
+_SPECIFICATION = Route(Kind.SPECIFICATION, _READING)
+_PAGES = Route(Kind.PAGES)
+_NOT_FOUND = Route(Kind.NOT_FOUND)
+# The same paths below another service's name: a method that they would not take is refused first.
+_OF_OTHERS = {route: Route(Kind.NOT_FOUND, route.methods) for route in (_HEALTH, _SCORE, _SPECIFICATION)}
+_BY_PATH = {"/": _HEALTH, "/score": _SCORE, "/swagger.json": _SPECIFICATION}
+_BY_TAIL = {"": _HEALTH, "score": _SCORE, "swagger.json": _SPECIFICATION}
+
+
+class Routes:
+    """Finds routes and answers what none of them takes.
+
+    Args:
+        settings: the service's name, and whether there are pages.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._name = settings.service_name
+        self._shows_docs = settings.shows_docs
+        self._hosts: set[bytes] = set()
+        # By the path as most clients send it, which spares taking it apart.
+        self._exact: dict[bytes, Route] = {path.encode(): route for path, route in _BY_PATH.items()}
+        if self._name and "/" not in self._name:
+            # Clients differ in what they percent-encode of a path's segment.
+            for name in {quote(self._name, safe=""), quote(self._name, safe="!$&'()*+,;=:@")}:
+                service = (_SERVICES + name).encode()
+                # Not a redirect from the service's path to the same with a slash: v1 had none.
+                self._exact[service] = _HEALTH
+                self._exact.update((service + path.encode(), route) for path, route in _BY_PATH.items())
+        self._unknown = error_answer(404, _UNKNOWN)
+        self._not_understood = error_answer(400, _NOT_UNDERSTOOD)
+
+    def resolve(self, target: bytes) -> Route:
+        """Return where a request's target (path and query, as the client sent them) leads."""
+        route = self._exact.get(target) or self._exact.get(target.partition(b"?")[0])
+        return self._resolve_other(target) if route is None else route
+
+    def method_answer(
+        self, route: Route, method: bytes, headers: Mapping[bytes, bytes] = _NO_HEADERS
+    ) -> Answer | None:
+        """Return the answer to a request that its route does not take; None where it takes it.
+
+        Args:
+            route: where the request's path leads.
+            method: HTTP's.
+            headers: of the request, with names in lower case.
+        """
+        if route is _PAGES:
+            # Flask has its own answers.
+            return None
+        host = headers.get(b"host")
+        if host is not None and host not in self._hosts:
+            if not _is_host(host):
+                return self._not_understood
+            if len(self._hosts) < _MOST_HOSTS:
+                self._hosts.add(host)
+        methods = route.methods
+        if methods is not None and method not in methods:
+            allow = ", ".join(sorted(each.decode() for each in methods))
+            return error_answer(405, _NOT_ALLOWED, ("Allow", allow))
+        if methods is not None and b"upgrade" in headers and _is_websocket(headers):
+            return self._not_understood
+        return self._unknown if route.kind is Kind.NOT_FOUND else None
+
+    def query(self, target: bytes) -> dict[str, list[str]]:
+        """Return the parameters of a target's query, with all values of each."""
+        return parse_query(split_request_uri(target.decode("latin-1")).query)
+
+    def _resolve_other(self, target: bytes) -> Route:
+        """Return the route of a path that is percent-encoded, part of a whole URL, a page, or unknown."""
+        try:
+            raw = split_request_uri(target.decode("latin-1")).path
+        except ValueError:
+            return _NOT_FOUND
+        path = "/" + unquote_to_bytes(raw).decode("utf-8", "replace").lstrip("/")
+        route = self._match(path)
+        if route is None and "//" in path:
+            # Flask redirects to the path without repeated slashes, where there is one.
+            return _NOT_FOUND if self._match(re.sub("/{2,}", "/", path)) is None else _PAGES
+        return route or _NOT_FOUND
+
+    def _match(self, path: str) -> Route | None:
+        if path in _BY_PATH:
+            return _BY_PATH[path]
+        if self._shows_docs and _is_docs(path[1:]):
+            return _PAGES
+        if not path.startswith(_SERVICES):
+            return None
+        name, _, tail = path[len(_SERVICES) :].partition("/")
+        if not name:
+            return None
+        if self._shows_docs and _is_docs(tail):
+            return _PAGES
+        route = _BY_TAIL.get(tail)
+        return route if route is None or name == self._name else _OF_OTHERS[route]
+
+
+def _is_docs(path: str) -> bool:
+    return path == _DOCS or path.startswith(_DOCS + "/")
+
+
+def _is_host(host: bytes) -> bool:
+    """Whether Werkzeug accepts this `Host`: one that is no name of a host at all counts as absent."""
+    match = _HOST.fullmatch(host.strip().removesuffix(b":80"))
+    if match is None or int(match[2] or 0) > 65535:
+        return True
+    *labels, last = match[1].partition(b":")[0].split(b".")
+    return all(0 < len(label) <= _LONGEST_LABEL for label in labels) and len(last) <= _LONGEST_LABEL
+
+
+def _is_websocket(headers: Mapping[bytes, bytes]) -> bool:
+    tokens = [token.strip() for token in headers.get(b"connection", b"").lower().split(b",")]
+    return b"upgrade" in tokens and headers[b"upgrade"].strip().lower() == b"websocket"

@@ -1,0 +1,55 @@
+"""What the service counts about itself, as plain numbers: metrics.py turns them into Prometheus' text at a scrape."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+
+# From a small net on a GPU (about 1 ms) to the longest scoring timeout that v1 allowed (300 s).
+SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Histogram:
+    """Numbers sorted into buckets, with their sum.
+
+    Args:
+        bounds: upper bounds of the buckets, in order; a last bucket without a bound follows.
+    """
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.buckets = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one number."""
+        self.buckets[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+
+class Counts:
+    """All numbers of one server. Times are in seconds."""
+
+    def __init__(self) -> None:
+        self.requests: dict[int, int] = {}
+        self.refusals: dict[str, int] = {}
+        self.model_data_rows: dict[str, int] = {}
+        self.request_seconds = Histogram(SECONDS_BUCKETS)
+        self.queue_seconds = Histogram(SECONDS_BUCKETS)
+        self.run_seconds = Histogram(SECONDS_BUCKETS)
+        self.batch_requests = Histogram(SIZE_BUCKETS)
+        self.init_seconds = 0.0
+        self.gauges: dict[str, Callable[[], float]] = {}
+
+    def answered(self, status: int, seconds: float) -> None:
+        """Count a scoring request that was answered, and the time from its headers to its answer."""
+        requests = self.requests
+        requests[status] = requests.get(status, 0) + 1
+        self.request_seconds.observe(seconds)
+
+    def refused(self, reason: str) -> None:
+        """Count a scoring request that did not get to `run()`."""
+        self.refusals[reason] = self.refusals.get(reason, 0) + 1
+
+    def collected(self, outcome: str, rows: int) -> None:
+        """Count rows of collected model data by their outcome, `written` or `dropped`."""
+        self.model_data_rows[outcome] = self.model_data_rows.get(outcome, 0) + rows

@@ -1,1 +1,0 @@
-"""The way of a request, with no HTTP library in it: queue, slots, timeout, refusals, ids, swagger."""

@@ -1,0 +1,152 @@
+"""Arrays out of requests' bodies, and results as arrays' bytes where the client asks for them."""
+
+from typing import Any, List, Optional, Tuple
+
+from gpu_inference_script.binary_arrays import (
+    NPY,
+    TENSOR,
+    ArrayError,
+    is_numeric,
+    read_npy,
+    read_tensor,
+    write_npy,
+    write_tensor,
+)
+from gpu_inference_script.inputs import InputError
+from gpu_inference_script.json_arrays import JsonArrays, fitted
+from gpu_inference_script.request import Request
+
+_BINARY = frozenset({NPY, TENSOR})
+# Every media type of this module begins so. Where the head does not have it, no header need be looked at.
+_MARK = b"application/x-"
+_JSON = frozenset({"application/json", "application/*", "*/*"})
+
+
+def mentions_binary(request: Request) -> bool:
+    """Whether one of the headers may have one of the two media types: a quick look, which may err to True."""
+    head = getattr(request, "head", None)
+    return head is None or _MARK in head.lower()
+
+
+def from_binary(request: Request) -> Any:
+    """Return the array that is the body, as a copy; None where its content type is none of the two.
+
+    Raises:
+        InputError: the body is not what its content type and its header say.
+    """
+    content_type = request.content_type
+    if content_type not in _BINARY:
+        return None
+    try:
+        return _native(_read(content_type, request))
+    except ArrayError as error:
+        raise InputError(400, str(error)) from None
+
+
+def _read(content_type: str, request: Request) -> Any:
+    body = memoryview(request.body)
+    if content_type == NPY:
+        return read_npy(body)
+    return read_tensor(body, request.headers_by_name.get("content-type", ""))
+
+
+def _native(array: Any) -> Any:
+    """Return a copy in this machine's byte order, with the last dimension's numbers side by side."""
+    import numpy
+
+    return numpy.array(array, array.dtype.newbyteorder("="), order="C")
+
+
+class ArrayReader:
+    """Reads requests for a `run()` that takes one array.
+
+    Args:
+        dtype: of the array, a name of NumPy's.
+    """
+
+    def __init__(self, dtype: str) -> None:
+        import numpy
+
+        self._numpy = numpy
+        self.dtype = numpy.dtype(dtype)
+        self._json = JsonArrays()
+
+    def rows(self, request: Request) -> Any:
+        """Return the rows of a request, an array of two dimensions or more for `joined`.
+
+        It may lie on the body's memory, and be of another type where `run()` takes floats.
+
+        Raises:
+            InputError: there are none, or they are not what `run()` takes.
+        """
+        if request.method != "POST":
+            raise InputError(405, "run() takes an array: send it as the body of a POST.")
+        try:
+            if mentions_binary(request) and request.content_type in _BINARY:
+                array = _read(request.content_type, request)
+                if self.dtype.kind != "f":
+                    array = fitted(array, self.dtype)
+            else:
+                array = self._json.array(bytes(request.body), self.dtype)
+        except ArrayError as error:
+            raise InputError(400, str(error)) from None
+        if not array.size:
+            raise InputError(400, "The body has no rows, or empty ones.")
+        if array.ndim < 2:
+            raise InputError(400, "Each row must be a list: send [[1, 2, 3]] for one row of three numbers.")
+        return array
+
+    def joined(self, arrays: List[Any]) -> Any:
+        """Return a new array, of the type that `run()` takes, with the rows of all."""
+        rows = self._numpy.empty((sum(map(len, arrays)), *arrays[0].shape[1:]), self.dtype)
+        # What is too large for the type becomes infinity, as in NumPy's other conversions; without a warning.
+        with self._numpy.errstate(over="ignore"):
+            begin = 0
+            for array in arrays:
+                end = begin + len(array)
+                rows[begin:end] = array
+                begin = end
+        return rows
+
+
+def accepted(request: Request) -> Optional[str]:
+    """Return the one of the two media types that the client wants rather than JSON; None for JSON."""
+    if not mentions_binary(request):
+        return None
+    best, best_rank = None, (0.0, -1)  # type: Tuple[Optional[str], Tuple[float, int]]
+    for kind, quality in _accept(request.headers_by_name.get("accept", "")):
+        # Among equals the first wins that is named without a *.
+        rank = (quality, 0 if "*" in kind else 1)
+        if quality > 0 and rank > best_rank and (kind in _BINARY or kind in _JSON):
+            best, best_rank = (kind if kind in _BINARY else None), rank
+    return best
+
+
+def _accept(value: str) -> List[Tuple[str, float]]:
+    kinds = []
+    for part in value.lower().split(","):
+        kind, _, parameters = part.partition(";")
+        quality = 1.0
+        for parameter in parameters.split(";"):
+            name, _, number = parameter.partition("=")
+            if name.strip() == "q":
+                try:
+                    quality = float(number)
+                except ValueError:
+                    quality = 0.0
+        kinds.append((kind.strip(), quality))
+    return kinds
+
+
+def binary_form(result: Any, media_type: Optional[str]) -> Optional[Tuple[bytes, str]]:
+    """Return the bytes and the content type of an array in one of the two media types.
+
+    Returns:
+        None where none is wanted, or the result is no array of numbers: it is then told as JSON.
+    """
+    import sys
+
+    numpy = sys.modules.get("numpy")  # type: Any
+    if media_type is None or numpy is None or not isinstance(result, numpy.ndarray) or not is_numeric(result):
+        return None
+    return (write_npy(result), NPY) if media_type == NPY else write_tensor(result)

@@ -1,0 +1,32 @@
+"""Processes that a script forks have the script's own signal handlers, and nothing of the server's."""
+
+import contextlib
+import os
+from typing import Callable, Sequence
+
+from gpu_inference_script.interrupts import Interrupts
+
+
+def leave_to_the_script(
+    interrupts: Interrupts, descriptors: Sequence[int], forked: Callable[[], None]
+) -> None:
+    """See to it that what this process forks from now on is no part of the server.
+
+    Args:
+        interrupts: give SIGALRM back there.
+        descriptors: closed there, so that the other ends notice the end of this process.
+        forked: called there.
+    """
+    register = getattr(os, "register_at_fork", None)
+    # Python 3.6 has none. The descriptors then stay open in such processes, which does no harm.
+    if register is None:
+        return
+
+    def in_child() -> None:
+        interrupts.restore()
+        for descriptor in descriptors:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        forked()
+
+    register(after_in_child=in_child)

@@ -1,0 +1,76 @@
+"""What the log's lines have in common: the request's id, v1's loggers, and `print()` as one of them."""
+
+import builtins
+import functools
+import logging
+import sys
+from typing import Any, Optional
+
+try:
+    from contextvars import ContextVar  # novermin
+except ImportError:
+    # Python 3.6: calls of a thread do not overlap, so that a variable of the thread does as well.
+    import threading
+
+    class _OfThread(threading.local):
+        value = ""
+
+        def get(self) -> str:
+            return self.value
+
+        def set(self, value: str) -> str:
+            before, self.value = self.value, value
+            return before
+
+        def reset(self, before: str) -> None:
+            self.value = before
+
+    _request_id = _OfThread()  # type: Any
+else:
+    _request_id = ContextVar("request_id", default="")
+
+# v1's server logged its access lines and what scripts print under these names: people search for them.
+ACCESS = logging.getLogger("azmlinfsrv")
+_PRINT = logging.getLogger("azmlinfsrv.print")
+
+_write_to_stream = builtins.print
+
+
+class request_id_of_log_lines:  # noqa: N801  (used like a function)
+    """Put this id into all lines that are logged inside the block."""
+
+    __slots__ = ("_request_id", "_token")
+
+    def __init__(self, request_id: str) -> None:
+        self._request_id = request_id
+
+    def __enter__(self) -> None:
+        self._token = _request_id.set(self._request_id)
+
+    def __exit__(self, *_: object) -> None:
+        _request_id.reset(self._token)
+
+
+def current_request_id() -> str:
+    """Return the id of the request that is being worked on here; empty outside of one."""
+    request_id = _request_id.get()  # type: str
+    return request_id
+
+
+def print_to_log() -> None:
+    """Make `print()` to standard output write log lines; printing to any other stream stays as it is.
+
+    A stream that the script puts in the place of standard output (`contextlib.redirect_stdout`) is another.
+    """
+    standard_output = sys.stdout
+
+    @functools.wraps(_write_to_stream)
+    def logged_print(
+        *values: object, sep: "Optional[str]" = " ", end: "Optional[str]" = "\n", file: Any = None, flush: bool = False
+    ) -> None:
+        if (sys.stdout if file is None else file) is standard_output:
+            _PRINT.info("%s", (" " if sep is None else sep).join(map(str, values)))
+        else:
+            _write_to_stream(*values, sep=sep, end=end, file=file, flush=flush)
+
+    builtins.print = logged_print

@@ -1,0 +1,138 @@
+"""Finds the rows in a JSON text of the form {"data": [row, row, …]} without reading their numbers.
+
+The rows of several requests can then be put into one text of the same form. What is not certainly of this
+form is left alone.
+"""
+
+import json
+import re
+from typing import Any, Iterable, Optional, Tuple
+
+_SPACE = " \t\r\n"
+_HEAD = re.compile(r'[ \t\r\n]*\{[ \t\r\n]*("[^"\\\x00-\x1f]*")[ \t\r\n]*:[ \t\r\n]*\[')
+# Rows with any of these are parsed to be counted: a bracket or comma may be part of a text there. The last
+# three are no JSON, but some scripts read Python's literals.
+_NOT_PLAIN = ('"', "{", "'", "#", "\\")
+_NUMBERS = {ord(each): None for each in "0123456789+-.eE \t\r\n"}
+_INNERMOST = re.compile(r"\[[^\[\]]*\]")
+_DEEPEST = 32
+# Of shorter rows it costs less to look at the whole structure than at each row.
+_LONG_ROW = 200
+
+
+class Rows:
+    """The rows of one request.
+
+    Args:
+        key: the object's only member, as it is written, with its quotation marks.
+        text: the rows without the brackets around them.
+        count: how many there are.
+        kind: equal for rows that one array or table can hold without changing the type of any.
+    """
+
+    __slots__ = ("count", "key", "kind", "text")
+
+    def __init__(self, key: str, text: str, count: int, kind: Any) -> None:
+        self.key = key
+        self.text = text
+        self.count = count
+        self.kind = kind
+
+
+def rows_of(body: str, with_lengths: bool) -> Optional[Rows]:
+    """Return the rows of a body; None where it is not of the form.
+
+    Args:
+        body: the request's.
+        with_lengths: whether `kind` tells lists of different lengths from each other, which costs more.
+    """
+    head = _HEAD.match(body)
+    if head is None:
+        return None
+    end = _end(body)
+    text = body[head.end() : end]
+    if end < head.end() or not text.strip(_SPACE):
+        return None
+    if any(character in text for character in _NOT_PLAIN):
+        found = _parsed(text, with_lengths)
+    else:
+        found = _plain(text, with_lengths)
+    return None if found is None else Rows(head.group(1), text, *found)
+
+
+def one_text(rows: "Iterable[Rows]") -> str:
+    """Return one body with the rows of all, which have the same key."""
+    rows = list(rows)
+    return "{" + rows[0].key + ": [" + ", ".join(each.text for each in rows) + "]}"
+
+
+def _end(body: str) -> int:
+    """Return where the bracket is that is followed by the last brace; -1 where it is not so."""
+    end = len(body)
+    for closing in "}]":
+        while end and body[end - 1] in _SPACE:
+            end -= 1
+        end -= 1
+        if end < 0 or body[end] != closing:
+            return -1
+    return end
+
+
+def _plain(text: str, with_lengths: bool) -> Optional[Tuple[int, Any]]:
+    """Return number and kind of rows that hold no texts and no objects."""
+    # 1 and 1.0 are not the same to numpy, nor is a column with null to pandas.
+    whole = not ("." in text or "e" in text or "E" in text)
+    kind = (whole, "u" in text, "l" in text)
+    if not with_lengths:
+        count = _long_lists(text)
+        if count is not None:
+            return count, kind
+    structure = text.translate(_NUMBERS)
+    count = _elements(structure)
+    if count is None:
+        return None
+    if not with_lengths:
+        return count, kind
+    row = structure[: (len(structure) + 1) // count - 1]
+    return count, (kind, row if structure == ",".join([row] * count) else structure)
+
+
+def _long_lists(text: str) -> Optional[int]:
+    """Return the number of rows that are lists of more than a few numbers; None where some are not."""
+    count, position = 0, 0
+    while True:
+        begin = text.find("[", position)
+        if begin < 0:
+            return count if count and not text[position:].strip(_SPACE) else None
+        if text[position:begin].strip(_SPACE) != ("," if count else ""):
+            return None
+        end = text.find("]", begin)
+        if end - begin < _LONG_ROW or text.find("[", begin + 1, end) >= 0:
+            return None
+        count, position = count + 1, end + 1
+
+
+def _elements(structure: str) -> Optional[int]:
+    """Return the number of elements, where the brackets match."""
+    for _ in range(_DEEPEST):
+        if "[" not in structure:
+            break
+        structure = _INNERMOST.sub("", structure)
+    return None if "[" in structure or "]" in structure else structure.count(",") + 1
+
+
+def _parsed(text: str, with_lengths: bool) -> Optional[Tuple[int, Any]]:
+    try:
+        rows = json.loads("[" + text + "]")
+        return len(rows), frozenset([_kind(row, with_lengths) for row in rows])
+    except (ValueError, RecursionError):
+        return None
+
+
+def _kind(value: Any, with_lengths: bool) -> Any:
+    if type(value) is list:
+        kinds = frozenset([_kind(each, with_lengths) for each in value])
+        return (len(value), kinds) if with_lengths else kinds
+    if type(value) is dict:
+        return tuple(sorted((name, _kind(each, with_lengths)) for name, each in value.items()))
+    return type(value)
