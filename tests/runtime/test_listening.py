@@ -148,12 +148,6 @@ def test_a_server_whose_default_health_port_is_taken_scores_all_the_same(start_s
         assert server.score("x").json() == "x"
 
 
-def test_a_server_whose_given_health_port_is_taken_ends_with_1(start_server: StartServer, taken: int) -> None:
-    server = start_server(HEALTH_PORT=str(taken))
-    assert server.wait_for_exit() == 1
-    assert f"The health port {taken} cannot be opened: Address already in use." in server.log
-
-
 def test_a_server_with_one_port_for_all_scores_and_is_healthy(start_server: StartServer) -> None:
     (port,) = free_ports(1)
     server = start_server(SERVER_PORT=str(port), HEALTH_PORT=str(port))

@@ -197,6 +197,15 @@ def test_an_app_root_that_is_absent_is_the_working_directory_where_a_script_is_n
     )
 
 
+def test_an_app_root_that_is_absent_is_refused_where_no_script_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "main.py").touch()
+    with pytest.raises(SettingsError, match=r"^AML_APP_ROOT is '/nowhere', which is not a folder\.$"):
+        load_settings([], {"AML_APP_ROOT": "/nowhere"})
+
+
 def test_an_app_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "root").touch()
     environment = {"AML_APP_ROOT": str(tmp_path / "root"), "AZUREML_ENTRY_SCRIPT": "/score.py"}

@@ -26,7 +26,7 @@ SLOW_IMPORTS = """
 import sys, time
 class Slow:
     def find_spec(self, name, *_):
-        if name == "flask":
+        if name == "gunicorn":
             print("imports have begun", flush=True)
             time.sleep(1000)
 sys.meta_path.insert(0, Slow())

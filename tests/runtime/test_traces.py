@@ -272,14 +272,6 @@ def test_without_telemetry_and_collection_nothing_of_them_is_imported(start_serv
     ("settings", "sentence"),
     [
         (
-            {"AML_APP_INSIGHTS_ENABLED": "true"},
-            "AML_APP_INSIGHTS_ENABLED is true but OTEL_EXPORTER_OTLP_ENDPOINT, the URL",
-        ),
-        (
-            {"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"},
-            "OTEL_EXPORTER_OTLP_ENDPOINT is 'collector:4318' but must be an http:// or https:// URL.",
-        ),
-        (
             {"GPU_INFERENCE_TRACES_RATIO": "1.5"},
             "GPU_INFERENCE_TRACES_RATIO is '1.5' but must be a number from 0 to 1.",
         ),

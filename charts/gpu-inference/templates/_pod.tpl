@@ -17,7 +17,7 @@ YAML list or nothing.
 
 {{/* Environment variables of the scoring container. No name may come twice: server-side apply refuses that. */}}
 {{- define "gpu-inference.env" -}}
-{{ include "gpu-inference.joined" (list . "serverEnv" "keyEnv" "tokenAuthEnv" "modelEnv" "modelDataEnv" "telemetryEnv" "extraEnv") }}
+{{ include "gpu-inference.joined" (list . "serverEnv" "batchingEnv" "keyEnv" "tokenAuthEnv" "modelEnv" "modelDataEnv" "telemetryEnv" "extraEnv") }}
 {{- end }}
 
 {{/* No path may come twice, and where models and code lie only they know: hence the look at the result. */}}

@@ -1,5 +1,7 @@
 """Arrays out of requests' bodies, and results as arrays' bytes where the client asks for them."""
 
+import functools
+import sys
 from typing import Any, List, Optional, Tuple
 
 from gpu_inference_script.binary_arrays import (
@@ -47,7 +49,22 @@ def _read(content_type: str, request: Request) -> Any:
     body = memoryview(request.body)
     if content_type == NPY:
         return read_npy(body)
-    return read_tensor(body, request.headers_by_name.get("content-type", ""))
+    return read_tensor(body, _header(request, "content-type"))
+
+
+def _header(request: Request, name: str) -> str:
+    """Return a header's value, perhaps in lower case; empty where there is none."""
+    head = getattr(request, "head", None)
+    if head is not None:
+        # To take all headers apart would cost more than all else that is done for an array.
+        lines, line = head.lower(), b"\r\n" + name.encode("ascii") + b":"
+        begin = lines.find(line)
+        if begin < 0:
+            return ""
+        begin += len(line)
+        if lines.find(line, begin) < 0:
+            return str(lines[begin : lines.index(b"\r\n", begin)], "latin-1").strip()
+    return request.headers_by_name.get(name, "")
 
 
 def _native(array: Any) -> Any:
@@ -71,7 +88,7 @@ class ArrayReader:
         self.dtype = numpy.dtype(dtype)
         self._json = JsonArrays()
 
-    def rows(self, request: Request) -> Any:
+    def rows(self, request: Request, may_be_binary: bool = True) -> Any:
         """Return the rows of a request, an array of two dimensions or more for `joined`.
 
         It may lie on the body's memory, and be of another type where `run()` takes floats.
@@ -81,9 +98,10 @@ class ArrayReader:
         """
         if request.method != "POST":
             raise InputError(405, "run() takes an array: send it as the body of a POST.")
+        content_type = request.content_type if may_be_binary else ""
         try:
-            if mentions_binary(request) and request.content_type in _BINARY:
-                array = _read(request.content_type, request)
+            if content_type in _BINARY:
+                array = _read(content_type, request)
                 if self.dtype.kind != "f":
                     array = fitted(array, self.dtype)
             else:
@@ -111,10 +129,13 @@ class ArrayReader:
 
 def accepted(request: Request) -> Optional[str]:
     """Return the one of the two media types that the client wants rather than JSON; None for JSON."""
-    if not mentions_binary(request):
-        return None
+    return _preferred(_header(request, "accept")) if mentions_binary(request) else None
+
+
+@functools.lru_cache(maxsize=64)
+def _preferred(accept: str) -> Optional[str]:
     best, best_rank = None, (0.0, -1)  # type: Tuple[Optional[str], Tuple[float, int]]
-    for kind, quality in _accept(request.headers_by_name.get("accept", "")):
+    for kind, quality in _accept(accept):
         # Among equals the first wins that is named without a *.
         rank = (quality, 0 if "*" in kind else 1)
         if quality > 0 and rank > best_rank and (kind in _BINARY or kind in _JSON):
@@ -144,8 +165,6 @@ def binary_form(result: Any, media_type: Optional[str]) -> Optional[Tuple[bytes,
     Returns:
         None where none is wanted, or the result is no array of numbers: it is then told as JSON.
     """
-    import sys
-
     numpy = sys.modules.get("numpy")  # type: Any
     if media_type is None or numpy is None or not isinstance(result, numpy.ndarray) or not is_numeric(result):
         return None

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import signal
+import threading
 from typing import Callable, Sequence
 
 from gpu_inference_script.interrupts import Interrupts
@@ -22,11 +24,21 @@ def leave_to_the_script(
     if register is None:
         return
 
+    forking = threading.local()
+
+    def block() -> None:
+        # Python forgets a signal that comes to the child before it is ready for it.
+        forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+
+    def unblock() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, forking.mask)
+
     def in_child() -> None:
         interrupts.restore()
         for descriptor in descriptors:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
         forked()
+        unblock()
 
-    register(after_in_child=in_child)
+    register(before=block, after_in_parent=unblock, after_in_child=in_child)

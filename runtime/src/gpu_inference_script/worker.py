@@ -65,6 +65,8 @@ def main(text: str) -> None:
     _end_with(channels.parent)
     _keep_memory()
     faulthandler.enable()
+    # Nobody types Ctrl-C here: the signal ends a process, and whatever the script starts, as any other does.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     config = Config.from_json(json.dumps(given["config"]))
     configure_logging(config.log_format, config.log_level, config.app_root, config.entry_script)
     print_to_log()

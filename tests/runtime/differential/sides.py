@@ -18,10 +18,10 @@ from tests.runtime.differential.cases.case import Case, get
 from tests.runtime.differential.exchange import send
 from tests.runtime.server_process import PATIENCE_SECONDS, free_ports
 
-import gpu_inference_runtime
+import gpu_inference_script
 
 _ROOT = Path(__file__).parents[3]
-_SHIMS = str(Path(gpu_inference_runtime.__file__).parent / "stand_ins" / "shims")
+_SHIMS = str(Path(gpu_inference_script.__file__).parent / "stand_ins" / "shims")
 _HEALTH = get("/")
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 
@@ -70,9 +70,8 @@ OURS = Side(
         *_OF_SCRIPTS,
         "opentelemetry.sdk.trace",
         "gunicorn.arbiter",
-        "gpu_inference_runtime.process.script_worker",
-        "gpu_inference_runtime.process.management",
-        "gpu_inference_runtime.web.app",
+        "gpu_inference_runtime.process.server",
+        "gpu_inference_runtime.web.pages",
     ),
 )
 

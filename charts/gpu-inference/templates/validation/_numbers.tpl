@@ -36,7 +36,7 @@
     {{- $problems = append $problems (printf "%s must be greater than or equal to zero." $path) -}}
   {{- end -}}
 {{- end -}}
-{{- range $path, $number := dict "dataCollection.maxFileSizeMb" $values.dataCollection.maxFileSizeMb "dataCollection.maxTotalSizeMb" $values.dataCollection.maxTotalSizeMb "podDisruptionBudget.maxUnavailable" $values.podDisruptionBudget.maxUnavailable -}}
+{{- range $path, $number := dict "batching.maxBytes" $values.batching.maxBytes "batching.maxRows" $values.batching.maxRows "dataCollection.maxFileSizeMb" $values.dataCollection.maxFileSizeMb "dataCollection.maxTotalSizeMb" $values.dataCollection.maxTotalSizeMb "podDisruptionBudget.maxUnavailable" $values.podDisruptionBudget.maxUnavailable -}}
   {{- if include "gpu-inference.isWhole" $number | ne "true" -}}
     {{- $problems = append $problems (printf "%s must be a whole number, at most 2147483647." $path) -}}
   {{- else if lt $number 1.0 -}}

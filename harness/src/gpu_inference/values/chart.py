@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from gpu_inference.values.autoscaling import Autoscaling
 from gpu_inference.values.base import FreeForm, KubernetesSection, Switch, Text
+from gpu_inference.values.batching import Batching
 from gpu_inference.values.cluster import Cluster
 from gpu_inference.values.data_collection import DataCollection
 from gpu_inference.values.deployment import Deployment
@@ -52,6 +53,10 @@ class ChartValues(KubernetesSection):
     )
     inference: Inference = Field(
         default_factory=Inference, description="The entry script and its folder, as in InferenceConfig."
+    )
+    batching: Batching = Field(
+        default_factory=Batching,
+        description="Whether one call of the script's run() may take what several requests hold.",
     )
     models: list[ModelVersion] = Field(
         default=[],

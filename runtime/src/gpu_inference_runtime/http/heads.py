@@ -63,7 +63,7 @@ class _Starts:
             self._second = now
             self._date = formatdate(now, usegmt=True)
             self._kept.clear()
-        if reason is not None and (reason := reason.strip()):
+        if reason is not None and (reason := reason.rstrip()):
             return self._make(status, reason, keeps, version)
         key = (status, keeps, version)
         kept = self._kept.get(key)

@@ -12,28 +12,35 @@ from collections.abc import Mapping
 from gunicorn.config import Config
 from gunicorn.http import errors
 from gunicorn.http.body import ChunkedReader
-from gunicorn.http.message import Request
+from gunicorn.http.message import RFC9110_6_5_1_FORBIDDEN_TRAILER, Request
 from gunicorn.http.unreader import IterUnreader
 
 from gpu_inference_script.messages import Answer, error_answer
 from gpu_inference_script.scoring import INTERNAL_ERROR
 
+FORBIDDEN_TRAILERS = frozenset(name.lower().encode() for name in RFC9110_6_5_1_FORBIDDEN_TRAILER)
+"""Headers, in lower case, that break a body in chunks when they come behind it. llhttp takes most of them."""
+
 # gunicorn's own limits.
 _LONGEST_LINE = 4094
+_LONGEST_TARGET = _LONGEST_LINE - len("OPTIONS  HTTP/1.1")
 _LONGEST_FIELD = 8190
 _MOST_HEADERS = 100
 # More digits than any length has, and fewer than Python reads.
 _MOST_DIGITS = 20
+# llhttp refuses more than eight bytes can count. So much never comes.
+_LONGEST_BODY = 1 << 62
 
 _METHODS = frozenset({b"GET", b"POST", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PATCH"})
 _VERSIONS = frozenset({"1.0", "1.1"})
 # llhttp takes spaces around the target, RTSP for HTTP, and empty lines before the request.
 _ORDINARY_LINE = re.compile(rb"(?:GET|POST|HEAD|OPTIONS|PUT|DELETE|PATCH) /[!-~]*+ HTTP/1\.[01]\r\n")
-_ODD_NAMES = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"proxy-connection"})
+_SURE_MEANINGS = {b"transfer-encoding": b"chunked", b"expect": b"100-continue"}
+_ODD_NAMES = frozenset({*_SURE_MEANINGS, b"upgrade", b"proxy-connection"})
 _USUAL_LINE = b"POST /score HTTP/1.1\r\n"
 # What clients, browsers and proxies commonly send, and both parsers take for nothing special.
 _COMMON_NAMES = frozenset(
-    """
+    b"""
     accept accept-charset accept-encoding accept-language authorization cache-control connection
     content-encoding content-length content-type cookie date dnt forwarded from host if-modified-since
     if-none-match origin pragma priority range referer traceid traceparent tracestate user-agent via
@@ -44,7 +51,7 @@ _COMMON_NAMES = frozenset(
     x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto x-forwarded-scheme
     x-forwarded-server x-ms-client-request-id x-ms-request-id x-original-forwarded-for x-real-ip
     x-request-id x-requested-with x-scheme
-    """.encode().split()
+    """.split()
 )
 _CONNECTIONS = frozenset({None, b"keep-alive", b"close", b"Keep-Alive", b"Close"})
 
@@ -129,7 +136,7 @@ class Parsed:
         if self.chunked:
             lines.append(b"Transfer-Encoding: chunked")
         elif self.content_length is not None:
-            lines.append(b"Content-Length: %d" % self.content_length)
+            lines.append(b"Content-Length: %d" % min(self.content_length, _LONGEST_BODY))
         if not self.keeps:
             lines.append(b"Connection: close")
         return b"\r\n".join([*lines, b"", b""])
@@ -156,15 +163,15 @@ def suspicious(
         if not head.startswith(_USUAL_LINE) and _ORDINARY_LINE.match(head) is None:
             return True
     else:
-        size = len(target) + sum(map(len, headers.values()))
+        size = max(map(len, headers.values()), default=0)
         if method not in _METHODS or target[:1] != b"/" or version not in _VERSIONS:
             return True
     return (
         headers.get(b"connection") not in _CONNECTIONS
-        or (not _COMMON_NAMES.issuperset(headers) and _has_odd_name(headers))
+        or (not _COMMON_NAMES.issuperset(headers) and _has_odd_name(headers, version))
         or count > _MOST_HEADERS
         or (count != len(headers) and _repeats(headers))
-        or (size > _LONGEST_LINE and _is_large(target, headers, size))
+        or ((size > _LONGEST_LINE or len(target) > _LONGEST_TARGET) and _is_large(target, headers, size))
     )
 
 
@@ -196,9 +203,15 @@ def answer_to_unknown() -> Answer:
     return answer_to(errors.ParseException())
 
 
-def _has_odd_name(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether there is a header that one of the parsers drops, or takes for more than an ordinary one."""
-    return not _ODD_NAMES.isdisjoint(headers) or b"_" in b"".join(headers)
+def _has_odd_name(headers: Mapping[bytes, bytes], version: str) -> bool:
+    """Whether there is a header that one of the parsers drops, or understands otherwise than the other."""
+    if not _ODD_NAMES.isdisjoint(headers):
+        for name, value in _SURE_MEANINGS.items():
+            if name in headers and (headers[name].lower() != value or version != "1.1"):
+                return True
+        if b"upgrade" in headers or b"proxy-connection" in headers:
+            return True
+    return b"_" in b"".join(headers)
 
 
 def _repeats(headers: Mapping[bytes, bytes]) -> bool:
@@ -207,10 +220,9 @@ def _repeats(headers: Mapping[bytes, bytes]) -> bool:
 
 
 def _is_large(target: bytes, headers: Mapping[bytes, bytes], size: int) -> bool:
-    # Method, version and their spaces are the few bytes that a line has beside its target.
     return (
         size > _LONGEST_FIELD
-        or len(target) > _LONGEST_LINE - 20
+        or len(target) > _LONGEST_TARGET
         or len(headers.get(b"content-length", b"")) > _MOST_DIGITS
     )
 

@@ -55,7 +55,9 @@ def load_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     if "script_python" in values:
         values["script_python"] = str(values["script_python"])
     # v1's oldest images have their script there, and no variable for it.
-    says_where = named_root or config_file or _named_config(flags, environment)
+    says_where = (
+        (named_root and Path(named_root).is_dir()) or _named_config(flags, environment) or config_file
+    )
     if "entry_script" not in values and says_where and (app_root / "main.py").is_file():
         values["entry_script"] = "main.py"
     for sentence, instead in absent:
