@@ -16,9 +16,9 @@ NO_VERSION = IdMaker(sends_server_version=False)
 def headers_of(ids: Ids) -> dict[str, str]:
     *lines, end = ids.lines.decode("latin-1").split("\r\n")
     assert end == ""
-    pairs = [tuple(line.split(": ", 1)) for line in lines]
-    assert len(dict(pairs)) == len(pairs)
-    return dict(pairs)
+    headers = {name: value for name, _, value in (line.partition(": ") for line in lines)}
+    assert len(headers) == len(lines)
+    return headers
 
 
 def refusal_of(ids: Ids) -> tuple[int, bytes]:

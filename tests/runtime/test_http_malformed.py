@@ -29,6 +29,8 @@ from gpu_inference_script.messages import Answer
 # Method, target, version, headers, whether the body is in chunks, its length, whether the connection is kept.
 Reading = tuple[bytes, bytes, str, list[tuple[bytes, bytes]], bool, int | None, bool]
 
+CONFIG = Config()
+CONFIG.set("http_parser", "python")
 ODDITIES = [sent.data for sent in each_oddity()]
 TAKEN = [*ALIKE, *GUNICORNS_WAY, *ONLY_GUNICORN_TAKES]
 EVERYTHING = [*TAKEN, *ONLY_LLHTTP_TAKES, *NOBODY_TAKES, *INCOMPLETE, *ODDITIES]
@@ -117,7 +119,8 @@ class Llhttp:
         head = self._data[: end + 4] if end >= 0 else b""
         count = len(self.pairs)
         self.suspicious = malformed.suspicious(method, self.target, self._headers, count, version, head)
-        length = self._headers.get(b"content-length")
+        # More digits than Python reads are suspicious.
+        length = None if self.suspicious else self._headers.get(b"content-length")
         self.reading = (
             *(method, self.target, version, self.pairs, b"transfer-encoding" in self._headers),
             *(None if length is None else int(length), self._parser.should_keep_alive()),
@@ -132,18 +135,17 @@ class Llhttp:
 
 def gunicorns_reading(data: bytes) -> Reading | Exception:
     """Read as the worker of gunicorn does that a client reaches over the network."""
-    config = Config()
-    config.set("http_parser", "python")
     try:
-        request = Request(config, IterUnreader([data]), ("192.0.2.1", 1))
+        request = Request(CONFIG, IterUnreader([data]), ("192.0.2.1", 1))
     except (ParseException, NoMoreData) as error:
         return error
     lengths = [int(value) for name, value in request.headers if name == "CONTENT-LENGTH"]
     headers = [(name.encode(), value.encode("latin-1")) for name, value in request.headers]
+    method: bytes = request.method.encode()
     return (
-        *(request.method.encode(), request.uri.encode(), ".".join(map(str, request.version)), headers),
+        *(method, request.uri.encode(), ".".join(map(str, request.version)), headers),
         isinstance(request.body.reader, ChunkedReader),
-        *(lengths[0] if lengths else None, not request.should_close()),
+        *(lengths[0] if lengths else None, not bool(request.should_close())),
     )
 
 
@@ -179,7 +181,7 @@ def spoiled(draw: st.DrawFn) -> bytes:
     return data
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(spoiled())
 def test_what_is_not_suspicious_gunicorn_reads_the_same_however_spoiled(data: bytes) -> None:
     check_that_llhttp_is_trusted_only_where_gunicorn_agrees(data)
@@ -231,13 +233,14 @@ def test_what_gunicorn_takes_is_handed_on_as_it_reads_it(data: bytes) -> None:
 def test_llhttp_reads_the_body_behind_what_gunicorn_took(data: bytes) -> None:
     parsed = malformed.classify(data)
     assert isinstance(parsed, Parsed)
-    seen = Llhttp(parsed.sanitized() + data[parsed.head_length :])
+    body = b"5\r\nhello\r\n0\r\n\r\n" if parsed.chunked else b"hello"[: parsed.content_length or 0]
+    seen = Llhttp(parsed.sanitized() + body)
     assert seen.error is None
     assert seen.reading is not None
     assert seen.reading[-1] == parsed.keeps
-    if parsed.chunked or parsed.content_length in (None, 0, 3, 5):
-        assert seen.complete
-        assert seen.body == (b"" if parsed.chunked else b"hello"[: parsed.content_length or 0])
+    assert seen.body == (b"hello" if parsed.chunked else body)
+    # Some say that more will come than anybody can send.
+    assert seen.complete is ((parsed.content_length or 0) <= 5)
 
 
 @pytest.mark.parametrize(("data", "status"), [*(ONLY_LLHTTP_TAKES | NOBODY_TAKES).items()])

@@ -103,7 +103,7 @@ def test_a_call_that_the_old_packages_refuse_is_answered_500_with_its_traceback_
     server: Server, service: OldService
 ) -> None:
     assert server.score('{"data": [[1.0, 2.0]]}').status_code == 500
-    server.wait_for_log("does not match input n_features is 2")
+    server.wait_for_log("Model n_features is 10 and input n_features is 2")
     assert server.score(service.body).json() == service.predictions
 
 

@@ -35,6 +35,19 @@ _NOT_THE_SCRIPTS = frozenset(
         "date",
     }
 )
+# Of an answer that says that the client's copy is still good, HTTP forbids them.
+_OF_A_BODY = frozenset(
+    {
+        "allow",
+        "content-encoding",
+        "content-language",
+        "content-md5",
+        "content-range",
+        "content-type",
+        "last-modified",
+    }
+)
+_NOT_MODIFIED = 304
 _CONTENT_TYPE = b"\r\ncontent-type:"
 
 
@@ -156,11 +169,14 @@ def answer_head(answer: Answer) -> "Tuple[int, bytes]":
     if answer.reason is not None:
         flags |= HAS_REASON
         lines.append(answer.reason)
-    if answer.content_type is not None:
+    not_the_scripts = _NOT_THE_SCRIPTS
+    if answer.status == _NOT_MODIFIED:
+        not_the_scripts = _NOT_THE_SCRIPTS | _OF_A_BODY
+    elif answer.content_type is not None:
         lines.append("Content-Type: " + answer.content_type)
     for name, value in answer.headers:
         lower = name.lower()
-        if lower not in _NOT_THE_SCRIPTS:
+        if lower not in not_the_scripts:
             lines.append(name + ": " + value)
         elif lower == "connection" and value.lower() == "close":
             flags |= CLOSE

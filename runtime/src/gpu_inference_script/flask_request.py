@@ -4,6 +4,7 @@ Scripts of v1 found Flask's request as its server's own. Here it is built from w
 and only where Flask has been imported: that costs more than all else that the server does for a call.
 """
 
+import os
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from io import BytesIO
@@ -14,6 +15,8 @@ from gpu_inference_script.messages import Answer
 from gpu_inference_script.request import Request
 
 _PATHS = ("/score", "/api/v1/service/<name>/score")
+# What gunicorn takes for a proxy's word that the client came by HTTPS.
+_SECURE = (("x-forwarded-protocol", "ssl"), ("x-forwarded-proto", "https"), ("x-forwarded-ssl", "on"))
 _METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
 
 
@@ -96,7 +99,7 @@ def environ(request: Request) -> Dict[str, Any]:
         "wsgi.run_once": False,
         "wsgi.input_terminated": True,
         "wsgi.input": BytesIO(body),
-        "wsgi.url_scheme": "http",
+        "wsgi.url_scheme": _scheme(request),
         "SERVER_SOFTWARE": "gunicorn",
         "REQUEST_METHOD": request.method,
         "QUERY_STRING": request.query_string,
@@ -113,6 +116,16 @@ def environ(request: Request) -> Dict[str, Any]:
         key = name.upper().replace("-", "_")
         made[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key] = value
     return made
+
+
+def _scheme(request: Request) -> str:
+    """Return the scheme that the client used, where a proxy tells it that may be believed."""
+    trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1").split(",")
+    if request.client[0] not in trusted and "*" not in trusted:
+        return "http"
+    headers = request.headers_by_name
+    secure = any(headers.get(name) == value for name, value in _SECURE)
+    return "https" if secure else "http"
 
 
 _app = None  # type: Any

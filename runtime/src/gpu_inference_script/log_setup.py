@@ -31,6 +31,19 @@ _V1_CLASSES = {
 }
 
 
+_plain_handler = None  # type: Optional[logging.Handler]
+
+
+def writes_plain_lines(logger: logging.Logger) -> bool:
+    """Whether a logger's lines are v1's lines on standard output, and nobody has configured anything else."""
+    return (
+        _plain_handler is not None
+        and logger.handlers == [_plain_handler]
+        and not (logger.filters or _plain_handler.filters)
+        and logger.isEnabledFor(logging.INFO)
+    )
+
+
 class LoggingConfigurationError(ValueError):
     """The user's logging.json cannot be used; the text is one sentence."""
 
@@ -60,6 +73,8 @@ def configure_logging(log_format: str, log_level: str, app_root: str, entry_scri
     logging.lastResort = handler
     logging.basicConfig = _basic_config
     path = _logging_json(Path(app_root), entry_script)
+    global _plain_handler
+    _plain_handler = handler if log_format == "text" and path is None else None
     if path is not None:
         _replace_with(path)
 

@@ -144,7 +144,7 @@ class Running:
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         # The incumbent overwrites HEALTH_PORT; HOME: it leaves a control socket there.
         own = {"AML_APP_ROOT": str(self.folder), "HEALTH_PORT": str(health_port), "HOME": str(self.folder)}
-        own |= {"AZUREML_SOURCE_DIRECTORY": "src", "PYTHONUNBUFFERED": "1"}
+        own |= {"AZUREML_SOURCE_DIRECTORY": "src", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         given = {name: value.replace("{root}", str(self.folder)) for name, value in settings.items()}
         return {name: value for name, value in (kept | own | given).items() if value != "{unset}"}
 

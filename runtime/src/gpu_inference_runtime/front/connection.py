@@ -11,7 +11,7 @@ import httptools
 
 from gpu_inference_runtime.front.exchange import Exchange
 from gpu_inference_runtime.front.exchanges import Exchanges
-from gpu_inference_runtime.http import malformed
+from gpu_inference_runtime.http import heads, malformed
 from gpu_inference_runtime.http.malformed import Parsed
 from gpu_inference_script.messages import Answer
 from gpu_inference_script.protocol import KIB, MIB
@@ -338,7 +338,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _say_last_words(self) -> None:
         assert self._last_words is not None
-        self.write(self.exchanges.bare_answer(self._last_words))
+        self.write(heads.to_no_request(self._last_words))
         self.close()
 
     # Sending

@@ -374,8 +374,10 @@ class Exchanges:
         if flags & protocol.HAS_REASON:
             words, _, head = head.partition(b"\r\n")
             reason = str(words, "latin-1")
-        lines = (heads.start(status, reason, not close), head, exchange.ids.lines, self._cors(exchange))
-        return b"".join(lines)
+        sharing = b""
+        if self._settings.cors_origins and b"access-control-allow-origin:" not in head.lower():
+            sharing = self._cors(exchange)
+        return b"".join((heads.start(status, reason, not close, exchange.version), head, exchange.ids.lines, sharing))
 
     def begin_stream(
         self, exchange: Exchange, status: int, flags: int, head: bytes, part: bytes, length: int | None
@@ -466,18 +468,10 @@ class Exchanges:
             close = True
         headers = answer.headers
         more = (exchange.ids.lines if exchange.ids is not None else b"") + self._cors(exchange)
-        data = heads.head(answer.status, answer.reason, headers, answer.content_type, len(body), not close, more)
+        data = heads.head(answer.status, answer.reason, headers, answer.content_type, len(body), not close, more, exchange.version)
         exchange.status, exchange.length = answer.status, len(body)
         exchange.connection.write(data if exchange.method == b"HEAD" else data + body)
         self._finish(exchange, close)
-
-    def bare_answer(self, answer: Answer) -> bytes:
-        """Return an answer to what is no request, as it goes over the wire."""
-        assert isinstance(answer.body, bytes)
-        head = heads.head(
-            answer.status, answer.reason, answer.headers, answer.content_type, len(answer.body), False, b""
-        )
-        return head + answer.body
 
     def _cors(self, exchange: Exchange) -> bytes:
         if not self._settings.cors_origins:

@@ -26,6 +26,7 @@ _LONGEST_LINE = 4094
 _LONGEST_TARGET = _LONGEST_LINE - len("OPTIONS  HTTP/1.1")
 _LONGEST_FIELD = 8190
 _MOST_HEADERS = 100
+_LONGEST_HEAD = _MOST_HEADERS * (_LONGEST_FIELD + 2) + 4
 # More digits than any length has, and fewer than Python reads.
 _MOST_DIGITS = 20
 # llhttp refuses more than eight bytes can count. So much never comes.
@@ -184,7 +185,7 @@ def classify(data: bytes) -> Answer | Parsed | None:
     try:
         request = Request(_CONFIG, unreader, _NOBODY)
     except (errors.NoMoreData, StopIteration):
-        return None
+        return answer_to(errors.LimitRequestHeaders("")) if len(data) > _LONGEST_HEAD else None
     except Exception as error:
         return answer_to(error)
     return Parsed(data, request, len(data) - unreader.buf.getbuffer().nbytes)

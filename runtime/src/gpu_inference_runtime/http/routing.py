@@ -48,17 +48,23 @@ class Route:
     Args:
         kind: the part of the server.
         methods: those that it takes; None for any.
+        is_alias: whether it is a second form of a path, unknown to any other method.
     """
 
-    __slots__ = ("kind", "methods")
+    __slots__ = ("is_alias", "kind", "methods")
 
-    def __init__(self, kind: Kind, methods: frozenset[bytes] | None = None) -> None:
+    def __init__(
+        self, kind: Kind, methods: frozenset[bytes] | None = None, *, is_alias: bool = False
+    ) -> None:
         self.kind = kind
         self.methods = methods
+        self.is_alias = is_alias
 
 
 _READING = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _HEALTH = Route(Kind.HEALTH, _READING)
+# Not a redirect from the service's path to the same with a slash: v1 had none.
+_HEALTH_WITHOUT_SLASH = Route(Kind.HEALTH, _READING, is_alias=True)
 _SCORE = Route(Kind.SCORE, _READING | {b"POST"})
 _SPECIFICATION = Route(Kind.SPECIFICATION, _READING)
 _PAGES = Route(Kind.PAGES)
@@ -66,7 +72,8 @@ _NOT_FOUND = Route(Kind.NOT_FOUND)
 # The same paths below another service's name: a method that they would not take is refused first.
 _OF_OTHERS = {route: Route(Kind.NOT_FOUND, route.methods) for route in (_HEALTH, _SCORE, _SPECIFICATION)}
 _BY_PATH = {"/": _HEALTH, "/score": _SCORE, "/swagger.json": _SPECIFICATION}
-_BY_TAIL = {"": _HEALTH, "score": _SCORE, "swagger.json": _SPECIFICATION}
+# Flask takes one slash more for nothing, where it takes one less.
+_BY_TAIL = {"": _HEALTH, "/": _HEALTH, "score": _SCORE, "swagger.json": _SPECIFICATION}
 
 
 class Routes:
@@ -86,8 +93,7 @@ class Routes:
             # Clients differ in what they percent-encode of a path's segment.
             for name in {quote(self._name, safe=""), quote(self._name, safe="!$&'()*+,;=:@")}:
                 service = (_SERVICES + name).encode()
-                # Not a redirect from the service's path to the same with a slash: v1 had none.
-                self._exact[service] = _HEALTH
+                self._exact[service] = _HEALTH_WITHOUT_SLASH
                 self._exact.update((service + path.encode(), route) for path, route in _BY_PATH.items())
         self._unknown = error_answer(404, _UNKNOWN)
         self._not_understood = error_answer(400, _NOT_UNDERSTOOD)
@@ -118,10 +124,12 @@ class Routes:
                 self._hosts.add(host)
         methods = route.methods
         if methods is not None and method not in methods:
+            if route.is_alias:
+                return self._unknown
             allow = ", ".join(sorted(each.decode() for each in methods))
             return error_answer(405, _NOT_ALLOWED, ("Allow", allow))
         if methods is not None and b"upgrade" in headers and _is_websocket(headers):
-            return self._not_understood
+            return self._unknown if route.is_alias else self._not_understood
         return self._unknown if route.kind is Kind.NOT_FOUND else None
 
     def query(self, target: bytes) -> dict[str, list[str]]:
@@ -134,6 +142,8 @@ class Routes:
             raw = split_request_uri(target.decode("latin-1")).path
         except ValueError:
             return _NOT_FOUND
+        if not raw:
+            return _HEALTH_WITHOUT_SLASH
         path = "/" + unquote_to_bytes(raw).decode("utf-8", "replace").lstrip("/")
         route = self._match(path)
         if route is None and "//" in path:
@@ -148,9 +158,11 @@ class Routes:
             return _PAGES
         if not path.startswith(_SERVICES):
             return None
-        name, _, tail = path[len(_SERVICES) :].partition("/")
+        name, slash, tail = path[len(_SERVICES) :].partition("/")
         if not name:
             return None
+        if not slash:
+            return _HEALTH_WITHOUT_SLASH if name == self._name else _NOT_FOUND
         if self._shows_docs and _is_docs(tail):
             return _PAGES
         route = _BY_TAIL.get(tail)

@@ -1,12 +1,11 @@
 """The access log: one line for each answer, as v1's server wrote it, written in batches."""
 
 import asyncio
-import logging
 import os
 import sys
 import time
 
-from gpu_inference_script.log_formats import TextFormatter
+from gpu_inference_script.log_setup import writes_plain_lines
 from gpu_inference_script.logs import ACCESS, request_id_of_log_lines
 
 # Lines wait this long for others, seconds.
@@ -26,7 +25,7 @@ class AccessLog:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._waiting: list[str] = []
-        self._plain = _is_plain()
+        self._plain = writes_plain_lines(ACCESS)
         self._process = os.getpid()
         self._second = 0
         self._second_text = ""
@@ -78,17 +77,3 @@ class AccessLog:
 def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def _is_plain() -> bool:
-    """Whether access lines are written as v1's server wrote them, and nobody has configured anything else."""
-    handlers = ACCESS.handlers
-    return (
-        len(handlers) == 1
-        and type(handlers[0]) is logging.StreamHandler
-        and handlers[0].stream is sys.stdout
-        and type(handlers[0].formatter) is TextFormatter
-        and not ACCESS.filters
-        and not handlers[0].filters
-        and ACCESS.isEnabledFor(logging.INFO)
-    )

@@ -79,6 +79,9 @@ class Pages:
         for name, value in fields:
             if name.lower() == "content-type":
                 content_type = value
+            elif name.lower() == "allow":
+                # Werkzeug has the methods in any order.
+                others.append((name, ", ".join(sorted(value.split(", ")))))
             # The length is the front's to count.
             elif name.lower() != "content-length":
                 others.append((name, value))
@@ -151,7 +154,7 @@ def _create_app(settings: Settings, refusal: Refusal) -> "Flask":
         answer = _to_flask(error_answer(error.code or 500, error.description or error.name))
         # 405 says which methods there are.
         if "Allow" in (headers := error.get_response().headers):
-            answer.headers["Allow"] = ", ".join(sorted(headers["Allow"].split(", ")))
+            answer.headers["Allow"] = headers["Allow"]
         return answer
 
     return app
