@@ -28,6 +28,11 @@ SETTINGS = {
     "GPU_INFERENCE_MAX_CONCURRENT_REQUESTS": lambda settings: settings.max_concurrent_requests,
     "GPU_INFERENCE_MAX_QUEUE_WAIT_MS": lambda settings: settings.max_queue_wait_ms,
     "GPU_INFERENCE_DRAIN_SECONDS": lambda settings: settings.drain_seconds,
+    "GPU_INFERENCE_BATCHING": lambda settings: settings.batching,
+    "GPU_INFERENCE_BATCH_MAX_ROWS": lambda settings: settings.batch_max_rows,
+    "GPU_INFERENCE_BATCH_MAX_BYTES": lambda settings: settings.batch_max_bytes,
+    "GPU_INFERENCE_ARRAY_DTYPE": lambda settings: settings.array_dtype,
+    "GPU_INFERENCE_FAST_JSON": lambda settings: settings.fast_json,
     "AML_APP_ROOT": lambda settings: settings.app_root,
     "AZUREML_MODEL_DIR": lambda settings: settings.model_dir,
     "AZUREML_SOURCE_DIRECTORY": lambda settings: settings.source_directory,
@@ -59,6 +64,7 @@ VALUES = {
         "resourceAttributes": {"team": "a, b"},
     },
     "drain": {"seconds": 9},
+    "batching": {"mode": "array", "maxRows": 8, "maxBytes": 4096, "dtype": "int64", "fastJson": True},
     "fullnameOverride": "digits",
     "models": [{"name": "net", "version": 2}],
     "inference": {"sourceDirectory": "code", "entryScript": "score.py"},
@@ -79,7 +85,7 @@ PORTS = table("Chart → runtime: ports and paths")
 
 
 def test_the_page_has_the_tables() -> None:
-    assert [len(rows) for rows in (ENVIRONMENT, FILES, PORTS)] == [20, 4, 6]
+    assert [len(rows) for rows in (ENVIRONMENT, FILES, PORTS)] == [25, 4, 6]
 
 
 def test_the_chart_sets_exactly_the_variables_of_the_page() -> None:
@@ -110,6 +116,11 @@ def test_each_variable_comes_from_the_value_that_the_page_names(tmp_path: Path) 
         "deployment.replica_max_concurrent_requests": 3,
         "deployment.max_request_wait_time": 678,
         "drain.seconds": 9,
+        "batching.mode, unless it is the default": "array",
+        "batching.maxRows, likewise": 8,
+        "batching.maxBytes, likewise": 4096,
+        "batching.dtype, likewise": "int64",
+        "batching.fastJson, likewise": True,
         "release name or fullnameOverride": "digits",
         "always azureml": "azureml",
         "set while keys are asked for (deployment.auth_enabled)": tmp_path,

@@ -78,9 +78,9 @@ TINY_RUN = """
 import json, os, sys
 from pathlib import Path
 import mnist_data, numpy as np, train
-from gpu_inference_runtime.stand_ins import shims
-from gpu_inference_runtime.script.entry_script import load_entry_script
-from gpu_inference_runtime.stand_ins.tf1 import use_tensorflow_v1
+from gpu_inference_script.stand_ins import shims
+from gpu_inference_script.entry_script import load_entry_script
+from gpu_inference_script.stand_ins.tf1 import use_tensorflow_v1
 
 folder = Path(sys.argv[1])
 (folder / "model").mkdir()

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from gpu_inference_runtime.messages import Answer
+from gpu_inference_script.messages import Answer
 
 
 def content(answer: Answer) -> Any:

@@ -45,7 +45,7 @@ def own_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let a test import entry scripts in this process as a server does, and leave no trace of them."""
     from inference_schema import schema_util
 
-    from gpu_inference_runtime.stand_ins import contrib_services
+    from gpu_inference_script.stand_ins import contrib_services
 
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 START = (
-    "from gpu_inference_runtime.stand_ins import contrib_services, shims\n"
+    "from gpu_inference_script.stand_ins import contrib_services, shims\n"
     "shims.offer(); contrib_services.offer()\n"
 )
 OURS = "print(requests.__file__.count('gpu_inference_runtime'), requests.requested)"

@@ -1,15 +1,10 @@
-"""What a web page of another origin may send and read."""
+"""What a web page of another origin may send and read, from real servers (each header: test_http_cors.py)."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
-from tests.runtime.bench import SETTINGS, Bench
-from tests.runtime.server_process import PATIENCE_SECONDS, StartServer
-
-from gpu_inference_runtime.script.inputs import RawInputs
+from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
 
 ORIGIN = "https://page.example"
 PREFLIGHT = {
@@ -17,103 +12,146 @@ PREFLIGHT = {
     "Access-Control-Request-Method": "POST",
     "Access-Control-Request-Headers": "authorization, content-type",
 }
+KEY = {"Authorization": "Bearer first"}
+# Takes every method, and tells what it sets itself.
+SCRIPT = """
+from azureml.contrib.services.aml_request import rawhttp
+from azureml.contrib.services.aml_response import AMLResponse
+
+def init(): pass
+
+@rawhttp
+def run(request):
+    print("run was called")
+    body = request.get_data(as_text=True)
+    if body == "raise":
+        raise ValueError
+    if body == "own":
+        return AMLResponse("x", 200, {"Access-Control-Allow-Origin": "https://own.example"})
+    return body
+"""
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> Path:
-    (tmp_path / "primaryKey").write_text("key")
-    return tmp_path
+@pytest.fixture(scope="module")
+def bare(start_module_server: StartServer) -> Server:
+    server = start_module_server(AML_CORS_ORIGINS=ORIGIN)
+    server.wait_ready()
+    return server
 
 
-def test_without_the_setting_there_are_no_such_headers() -> None:
-    client = Bench(replace(SETTINGS, cors_origins=())).client
+@pytest.fixture(scope="module")
+def keyed(start_module_server: StartServer, keys: Path) -> Server:
+    server = start_module_server(
+        SCRIPT,
+        AML_CORS_ORIGINS=ORIGIN,
+        GPU_INFERENCE_FRONT_END="azureml",
+        GPU_INFERENCE_KEYS_DIR=str(keys),
+        GPU_INFERENCE_MAX_BODY_BYTES="10",
+    )
+    server.wait_ready()
+    return server
+
+
+def ask(server: Server, method: str, path: str, body: str = "", **headers: str) -> requests.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return requests.request(method, server.url(path), data=body, headers=named, timeout=PATIENCE_SECONDS)
+
+
+def of_cors(answer: requests.Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name.startswith("Access-Control-")}
+
+
+def test_without_the_setting_there_are_no_such_headers(start_server: StartServer) -> None:
+    server = start_server()
+    server.wait_ready()
     for answer in (
-        client.post("/score", data=b"x", headers={"Origin": ORIGIN}),
-        client.options("/score", headers=PREFLIGHT),
+        ask(server, "POST", "/score", "x", Origin=ORIGIN),
+        ask(server, "OPTIONS", "/score", **PREFLIGHT),
     ):
         assert answer.status_code == 200
-        assert not [name for name, _ in answer.headers if name.startswith("Access-Control-")]
+        assert of_cors(answer) == {}
 
 
-@pytest.mark.parametrize("front_end", ["none", "azureml"])
+@pytest.mark.parametrize("server", ["bare", "keyed"])
 @pytest.mark.parametrize("path", ["/score", "/api/v1/service/mnist/score", "/", "/swagger.json"])
-def test_a_preflight_is_answered_in_both_modes_on_all_routes(front_end: Any, path: str) -> None:
-    client = Bench(replace(SETTINGS, front_end=front_end, cors_origins=(ORIGIN,))).client
-    answer = client.options(path, headers=PREFLIGHT)
-    assert (answer.status_code, answer.data) == (200, b"")
-    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
-    assert answer.headers["Access-Control-Allow-Methods"] == "GET, POST"
-    assert answer.headers["Access-Control-Allow-Headers"] == "authorization, content-type"
+def test_a_preflight_is_answered_in_both_modes_on_all_routes(
+    server: str, path: str, request: pytest.FixtureRequest
+) -> None:
+    answer = ask(request.getfixturevalue(server), "OPTIONS", path, **PREFLIGHT)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert of_cors(answer) == {
+        "Access-Control-Allow-Origin": ORIGIN,
+        "Access-Control-Allow-Methods": "GET, POST",
+        "Access-Control-Allow-Headers": "authorization, content-type",
+    }
 
 
-def test_a_preflight_needs_no_key_and_does_not_call_run(keys: Path) -> None:
-    def run(_: object) -> None:
-        pytest.fail("run() was called")
-
-    for settings in (
-        replace(SETTINGS, cors_origins=(ORIGIN,), keys_directory=keys),
-        replace(SETTINGS, cors_origins=(ORIGIN,)),
-    ):
-        answer = Bench(settings, run, RawInputs("text")).client.options("/score", headers=PREFLIGHT)
-        assert (answer.status_code, answer.data) == (200, b"")
-        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+def test_a_preflight_needs_no_key_and_does_not_call_run(keyed: Server) -> None:
+    before = keyed.log.count("run was called")
+    for key in ({}, KEY):
+        answer = ask(keyed, "OPTIONS", "/score", **PREFLIGHT, **key)
+        assert (answer.status_code, answer.content) == (200, b"")
+    # Which does get what is no preflight.
+    assert ask(keyed, "OPTIONS", "/score", "x", Origin=ORIGIN, **KEY).text == '"x"'
+    keyed.wait_until(lambda: keyed.log.count("run was called") == before + 1, "one call of run()")
 
 
-def test_an_origin_that_is_not_named_is_not_let_in() -> None:
-    client = Bench(replace(SETTINGS, cors_origins=(ORIGIN, "https://other.example"))).client
-    answer = client.post("/score", data=b"x", headers={"Origin": "https://evil.example"})
+def test_an_origin_that_is_not_named_is_not_let_in(bare: Server) -> None:
+    answer = ask(bare, "POST", "/score", "x", Origin="https://evil.example")
     assert answer.status_code == 200
-    assert "Access-Control-Allow-Origin" not in answer.headers
-
-
-def test_a_star_lets_every_origin_in() -> None:
-    client = Bench(replace(SETTINGS, cors_origins=("*",))).client
-    answer = client.post("/score", data=b"x", headers={"Origin": "https://any.example"})
-    assert answer.headers["Access-Control-Allow-Origin"] in ("*", "https://any.example")
+    assert of_cors(answer) == {}
 
 
 @pytest.mark.parametrize(
-    ("status", "method", "path", "more"),
+    ("status", "method", "path", "body", "more"),
     [
-        (401, "POST", "/score", {}),
-        (401, "GET", "/swagger.json", {}),
-        (404, "GET", "/absent", {}),
-        (404, "GET", "/swagger.json?version=9", {"Authorization": "Bearer key"}),
-        (405, "PUT", "/score", {}),
-        (413, "POST", "/score", {"Authorization": "Bearer key", "x-size": "20"}),
-        (431, "POST", "/score", {"x-request-id": "x" * 101}),
-        (502, "POST", "/score", {"Authorization": "Bearer key"}),
+        (200, "POST", "/score", "x", KEY),
+        (200, "GET", "/docs", "", {}),
+        (401, "POST", "/score", "x", {}),
+        (401, "GET", "/swagger.json", "", {}),
+        (401, "GET", "/docs/samples", "", {}),
+        (404, "GET", "/absent", "", {}),
+        (404, "GET", "/docs/absent", "", {}),
+        (404, "GET", "/swagger.json?version=9", "", KEY),
+        (405, "PUT", "/score", "x", {}),
+        (413, "POST", "/score", "x" * 20, KEY),
+        (431, "POST", "/score", "x", {"x-request-id": "x" * 101}),
+        (502, "POST", "/score", "raise", KEY),
     ],
 )
 def test_a_page_can_read_why_it_was_refused(
-    keys: Path, status: int, method: str, path: str, more: dict[str, str]
+    keyed: Server, status: int, method: str, path: str, body: str, more: dict[str, str]
 ) -> None:
-    def run(_: str) -> None:
-        raise ValueError
-
-    settings = replace(SETTINGS, cors_origins=(ORIGIN,), keys_directory=keys, max_body_bytes=10)
-    body = b"x" * int(more.get("x-size", 1))
-    answer = Bench(settings, run).client.open(
-        path, method=method, data=body, headers={"Origin": ORIGIN} | more
-    )
+    answer = ask(keyed, method, path, body, Origin=ORIGIN, **more)
     assert answer.status_code == status
-    assert answer.headers.getlist("Access-Control-Allow-Origin") == [ORIGIN]
+    # Two of them would be joined.
+    assert of_cors(answer) == {"Access-Control-Allow-Origin": ORIGIN}
 
 
-def test_a_page_can_read_that_there_is_no_replica_yet() -> None:
-    settings = replace(SETTINGS, cors_origins=(ORIGIN,))
+def test_a_header_of_the_scripts_own_is_left_alone(keyed: Server) -> None:
+    answer = ask(keyed, "POST", "/score", "own", Origin=ORIGIN, **KEY)
+    assert of_cors(answer) == {"Access-Control-Allow-Origin": "https://own.example"}
+
+
+def test_a_page_can_read_that_there_is_no_replica_yet(start_server: StartServer) -> None:
+    server = start_server(
+        "import time\ndef init(): time.sleep(600)\ndef run(data): return data",
+        AML_CORS_ORIGINS="*",
+        GPU_INFERENCE_FRONT_END="azureml",
+        GPU_INFERENCE_MAX_QUEUE_WAIT_MS="50",
+    )
+    server.wait_until(lambda: ask(server, "GET", "/").status_code == 503, "an answer")
     for path in ("/score", "/swagger.json", "/"):
-        answer = Bench(settings, run=None).client.get(path, headers={"Origin": ORIGIN})
+        answer = ask(server, "GET", path, Origin=ORIGIN)
         assert answer.status_code == 503
-        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+        assert of_cors(answer) == {"Access-Control-Allow-Origin": ORIGIN}
+        assert answer.headers["Vary"] == "Origin"
 
 
-def test_the_setting_reaches_a_running_server(start_server: StartServer) -> None:
+def test_several_origins_may_be_named(start_server: StartServer) -> None:
     server = start_server(AML_CORS_ORIGINS=f"https://a.example, {ORIGIN}")
     server.wait_ready()
-    answer = requests.options(server.url("/score"), headers=PREFLIGHT, timeout=PATIENCE_SECONDS)
-    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
-    assert answer.headers["Vary"] == "Origin"
-    assert server.score("x", Origin="https://a.example").headers["Access-Control-Allow-Origin"] == (
-        "https://a.example"
-    )
+    for origin in (ORIGIN, "https://a.example"):
+        answer = ask(server, "POST", "/score", "x", Origin=origin)
+        assert of_cors(answer) == {"Access-Control-Allow-Origin": origin}
+        assert answer.headers["Vary"] == "Origin"

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.runtime.crossed import request
 
-from gpu_inference_runtime.messages import Request
-from gpu_inference_runtime.script.entry_script import (
+from gpu_inference_script import flask_request
+from gpu_inference_script.entry_script import (
     EntryScript,
     EntryScriptError,
     add_script_folders,
@@ -42,8 +43,9 @@ def load(folder: Path, text: str) -> EntryScript:
 
 
 def result(script: EntryScript, body: bytes, **headers: str) -> Any:
-    request = Request("POST", {}, headers, None, lambda: b"", native=lambda body: ("native", body))
-    return script.call(request, body).make()
+    asked = request(headers=headers, body=body)
+    with flask_request.current(asked):
+        return script.call(asked).make()
 
 
 def test_a_script_without_a_path_is_the_built_in_echo(tmp_path: Path) -> None:
@@ -231,7 +233,7 @@ def test_the_log_says_how_run_is_called(
 def test_packages_of_other_kinds_of_scripts_are_not_imported(tmp_path: Path) -> None:
     entry = write(tmp_path, GOOD)
     code = (
-        "import sys, pathlib\nfrom gpu_inference_runtime.script.entry_script import load_entry_script\n"
+        "import sys, pathlib\nfrom gpu_inference_script.entry_script import load_entry_script\n"
         f"script = load_entry_script({entry!r}, pathlib.Path({str(tmp_path)!r})); script.init()\n"
         "unwanted = {'inference_schema', 'flask', 'asyncio', 'numpy', 'azureml'} & set(sys.modules)\n"
         "assert not unwanted, unwanted"

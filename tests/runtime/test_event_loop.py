@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.runtime.crossed import request
 from tests.runtime.server_process import StartServer
 
-from gpu_inference_runtime.messages import Request
-from gpu_inference_runtime.script.entry_script import EntryScript, load_entry_script
-from gpu_inference_runtime.script.event_loop import EventLoop
+from gpu_inference_script.entry_script import EntryScript, load_entry_script
+from gpu_inference_script.event_loop import EventLoop
 
 LOOP = "import asyncio\nloops = []\n"
 
@@ -36,7 +36,7 @@ def load(folder: Path, text: str, *, overlapping: bool = False) -> EntryScript:
 
 
 def result(script: EntryScript, text: str = "x") -> Any:
-    return script.call(Request("POST", {}, {}, None, lambda: b""), text.encode()).make()
+    return script.call(request(body=text.encode())).make()
 
 
 def test_what_is_not_awaitable_is_returned_as_it_is() -> None:
@@ -108,8 +108,8 @@ def test_a_decorated_asynchronous_run_gets_converted_arguments(tmp_path: Path) -
         "def init(): pass\n"
         "@input_schema('x', types.StandardPythonParameterType(b'x'))\nasync def run(x): return x",
     )
-    request = Request("POST", {}, {"content-type": "application/json"}, None, lambda: b"")
-    assert script.call(request, b'{"x": "QUJD"}').make() == b"ABC"
+    asked = request(headers={"content-type": "application/json"}, body=b'{"x": "QUJD"}')
+    assert script.call(asked).make() == b"ABC"
 
 
 def test_a_plain_run_may_return_an_awaitable(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_a_thread_is_made_only_for_overlapping_calls_of_asynchronous_functions()
 
 def test_asyncio_is_not_imported_for_a_plain_script() -> None:
     code = (
-        "import sys; from gpu_inference_runtime.script.event_loop import EventLoop\n"
+        "import sys; from gpu_inference_script.event_loop import EventLoop\n"
         "loop = EventLoop(); loop.prepare(print); loop.finished('x')\n"
         "assert 'asyncio' not in sys.modules"
     )

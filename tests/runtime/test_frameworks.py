@@ -33,7 +33,7 @@ def short_mnist(outputs):
 
 def tensors():
     import tensorflow as tf
-    from gpu_inference_runtime.script.results import encode
+    from gpu_inference_script.results import encode
     given = {"eager": tf.constant([[0.5, 1.5]]), "variable": tf.Variable(3), "string": tf.constant("x")}
     (into / "tensors.json").write_bytes(encode(given))
 

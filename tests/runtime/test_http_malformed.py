@@ -138,15 +138,17 @@ def gunicorns_reading(data: bytes) -> Reading | Exception:
     try:
         request = Request(CONFIG, IterUnreader([data]), ("192.0.2.1", 1))
     except (ParseException, NoMoreData) as error:
-        return error
+        refused: Exception = error
+        return refused
     lengths = [int(value) for name, value in request.headers if name == "CONTENT-LENGTH"]
     headers = [(name.encode(), value.encode("latin-1")) for name, value in request.headers]
     method: bytes = request.method.encode()
-    return (
+    reading: Reading = (
         *(method, request.uri.encode(), ".".join(map(str, request.version)), headers),
         isinstance(request.body.reader, ChunkedReader),
-        *(lengths[0] if lengths else None, not bool(request.should_close())),
+        *(lengths[0] if lengths else None, not request.should_close()),
     )
+    return reading
 
 
 def message_of(answer: Answer) -> str:

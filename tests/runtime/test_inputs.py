@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import flask
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,27 +14,21 @@ from inference_schema.parameter_types.numpy_parameter_type import NumpyParameter
 from inference_schema.parameter_types.pandas_parameter_type import PandasParameterType
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
 from inference_schema.schema_decorators import input_schema
+from tests.runtime.crossed import request
 
-from gpu_inference_runtime.messages import Request
-from gpu_inference_runtime.script.inputs import InputError, RawInputs, TextInputs
-from gpu_inference_runtime.script.schema_inputs import SchemaInputs
+from gpu_inference_script import flask_request
+from gpu_inference_script.inputs import InputError, RawInputs, TextInputs
+from gpu_inference_script.request import Request
+from gpu_inference_script.schema_inputs import SchemaInputs
 
 TEXT = TextInputs("data")
 JSON = {"content-type": "application/json"}
 Schema = Callable[..., Any]
 
 
-def request(
-    method: str = "POST", query: dict[str, list[str]] | None = None, headers: dict[str, str] | None = None
-) -> Request:
-    return Request(
-        method, query or {}, headers or {}, None, lambda: b"", native=lambda body: ("native", body)
-    )
-
-
-def refusal(inputs: Any, given: Request, body: bytes) -> InputError:
+def refusal(inputs: Any, given: Request) -> InputError:
     with pytest.raises(InputError) as caught:
-        inputs.arguments(given, body)
+        inputs.arguments(given)
     return caught.value
 
 
@@ -41,11 +36,11 @@ def refusal(inputs: Any, given: Request, body: bytes) -> InputError:
 
 
 def test_a_body_is_given_as_text() -> None:
-    assert TEXT.arguments(request(), "größe".encode()) == {"data": "größe"}
+    assert TEXT.arguments(request(body="größe".encode())) == {"data": "größe"}
 
 
 def test_a_body_that_is_not_utf_8_is_refused_with_the_position() -> None:
-    refused = refusal(TEXT, request(), b"ab\xff")
+    refused = refusal(TEXT, request(body=b"ab\xff"))
     assert (refused.status, refused.foreseen) == (400, True)
     assert str(refused) == (
         "Input cannot be decoded as UTF-8: "
@@ -55,12 +50,12 @@ def test_a_body_that_is_not_utf_8_is_refused_with_the_position() -> None:
 
 def test_query_parameters_become_a_json_object() -> None:
     query = {"x": ["1"], "y": ["[1, 2]"], "word": ["abc"], "twice": ["1", "b"]}
-    given = TEXT.arguments(request("GET", query), b"")
+    given = TEXT.arguments(request("GET", query))
     assert json.loads(given["data"]) == {"x": 1, "y": [1, 2], "word": "abc", "twice": [1, "b"]}
 
 
 def test_a_query_parameter_nested_too_deeply_is_refused() -> None:
-    refused = refusal(TEXT, request("GET", {"x": ["[" * 5000]}), b"")
+    refused = refusal(TEXT, request("GET", {"x": ["[" * 5000]}))
     assert (refused.status, refused.foreseen) == (400, False)
     assert str(refused) == "A query parameter is nested too deeply."
 
@@ -69,7 +64,7 @@ def test_a_query_parameter_nested_too_deeply_is_refused() -> None:
     "content_type", ["application/x-www-form-urlencoded", "Multipart/Form-Data; boundary=x"]
 )
 def test_of_a_form_nothing_is_left_as_text(content_type: str) -> None:
-    assert TEXT.arguments(request(headers={"content-type": content_type}), b"a=1") == {"data": ""}
+    assert TEXT.arguments(request(headers={"content-type": content_type}, body=b"a=1")) == {"data": ""}
 
 
 # The request itself
@@ -78,7 +73,11 @@ def test_of_a_form_nothing_is_left_as_text(content_type: str) -> None:
 def test_a_raw_script_gets_the_front_ends_own_request_with_its_body() -> None:
     inputs = RawInputs("request")
     assert inputs.methods == {"GET", "HEAD", "POST", "OPTIONS"}
-    assert inputs.arguments(request(), b"\xff") == {"request": ("native", b"\xff")}
+    asked = request(body=b"\xff")
+    with flask_request.current(asked):
+        [(name, given)] = inputs.arguments(asked).items()
+        assert given is flask.request
+        assert (name, given.get_data()) == ("request", b"\xff")
 
 
 # A schema
@@ -108,7 +107,7 @@ XY = schema_inputs(run_xy)
 
 
 def post(inputs: SchemaInputs, content: Any) -> dict[str, Any]:
-    return inputs.arguments(request(headers=JSON), json.dumps(content).encode())
+    return inputs.arguments(request(headers=JSON, body=json.dumps(content).encode()))
 
 
 def test_each_parameter_gets_its_member_of_the_object_and_others_are_ignored() -> None:
@@ -120,20 +119,20 @@ def test_a_missing_parameter_takes_its_default() -> None:
 
 
 def test_query_parameters_are_members_of_the_object_too() -> None:
-    assert XY.arguments(request("GET", {"x": ["2"], "y": ["b"]}), b"") == {"x": 2, "y": "b"}
+    assert XY.arguments(request("GET", {"x": ["2"], "y": ["b"]})) == {"x": 2, "y": "b"}
 
 
 @pytest.mark.parametrize(
     "content_type", ["application/json", "APPLICATION/JSON; charset=utf-8", "application/geo+json"]
 )
 def test_content_types_of_json_are_taken(content_type: str) -> None:
-    given = request(headers={"content-type": content_type})
-    assert XY.arguments(given, b'{"x": 2}') == {"x": 2, "y": "default"}
+    given = request(headers={"content-type": content_type}, body=b'{"x": 2}')
+    assert XY.arguments(given) == {"x": 2, "y": "default"}
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "text/json", "image+json", "application/jsonx"])
 def test_other_content_types_are_refused(content_type: str) -> None:
-    refused = refusal(XY, request(headers={"content-type": content_type}), b'{"x": 2}')
+    refused = refusal(XY, request(headers={"content-type": content_type}, body=b'{"x": 2}'))
     assert (refused.status, str(refused)) == (415, "Expects Content-Type to be application/json")
 
 
@@ -150,7 +149,7 @@ def test_other_content_types_are_refused(content_type: str) -> None:
     ],
 )  # fmt: skip
 def test_a_body_that_holds_no_arguments_is_refused_in_v1s_words(body: bytes, sentence: str) -> None:
-    refused = refusal(XY, request(headers=JSON), body)
+    refused = refusal(XY, request(headers=JSON, body=body))
     assert (refused.status, refused.foreseen, str(refused)) == (400, True, sentence)
 
 
@@ -164,7 +163,7 @@ def test_a_body_that_holds_no_arguments_is_refused_in_v1s_words(body: bytes, sen
     ids=["not UTF-8", "deep", "long number"],
 )
 def test_a_body_that_v1s_server_failed_at_is_told_apart(body: bytes, beginning: str) -> None:
-    refused = refusal(XY, request(headers=JSON), body)
+    refused = refusal(XY, request(headers=JSON, body=body))
     assert (refused.status, refused.foreseen) == (400, False)
     assert str(refused).startswith(beginning)
 
@@ -180,14 +179,14 @@ BUILT_FROM_NUMPY = str(list(np.array([0.5, 1.5])))
 )
 def test_a_body_written_with_numpys_scalars_is_the_clients_fault(inputs: Any, row: Any) -> None:
     body = f'{{"data": {list(row)}}}'.encode()
-    fault = inputs.client_fault(ValueError(), body)
+    fault = inputs.client_fault(ValueError(), request(body=body))
     assert "str(list(row))" in fault
     assert ".tolist()" in fault
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"np": "np.float"}', b"mnp.float64(1)"])
 def test_other_bodies_are_not(body: bytes) -> None:
-    assert TEXT.client_fault(ValueError(), body) is None
+    assert TEXT.client_fault(ValueError(), request(body=body)) is None
 
 
 @takes("array", NumpyParameterType(np.zeros((1, 2))))
@@ -221,7 +220,7 @@ def fault_of(content: dict[str, Any], inputs: SchemaInputs = ALL, run: Schema = 
     try:
         run(**post(inputs, content))
     except Exception as error:
-        return inputs.client_fault(error, b"")
+        return inputs.client_fault(error, request())
     pytest.fail("run() did not fail")
 
 
@@ -282,7 +281,7 @@ def test_what_only_interrupts_a_conversion_is_not_the_clients_fault(error: BaseE
     inputs = schema_inputs(run)
     with pytest.raises(type(error)) as caught:
         run(**post(inputs, {"x": "text"}))
-    assert inputs.client_fault(caught.value, b"") is None
+    assert inputs.client_fault(caught.value, request()) is None
 
 
 class WordlessError(Exception):

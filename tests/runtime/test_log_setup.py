@@ -159,7 +159,7 @@ def test_a_script_that_configures_logging_neither_silences_ours_nor_doubles_line
 
 SETUP = """
 import logging, sys
-from gpu_inference_runtime.observability.log_setup import configure_logging
+from gpu_inference_script.log_setup import configure_logging
 from gpu_inference_runtime.settings import Settings
 configure_logging(Settings())
 own = logging.getLogger("gpu_inference")
@@ -229,7 +229,7 @@ def configured(folder: Path, config: str, script: str) -> subprocess.CompletedPr
     (folder / "src" / "logging.json").write_text(config)
     code = (
         "import logging, os\n"
-        "from gpu_inference_runtime.observability.log_setup import configure_logging\n"
+        "from gpu_inference_script.log_setup import configure_logging\n"
         "from gpu_inference_runtime.settings import load_settings\n"
         "configure_logging(load_settings([], os.environ))\n"
     )
@@ -272,7 +272,7 @@ def test_a_logging_json_with_a_root_alone_takes_everything_there(tmp_path: Path)
 def test_a_logging_json_can_ask_for_our_formats(tmp_path: Path) -> None:
     config = {
         "version": 1,
-        "formatters": {"ours": {"()": "gpu_inference_runtime.observability.log_formats.JsonFormatter"}},
+        "formatters": {"ours": {"()": "gpu_inference_script.log_formats.JsonFormatter"}},
         "handlers": {
             "out": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "ours"}
         },

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from gpu_inference_runtime.observability.logs import print_to_log
+from gpu_inference_script.logs import print_to_log
 
 
 @pytest.fixture(autouse=True)

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from tests.runtime.server_process import StartServer
 
-from gpu_inference_runtime.script.missing_modules import missing_module
+from gpu_inference_script.failure_hints import missing_module
 
 # In a process of its own, for the stand-ins that other tests have imported.
 EXPLAIN = """
 import sys
-from gpu_inference_runtime import stand_ins
-from gpu_inference_runtime.script.missing_modules import missing_module
+from gpu_inference_script import stand_ins
+from gpu_inference_script.failure_hints import missing_module
 stand_ins.offer()
 sys.path.append(sys.argv[1])
 try:

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from tests.runtime.server_process import Server, StartServer
 
-from gpu_inference_runtime.stand_ins.csv_files import CsvFiles, TooLargeError
-from gpu_inference_runtime.stand_ins.model_data import LONGEST_BACKLOG, ModelData
+from gpu_inference_script.stand_ins.csv_files import CsvFiles, TooLargeError
+from gpu_inference_script.stand_ins.model_data import LONGEST_BACKLOG, ModelData
 
 CORRELATIONS = [
     *("$aml_dc_correlation_id", "$aml_dc_scoring_timestamp", "$aml_dc_boundary", "$aml_workspace"),
@@ -323,7 +323,7 @@ def test_a_write_that_ends_half_way_leaves_no_half_row(tmp_path: Path) -> None:
     code = f"""
 import resource, signal
 from pathlib import Path
-from gpu_inference_runtime.stand_ins.csv_files import CsvFiles
+from gpu_inference_script.stand_ins.csv_files import CsvFiles
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (25, resource.RLIM_INFINITY))
 files = CsvFiles(Path({str(tmp_path)!r}), "a", 1000, 4000)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gpu_inference_runtime.script.model_dir import describe_model_dir
+from gpu_inference_script.failure_hints import describe_model_dir
 
 
 def test_an_unset_folder_is_said_to_be_unset() -> None:

@@ -11,9 +11,9 @@ import flask
 import pytest
 import werkzeug.wrappers
 
-from gpu_inference_runtime.messages import RUN_FAILED, Answer
-from gpu_inference_runtime.script.responses import UnsendableError, is_response, response_answer
-from gpu_inference_runtime.stand_ins.shims.azureml.contrib.services.aml_response import AMLResponse
+from gpu_inference_script.messages import RUN_FAILED, Answer
+from gpu_inference_script.responses import UnsendableError, is_response, response_answer
+from gpu_inference_script.stand_ins.shims.azureml.contrib.services.aml_response import AMLResponse
 
 HTML = "text/html; charset=utf-8"
 FAILED_FALSE = (RUN_FAILED, "False")
@@ -162,7 +162,7 @@ def test_a_file_that_is_sent_is_streamed() -> None:
 
 def test_flask_is_not_imported_to_find_out() -> None:
     code = (
-        "import sys; from gpu_inference_runtime.script.responses import is_response\n"
+        "import sys; from gpu_inference_script.responses import is_response\n"
         "assert not is_response('x') and not {'flask', 'werkzeug'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -20,7 +20,7 @@ import pydantic
 import pydantic.v1
 import pytest
 
-from gpu_inference_runtime.script.results import encode
+from gpu_inference_script.results import encode
 
 DAY = datetime.date(2020, 1, 31)
 MOMENT = datetime.datetime(2020, 1, 31, 12, 30, tzinfo=datetime.UTC)
@@ -248,7 +248,7 @@ def test_what_has_no_obvious_form_is_refused(result: Any, error: type[Exception]
 
 def test_no_library_is_imported_for_a_result() -> None:
     code = (
-        "import sys; from gpu_inference_runtime.script.results import encode\n"
+        "import sys; from gpu_inference_script.results import encode\n"
         "class A: tolist = lambda self: [1]\n"
         "assert encode({'x': [A(), {2}, b'x']}) == b'{\"x\": [[1], [2], \"x\"]}'\n"
         "assert not {'numpy', 'pandas', 'pydantic', 'torch', 'tensorflow', 'flask'} & set(sys.modules)"

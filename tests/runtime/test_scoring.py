@@ -11,8 +11,8 @@ import pytest
 from tests.runtime.answers import content
 from tests.runtime.test_results import circle, well
 
-from gpu_inference_runtime.script.inputs import InputError
-from gpu_inference_runtime.script.scoring import INTERNAL_ERROR, refused_input, score, timeout_answer
+from gpu_inference_script.inputs import InputError
+from gpu_inference_script.scoring import INTERNAL_ERROR, refused_input, score, timeout_answer
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.runtime.server_process import Server, StartServer
 
-from gpu_inference_runtime import stand_ins
+from gpu_inference_script import stand_ins
 from gpu_inference_runtime.settings import Settings
-from gpu_inference_runtime.stand_ins import torch_pickles
+from gpu_inference_script.stand_ins import torch_pickles
 
 # joblib and scikit-learn are the real ones of this environment. What is loaded is a file as joblib wrote it
 # when it lived inside scikit-learn.
@@ -36,7 +36,7 @@ def run(data):
     if data == "where":
         return [joblib.__name__, path]
     # What is offered twice is there once.
-    from gpu_inference_runtime import stand_ins
+    from gpu_inference_script import stand_ins
     stand_ins.offer()
     saved = io.BytesIO()
     itself.dump({"weights": numpy.arange(3)}, saved, protocol=2)
@@ -78,7 +78,7 @@ def packages(folder: Path, *files: str) -> Path:
 
 
 FIND = """
-from gpu_inference_runtime.stand_ins import joblib_alias
+from gpu_inference_script.stand_ins import joblib_alias
 joblib_alias.offer()
 print(joblib_alias.is_needed())
 try:

@@ -4,6 +4,7 @@
 
 import json
 import logging
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from inference_schema.parameter_types.pandas_parameter_type import PandasParamet
 from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
 from inference_schema.schema_decorators import input_schema, output_schema
 from tests.runtime.answers import content
-from tests.runtime.bench import SETTINGS, Bench
-from tests.runtime.server_process import PATIENCE_SECONDS, StartServer
+from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
 
-from gpu_inference_runtime.service.swagger import Swagger, SwaggerFileError
 from gpu_inference_runtime.settings import Settings
+from gpu_inference_runtime.settings.script_config import script_config
+from gpu_inference_script.openapi import Documents, SwaggerFileError, make_documents
 
+SETTINGS = Settings(front_end="azureml", service_name="mnist")
 BARE = Settings(service_name="mnist", service_version="7")
 ERROR = {"type": "object", "properties": {"message": {"type": "string"}}}
 
@@ -64,14 +66,18 @@ def of_own_type(data: Any) -> None:
     """Cannot be described."""
 
 
-def document(swagger: Swagger, version: str | None = None) -> Any:
+def Swagger(settings: Settings, run: Any) -> Documents:  # noqa: N802  (it was a class)
+    return Documents(*make_documents(script_config(settings), run))
+
+
+def document(swagger: Documents, version: str | None = None) -> Any:
     answer = swagger.answer(version)
     assert (answer.status, answer.content_type) == (200, "application/json")
     assert answer.headers == (("x-ms-run-function-failed", "False"),)
     return content(answer)
 
 
-def refusal(swagger: Swagger, version: str) -> str:
+def refusal(swagger: Documents, version: str) -> str:
     answer = swagger.answer(version)
     assert answer.status == 404
     return str(content(answer)["message"])
@@ -234,25 +240,56 @@ def test_a_schema_that_cannot_be_shown_is_logged_and_harms_nothing_else(
     )
 
 
-def test_with_the_front_end_the_specification_is_for_those_who_may_score(tmp_path: Path) -> None:
-    (tmp_path / "primaryKey").write_text("key")
-    bench = Bench(replace(SETTINGS, keys_directory=tmp_path))
+def ask(server: Server, path: str, method: str = "GET", **headers: str) -> requests.Response:
+    return requests.request(method, server.url(path), headers=headers, timeout=PATIENCE_SECONDS)
+
+
+def test_with_the_front_end_the_specification_is_for_those_who_may_score(
+    start_server: StartServer, keys: Path
+) -> None:
+    server = start_server(GPU_INFERENCE_FRONT_END="azureml", GPU_INFERENCE_KEYS_DIR=str(keys))
+    server.wait_ready()
     for path in ("/swagger.json", "/api/v1/service/mnist/swagger.json?version=3"):
-        refused = bench.client.get(path)
-        assert (refused.status_code, refused.json) == (401, {"message": "Unauthorized, no Auth Header"})
+        refused = ask(server, path)
+        assert (refused.status_code, refused.json()) == (401, {"message": "Unauthorized, no Auth Header"})
         assert refused.headers["WWW-Authenticate"] == "Bearer"
-        answer = bench.client.get(path, headers={"Authorization": "Bearer key", "x-request-id": "R"})
+        answer = ask(server, path, **{"Authorization": "Bearer first", "x-request-id": "R"})
         assert (answer.status_code, answer.headers["x-request-id"]) == (200, "R")
-        assert bench.client.options(path).status_code == 200
+        assert ask(server, path, "OPTIONS").status_code == 200
     # It is counted with nothing that scores.
-    assert bench.counted('gpu_inference_requests_total{code="200"}') == 0
-    assert bench.counted('gpu_inference_refusals_total{reason="key"}') == 0
+    metrics = server.management("/metrics").text
+    assert "gpu_inference_requests_total{" not in metrics
+    assert "gpu_inference_refusals_total{" not in metrics
 
 
-def test_before_init_has_ended_there_is_no_specification() -> None:
-    answer = Bench(run=None).client.get("/swagger.json")
-    assert (answer.status_code, answer.json) == (503, {"message": "No ready replicas for service mnist."})
+SLOW_INIT = """
+import pathlib, time
+def init():
+    while not pathlib.Path("go").exists():
+        time.sleep(0.01)
+def run(data): return data
+"""
+
+
+def test_before_init_has_ended_there_is_no_specification(start_server: StartServer) -> None:
+    server = start_server(SLOW_INIT, GPU_INFERENCE_FRONT_END="azureml")
+    server.wait_until(lambda: ask(server, "/").status_code == 503, "the port answers")
+    answer = ask(server, "/swagger.json")
+    assert (answer.status_code, answer.json()) == (503, {"message": "No ready replicas for service mnist."})
     assert answer.headers["Retry-After"] == "1"
+
+
+def test_on_the_bare_server_the_specification_waits_for_init(start_server: StartServer) -> None:
+    server = start_server(SLOW_INIT)
+    server.wait_until(lambda: ask(server, "/").status_code == 503, "the port answers")
+    answers: list[requests.Response] = []
+    asking = threading.Thread(target=lambda: answers.append(ask(server, "/swagger.json")), daemon=True)
+    asking.start()
+    asking.join(0.5)
+    assert answers == []
+    (server.folder / "go").touch()
+    asking.join(PATIENCE_SECONDS)
+    assert answers[0].json()["swagger"] == "2.0"
 
 
 SCRIPT = """

@@ -7,10 +7,10 @@ import sys
 import pytest
 from tests.model_samples import WITHOUT_SKLEARN
 
-from gpu_inference_runtime.stand_ins.tf1 import TensorFlowMissingError, use_tensorflow_v1
+from gpu_inference_script.stand_ins.tf1 import TensorFlowMissingError, use_tensorflow_v1
 
 GRAPH = """
-from gpu_inference_runtime.stand_ins.tf1 import use_tensorflow_v1
+from gpu_inference_script.stand_ins.tf1 import use_tensorflow_v1
 use_tensorflow_v1()
 import tensorflow as tf
 from tensorflow.python.framework import ops

@@ -38,7 +38,7 @@ _CODES = {
     "float32": "<f4",
     "float64": "<f8",
 }
-_SHAPE = re.compile(r"\d{1,18}(?:x\d{1,18})*")
+_SHAPE = re.compile("[0-9]{1,18}(?:x[0-9]{1,18})*")
 _MOST_KEPT = 64
 
 _Layout = Tuple[Any, bool, Tuple[int, ...]]

@@ -1,7 +1,9 @@
-"""Ends a call of the script's that has taken too long, as v1's server did: a TimeoutError out of SIGALRM.
+"""Ends a call of the script's that has taken too long, as v1's server did: by a TimeoutError out of a signal.
 
 The signal reaches sleeps, I/O and Python loops on the main thread. The front sends it, again and again until it
-has been delivered: a signal that comes at a bad moment, such as within `logging`, is ignored.
+has been delivered: one that comes at a bad moment, such as within `logging`, is ignored. v1's server used SIGALRM,
+and so scripts know: an alarm without a handler is a TimeoutError as well, and a script with a handler of its own
+is left alone.
 """
 
 import os
@@ -10,6 +12,8 @@ import threading
 import time
 from types import FrameType
 from typing import Any, Callable, Optional, TypeVar
+
+from gpu_inference_script.protocol import INTERRUPT_SIGNAL
 
 T = TypeVar("T")
 
@@ -31,7 +35,7 @@ class Interrupts:
     """Calls on the main thread that the front can end; calls on other threads are just made.
 
     A handler of SIGALRM that the script has set in `init()` gets the script's own alarms, also during `run()`.
-    One that it sets in `run()` holds to the end of that call.
+    One that it sets in `run()` holds to the end of that call, which is then not ended.
 
     Args:
         wanted: returns whether the front wants a call to end.
@@ -43,12 +47,12 @@ class Interrupts:
         self._delivered = delivered
         self._main_thread = threading.main_thread().ident
         self._call = None  # type: Any
-        self._last_call = None  # type: Any
         self._bad_since = 0.0
         # The script's.
         self._before = signal.SIG_DFL  # type: Any
         # One object, to be recognised by.
-        self._handler = self._on_alarm
+        self._alarmed = self._on_alarm
+        signal.signal(INTERRUPT_SIGNAL, self._on_interrupt)
 
     def run(self, call: Any, function: Callable[[], T]) -> T:
         """Run the function as part of a call.
@@ -58,39 +62,44 @@ class Interrupts:
         """
         if threading.get_ident() != self._main_thread:
             return function()
-        if signal.getsignal(signal.SIGALRM) is not self._handler:
-            self._before = signal.signal(signal.SIGALRM, self._handler) or signal.SIG_DFL
+        if signal.getsignal(signal.SIGALRM) is not self._alarmed:
+            self._before = signal.signal(signal.SIGALRM, self._alarmed) or signal.SIG_DFL
         try:
             self._call = call
+            if self._wanted(call):
+                self._delivered(call)
+                raise TimeoutError(_MESSAGE)
             return function()
         finally:
-            # From here on the handler raises nothing.
-            self._call, self._last_call = None, call
+            # From here on the handlers raise nothing.
+            self._call = None
             self._bad_since = 0.0
-            if signal.getsignal(signal.SIGALRM) is not self._handler:
-                signal.signal(signal.SIGALRM, self._handler)
+            if signal.getsignal(signal.SIGALRM) is not self._alarmed:
+                signal.signal(signal.SIGALRM, self._alarmed)
 
     def restore(self) -> None:
         """Give SIGALRM back to the script; in a process that the script has forked."""
-        if signal.getsignal(signal.SIGALRM) is self._handler:
+        if signal.getsignal(signal.SIGALRM) is self._alarmed:
             signal.signal(signal.SIGALRM, self._before)
 
-    def _on_alarm(self, number: int, frame: Optional[FrameType]) -> None:
+    def _on_interrupt(self, number: int, frame: Optional[FrameType]) -> None:  # noqa: ARG002
         call = self._call
-        if call is not None and self._wanted(call):
-            if self._is_bad_moment(frame):
-                return
-            self._delivered(call)
+        if call is None or not self._wanted(call):
+            # The call that was meant has ended while the signal was on its way.
+            return
+        own_handler = signal.getsignal(signal.SIGALRM) is not self._alarmed
+        if not own_handler and self._is_bad_moment(frame):
+            return
+        self._delivered(call)
+        if not own_handler:
             self._call = None
             raise TimeoutError(_MESSAGE)
-        if self._last_call is not None and self._wanted(self._last_call):
-            # The call has ended while the signal was on its way.
-            self._delivered(self._last_call)
-        elif callable(self._before):
-            # The script's own alarm.
+
+    def _on_alarm(self, number: int, frame: Optional[FrameType]) -> None:
+        """An alarm of the script's own."""
+        if callable(self._before):
             self._before(number, frame)
-        elif call is not None:
-            # Likewise, without a handler of its own: under v1 the server's was in its place during run().
+        elif self._call is not None:
             self._call = None
             raise TimeoutError(_MESSAGE)
         elif self._before == signal.SIG_DFL:

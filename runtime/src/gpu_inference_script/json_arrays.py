@@ -16,7 +16,7 @@ _LONG_ROW_BYTES = 400
 # A parser keeps several times the size of the largest text that it has read.
 _LARGEST_KEPT_BYTES = 4 << 20
 _NUMBERS = frozenset({int, float})  # type: frozenset[type]
-_WHOLE_IN_FLOAT = 2**53
+_WHOLE_IN_FLOAT = 2**53 - 1
 
 _BYTE_ORDER_MARK = b"\xef"
 _UNEVEN = "All rows of a request must have the same shape."

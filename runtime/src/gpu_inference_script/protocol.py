@@ -19,6 +19,7 @@ Single bytes of the header are written by one side while the other reads them. E
 process to the other before the record that announces it is written to a pipe.
 """
 
+import signal
 import struct
 
 VERSION = 1
@@ -53,6 +54,9 @@ BLOCK_SIZE = 96
 STATE, ABANDONED, INTERRUPT, OWNER = range(4)
 WAITING, BEGUN = range(2)
 HAS_TRACE = 1
+
+INTERRUPT_SIGNAL = signal.SIGURG
+"""Sent to a script process, again and again while the interrupt byte is set. It does nothing where it is not handled."""
 
 # The inbox begins with areas of blocks of one size each. Larger blocks lie behind them, where the file grows.
 KIB, MIB = 1024, 1024 * 1024

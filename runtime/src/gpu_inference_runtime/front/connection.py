@@ -176,9 +176,11 @@ class Connection(asyncio.BufferedProtocol):
             self.deadline = time.monotonic() + STALL_SECONDS
             self._direct = self.exchanges.rest_of_body(reading)
         elif self._in_head and self._begin is not None:
+            had_line = b"\r\n" in self._earlier
             self._earlier += bytes(self._view[self._begin : self._chunk])
-            if len(self._earlier) > _LONG_HEAD_BYTES:
-                self._look_at_long_head()
+            # Its first line may already be none, which llhttp takes for an old version of HTTP.
+            if len(self._earlier) > _LONG_HEAD_BYTES or (not had_line and b"\r\n" in self._earlier):
+                self._look_at_incomplete_head()
 
     def _received_directly(self, size: int) -> None:
         assert self._direct is not None
@@ -208,6 +210,11 @@ class Connection(asyncio.BufferedProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
         name = name.lower()
+        if not self._in_head:
+            # A trailer, behind a chunked body. None is part of the request.
+            if name in malformed.FORBIDDEN_TRAILERS:
+                raise _SuspiciousError
+            return
         headers = self._headers
         self._number_of_headers += 1
         headers[name] = headers[name] + b"," + value if name in headers else value
@@ -322,10 +329,10 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._after_chunk()
 
-    def _look_at_long_head(self) -> None:
+    def _look_at_incomplete_head(self) -> None:
         verdict = malformed.classify(self._earlier)
         if isinstance(verdict, Answer):
-            self._refuse(verdict, "its head is too large")
+            self._refuse(verdict, "in its incomplete head")
         elif len(self._earlier) > _LONGEST_HEAD_BYTES:
             self._refuse(malformed.answer_to_unknown(), "its head has no end")
 

@@ -86,7 +86,7 @@ class Exchanges:
         """Look at a request whose head has arrived: answer it, or take its body."""
         route = exchange.route = self._routes.resolve(exchange.target)
         method = exchange.method
-        if (refused := self._routes.method_answer(route, method)) is not None:
+        if (refused := self._routes.method_answer(route, method, exchange.headers)) is not None:
             exchange.refuses_body = True
             self._respond(exchange, refused)
             return

@@ -111,7 +111,7 @@ class Process:
         self.order(protocol.FREE, offset)
         return content
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: int) -> None:
         """Send it a signal; it may have ended."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
@@ -299,7 +299,7 @@ class ScriptProcesses:
             return
         process = self._processes[block.begun_by - 1]
         if process is not None:
-            process.signal(signal.SIGALRM)
+            process.signal(protocol.INTERRUPT_SIGNAL)
             self._loop.call_later(_AGAIN_SECONDS, self._insist, call, end)
 
     def replace(self, call: Call) -> None:

@@ -132,6 +132,8 @@ def _schemas(run: "Callable[..., Any]", names: "Tuple[str, ...]") -> "Optional[T
 
     if not schema_util.is_schema_decorated(run):
         return _ANYTHING, _ANYTHING
-    if not set(names) & set(schema_util.get_supported_versions(run)):
+    # Before inference-schema 1.4 a schema was good for every version.
+    versions = getattr(schema_util, "get_supported_versions", None)
+    if versions is not None and not set(names) & set(versions(run)):
         return None
     return schema_util.get_input_schema(run), schema_util.get_output_schema(run)
