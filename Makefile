@@ -5,14 +5,14 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-OFFLINE_TESTS := tests/chart tests/harness tests/runtime
+OFFLINE_TESTS := tests/chart tests/harness tests/runtime tests/bench
 CHECKED := harness/src runtime/src tests model-samples charts
 # pytest-xdist workers; of the live tests, each brings up a cluster of its own.
 WORKERS ?= 2
 # Live tests that look at the whole host for what they left behind, so that nothing may run beside them.
 WHOLE_HOST := tests/live/test_cluster_life.py tests/live/test_cluster_pods.py tests/live/test_images.py
 
-.PHONY: help setup demo down browser test test-offline test-live soak lint format generate package images lock clean
+.PHONY: help setup demo down browser old-environment test test-offline test-live soak bench bench-full bench-check lint format generate package images lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | column -t -s "$$(printf '\t')"
@@ -36,7 +36,10 @@ browser: .venv/.installed ## Install Chromium for the tests of the page at /docs
 	  > "$$(.venv-incumbent/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/shared.pth"
 	@touch $@
 
-setup: browser .venv-incumbent/.installed ## Install all that is needed: Python packages, Debian packages, the cluster's programs (as root)
+old-environment: .venv/.installed ## Unpack the old Python that tests serve a script with (as root)
+	@$(BIN)/python -m tests.old_environment
+
+setup: browser old-environment .venv-incumbent/.installed ## Install all that is needed: Python packages, Debian packages, the cluster's programs (as root)
 	$(BIN)/gpu-inference cluster setup
 
 demo: .venv/.installed ## From nothing to handwritten digits scored on a real cluster; leaves the service running
@@ -48,7 +51,7 @@ down: .venv/.installed ## Remove every cluster that the demo and the tests broug
 
 test: lint test-offline test-live ## Run every check and every test, on a cluster of the tests' own
 
-test-offline: browser .venv-incumbent/.installed ## Run the tests that need no cluster (about 5 minutes)
+test-offline: browser old-environment .venv-incumbent/.installed ## Run the tests that need no cluster (about 5 minutes)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(OFFLINE_TESTS)
 
 test-live: setup ## Run the tests on a real cluster that they bring up and remove (as root)
@@ -58,6 +61,15 @@ test-live: setup ## Run the tests on a real cluster that they bring up and remov
 
 soak: .venv/.installed ## Fuzz and load the runtime for long: SOAK_SECONDS (600) a part, SOAK_REQUESTS (100000) of a kind
 	$(BIN)/python -m pytest -n $(WORKERS) tests/soak
+
+bench: .venv-incumbent/.installed ## Measure beside the incumbent, KServe and PyTriton (under 10 minutes)
+	$(BIN)/python -m tests.bench
+
+bench-full: .venv-incumbent/.installed ## The same with more rounds, MLServer and the curves
+	$(BIN)/python -m tests.bench --full
+
+bench-check: .venv-incumbent/.installed ## Measure, and fail where a ratio is far below the stored one
+	$(BIN)/python -m tests.bench --check
 
 lint: .venv/.installed ## Check style, formatting, types, and that generated files are up to date
 	$(BIN)/ruff check $(CHECKED)
@@ -95,6 +107,11 @@ lock: .venv/.installed ## Pin all Python dependencies anew after a change of a p
 	for framework in $(FRAMEWORKS); do \
 	  $(COMPILE) runtime/requirements-$$framework.in -c tests/requirements.lock \
 	    -o runtime/requirements-$$framework.lock || exit; \
+	done
+	for peer in kserve pytriton mlserver; do \
+	  $(BIN)/uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_36 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	    tests/bench/peers/$$peer.in -o tests/bench/peers/$$peer.lock || exit; \
 	done
 
 clean: ## Remove what was built inside the checkout (not the cache, not a running cluster)

@@ -15,4 +15,6 @@ def request(
     """Return a request for a score."""
     target = "/score" + (f"?{urlencode(query, doseq=True)}" if query else "")
     sent = {"Host": "service.example", **(headers or {})}
-    return Request(method, target, "HTTP/1.1", list(sent.items()), body, ("127.0.0.1", 1), ("127.0.0.1", 5001))
+    return Request(
+        method, target, "HTTP/1.1", list(sent.items()), body, ("127.0.0.1", 1), ("127.0.0.1", 5001)
+    )

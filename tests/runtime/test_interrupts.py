@@ -23,7 +23,7 @@ made: "list[Interrupts]" = []
 
 
 class Interrupts(module.Interrupts):
-    """With what the front does: it notes which call is to end, and sends the signal until that was delivered."""
+    """With what the front does: it notes which call is to end, and sends the signal until it is delivered."""
 
     def __init__(self) -> None:
         self.wanted: object = None

@@ -131,7 +131,7 @@ def test_what_is_found_is_right_or_no_json_at_all(text: str) -> None:
 
 def test_one_requests_brackets_do_not_reach_into_anothers() -> None:
     for first in ("[1], [2", "1], [2", '"a', '{"a": 1', "[[1]"):
-        body = '{"data": [%s]}' % first
+        body = '{"data": [' + first + "]}"
         assert rows_of(body, False) is None
         assert rows_of(body, True) is None
 

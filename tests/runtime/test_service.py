@@ -93,8 +93,8 @@ def test_a_body_that_never_comes_is_the_clients_error(server: Server, rest: byte
 
 
 def test_a_chunk_that_is_no_chunk_is_the_clients_error(server: Server) -> None:
-    head = b"POST /score HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer first\r\nTransfer-Encoding: chunked\r\n\r\n"
-    answer = raw(server, head + b"nonsense\r\n")
+    head = b"POST /score HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer first\r\n"
+    answer = raw(server, head + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"did not arrive completely" in answer
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.runtime.server_process import Server, StartServer
 
-from gpu_inference_script import stand_ins
 from gpu_inference_runtime.settings import Settings
+from gpu_inference_script import stand_ins
 from gpu_inference_script.stand_ins import torch_pickles
 
 # joblib and scikit-learn are the real ones of this environment. What is loaded is a file as joblib wrote it

@@ -213,9 +213,7 @@ def test_a_drain_answers_twenty_in_flight_and_closes_each_connection(start_serve
 
 
 def test_two_processes_share_one_queue(start_server: StartServer) -> None:
-    server = start_server(
-        SCRIPT, WORKER_COUNT="2", GPU_INFERENCE_MAX_CONCURRENT_REQUESTS="2", **AZUREML
-    )
+    server = start_server(SCRIPT, WORKER_COUNT="2", GPU_INFERENCE_MAX_CONCURRENT_REQUESTS="2", **AZUREML)
     server.wait_ready()
     held = Client(server, "slow")
     server.wait_for_log("run has begun")

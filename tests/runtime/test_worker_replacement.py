@@ -160,7 +160,9 @@ def test_a_client_that_stalls_does_not_hold_up_the_replacement(start_server: Sta
     )
     server.wait_ready()
     with socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS) as stalling:
-        stalling.sendall(b"POST /score HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 9\r\n\r\nhalf")
+        stalling.sendall(
+            b"POST /score HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 9\r\n\r\nhalf"
+        )
         assert Client(server, "stuck").answer.status_code == 500
         server.wait_for_log("the process is replaced")
         server.wait_until(lambda: starts(server) == 2, "its successor starts")

@@ -8,7 +8,6 @@ from pathlib import Path
 from gpu_inference_runtime.process.startup import announce, enter_app_root
 from gpu_inference_runtime.settings import SettingsError, load_settings
 from gpu_inference_script.log_setup import LoggingConfigurationError, configure_logging
-from gpu_inference_script.log_setup import LoggingConfigurationError, configure_logging
 
 
 def main() -> int:

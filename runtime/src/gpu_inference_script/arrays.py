@@ -165,7 +165,7 @@ def binary_form(result: Any, media_type: Optional[str]) -> Optional[Tuple[bytes,
     Returns:
         None where none is wanted, or the result is no array of numbers: it is then told as JSON.
     """
-    numpy = sys.modules.get("numpy")  # type: Any
+    numpy: "Any" = sys.modules.get("numpy")
     if media_type is None or numpy is None or not isinstance(result, numpy.ndarray) or not is_numeric(result):
         return None
     return (write_npy(result), NPY) if media_type == NPY else write_tensor(result)

@@ -58,7 +58,7 @@ def _by_row(result: Any, total: int) -> Any:
 
 def as_array(result: Any) -> Any:
     """Return a result as an array of numbers; None where it is none."""
-    numpy = sys.modules.get("numpy")  # type: Any
+    numpy: "Any" = sys.modules.get("numpy")
     if numpy is None:
         return None
     if isinstance(result, (list, tuple)):

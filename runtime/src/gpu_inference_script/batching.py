@@ -98,7 +98,7 @@ class Batcher:
 
     def __call__(self, requests: "List[Any]") -> List[Answer]:
         """Return the answer to each of the requests, in their order."""
-        answers = [None] * len(requests)  # type: List[Optional[Answer]]
+        answers: "List[Optional[Answer]]" = [None] * len(requests)
         for batch in self._batches(requests, answers):
             for waiting, answer in zip(batch, self._answers(batch)):
                 answers[waiting.number] = answer
@@ -108,8 +108,8 @@ class Batcher:
 
     def _batches(self, requests: "List[Any]", answers: List[Optional[Answer]]) -> "List[List[_Waiting]]":
         """Return the requests in batches; those that cannot be scored get their answers."""
-        batches = []  # type: List[List[_Waiting]]
-        open_ones = {}  # type: dict[Any, Tuple[List[_Waiting], int, int]]
+        batches: "List[List[_Waiting]]" = []
+        open_ones: "dict[Any, Tuple[List[_Waiting], int, int]]" = {}
         for number, request in enumerate(requests):
             try:
                 member = None if self._stopped and not self._mode.is_contract else self._mode.member(request)

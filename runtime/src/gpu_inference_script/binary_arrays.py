@@ -42,8 +42,8 @@ _SHAPE = re.compile("[0-9]{1,18}(?:x[0-9]{1,18})*")
 _MOST_KEPT = 64
 
 _Layout = Tuple[Any, bool, Tuple[int, ...]]
-_npy_layouts = {}  # type: Dict[bytes, _Layout]
-_tensor_layouts = {}  # type: Dict[str, _Layout]
+_npy_layouts: "Dict[bytes, _Layout]" = {}
+_tensor_layouts: "Dict[str, _Layout]" = {}
 
 
 class ArrayError(ValueError):

@@ -90,7 +90,7 @@ class Config:
         Raises:
             TypeError: one of them is unknown here.
         """
-        values = json.loads(text)  # type: Dict[str, Any]
+        values: "Dict[str, Any]" = json.loads(text)
         return cls(**values)
 
     def to_json(self) -> str:

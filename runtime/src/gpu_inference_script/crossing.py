@@ -1,4 +1,4 @@
-"""What crosses between the processes, as Python objects: a request from its block, an answer as HTTP's lines."""
+"""What crosses between the processes: a request from its block, an answer as HTTP's lines."""
 
 from typing import Any, List, Optional, Tuple
 
@@ -68,8 +68,8 @@ class CrossedRequest(Request):
         "_head",
         "_view",
         "adds_id",
-        "capacity",
         "call",
+        "capacity",
         "first_part",
         "offset",
         "peers",
@@ -79,13 +79,15 @@ class CrossedRequest(Request):
     def __init__(
         self, call: int, offset: int, view: memoryview, base: int, fields: "Tuple[Any, ...]", adds_id: bool
     ) -> None:
-        (_, _, _, _, id_length, peers_length, head_length, flags, capacity, body_at, body_length) = fields[:11]
+        (_, _, _, _, id_length, peers_length, head_length, flags, capacity, body_at, body_length) = fields[
+            :11
+        ]
         self.call = call
         self.offset = offset
         self.capacity = capacity
         self.adds_id = adds_id
         self.refused = False
-        self.first_part = None  # type: Optional[bytes]
+        self.first_part: "Optional[bytes]" = None
         self._view = view
         self._base = base
         end = base + BLOCK_SIZE + id_length
@@ -137,7 +139,7 @@ class CrossedRequest(Request):
         lines = str(self._head, "latin-1").split("\r\n")
         _, self.target, self.version = lines[0].split(" ", 2)
         pairs = [line.partition(":") for line in lines[1:] if line]
-        headers = [(pair[0], pair[2].strip(" \t")) for pair in pairs]  # type: List[Tuple[str, str]]
+        headers: "List[Tuple[str, str]]" = [(pair[0], pair[2].strip(" \t")) for pair in pairs]
         if self.adds_id and not any(name.lower() == "x-ms-request-id" for name, _ in headers):
             sent = [value for name, value in headers if name.lower() == "x-ms-client-request-id"]
             headers.append(("X-Ms-Request-Id", sent[0] if sent else self.request_id))
@@ -163,9 +165,9 @@ class CrossedRequest(Request):
 
 
 def answer_head(answer: Answer) -> "Tuple[int, bytes]":
-    """Return the flags of a reply, and its head: the words after the status, where it has its own, and headers."""
+    """Return the flags of a reply, and its head: the words after the status, if any, and headers."""
     flags = CLOSE if answer.close else 0
-    lines = []  # type: List[str]
+    lines: "List[str]" = []
     if answer.reason is not None:
         flags |= HAS_REASON
         lines.append(answer.reason)
@@ -185,7 +187,7 @@ def answer_head(answer: Answer) -> "Tuple[int, bytes]":
 
 
 def stated_length(answer: Answer) -> "Optional[int]":
-    """Return the Content-Length that the script has set itself; None where it has set none that is a number."""
+    """Return the Content-Length that the script has set itself; None where it has set none."""
     for name, value in answer.headers:
         if name.lower() == "content-length" and value.isdigit():
             return int(value)

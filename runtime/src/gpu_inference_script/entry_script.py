@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 from gpu_inference_script import echo
 from gpu_inference_script.event_loop import EventLoop
@@ -87,7 +87,9 @@ class EntryScript:
         return Call(make, partial(self.inputs.client_fault, request=request))
 
 
-def load_entry_script(entry_script: "Optional[str]", app_root: Path, *, overlapping: bool = False) -> EntryScript:
+def load_entry_script(
+    entry_script: "Optional[str]", app_root: Path, *, overlapping: bool = False
+) -> EntryScript:
     """Import the user's script, which runs its top-level code, and return its functions.
 
     Modules beside it are found after `add_script_folders`.

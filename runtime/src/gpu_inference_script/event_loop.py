@@ -22,7 +22,7 @@ class EventLoop:
     def __init__(self, *, overlapping: bool = False) -> None:
         self._overlapping = overlapping
         self._making = threading.Lock()
-        self._loop = None  # type: Optional[asyncio.AbstractEventLoop]
+        self._loop: "Optional[asyncio.AbstractEventLoop]" = None
 
     def prepare(self, *functions: Any) -> None:
         """Make the loop now where one of the functions is asynchronous.

@@ -46,7 +46,7 @@ def missing_module(error: BaseException) -> "Optional[str]":
     Args:
         error: what the script raised, or what it raised that from.
     """
-    cause = error  # type: Optional[BaseException]
+    cause: "Optional[BaseException]" = error
     while cause is not None and not isinstance(cause, ImportError):
         cause = cause.__cause__
     if cause is None or not cause.name:
@@ -66,6 +66,8 @@ def missing_module(error: BaseException) -> "Optional[str]":
 
 def _is_stand_in(path: "Optional[str]") -> bool:
     return path is not None and Path(shims.__file__).parent in Path(path).parents
+
+
 _MOST_LINES = 50
 
 

@@ -1,7 +1,7 @@
 """Makes Flask's `request` be the request that is scored, for scripts that use it. They bring Flask with them.
 
-Scripts of v1 found Flask's request as its server's own. Here it is built from what crossed over from the front,
-and only where Flask has been imported: that costs more than all else that the server does for a call.
+Scripts of v1 found Flask's request as its server's own. Here it is built from what crossed over from the
+front, and only where Flask has been imported: that costs more than all else that the server does for a call.
 """
 
 import os
@@ -27,7 +27,7 @@ class current:  # noqa: N801  (used like a function)
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        self._context = None  # type: Any
+        self._context: "Any" = None
 
     def __enter__(self) -> None:
         if "flask" in sys.modules:
@@ -48,7 +48,7 @@ class current:  # noqa: N801  (used like a function)
         del _contexts[:-1]
 
 
-_contexts = []  # type: List[Any]
+_contexts: "List[Any]" = []
 """The context that was pushed last, for `finish`."""
 
 
@@ -128,7 +128,7 @@ def _scheme(request: Request) -> str:
     return "https" if secure else "http"
 
 
-_app = None  # type: Any
+_app: "Any" = None
 
 
 def _application() -> Any:
@@ -138,7 +138,8 @@ def _application() -> Any:
 
         # Modules of the script's own folder are not templates' and files' business.
         _app = Flask("gpu_inference_script", static_folder=None)
-        # The body is all in memory already. Flask of v1's time had no limit for a form's fields; 3.1 has 500 kB.
+        # The body is all in memory already. Flask of v1's time had no limit for a form's fields; 3.1 has
+        # 500 kB.
         _app.config["MAX_FORM_MEMORY_SIZE"] = None
         for path in _PATHS:
             _app.add_url_rule(path, path, lambda **_: "", methods=_METHODS)
@@ -148,7 +149,7 @@ def _application() -> Any:
 class _FlaskImports(MetaPathFinder):
     """Notices that a script imports Flask in the middle of a call."""
 
-    waiting = None  # type: Optional[current]
+    waiting: "Optional[current]" = None
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
         if fullname != "flask" or self.waiting is None:

@@ -35,7 +35,7 @@ class InputError(Exception):
 class Inputs:
     """What a script's `run()` takes."""
 
-    methods = frozenset()  # type: FrozenSet[str]
+    methods: "FrozenSet[str]" = frozenset()
     """The HTTP methods that call `run()`."""
 
     def arguments(self, request: Request) -> "Dict[str, Any]":
@@ -102,7 +102,9 @@ class RawInputs(Inputs):
 
 def _has_no_parts(content_type: str, request: Request) -> bool:
     # Where nothing tells the parts of a multipart body from each other, it stays as it is.
-    return content_type == "multipart/form-data" and "boundary=" not in request.headers_by_name["content-type"]
+    return (
+        content_type == "multipart/form-data" and "boundary=" not in request.headers_by_name["content-type"]
+    )
 
 
 def query_values(query: "Mapping[str, List[str]]") -> "Dict[str, Any]":

@@ -1,9 +1,9 @@
 """Ends a call of the script's that has taken too long, as v1's server did: by a TimeoutError out of a signal.
 
-The signal reaches sleeps, I/O and Python loops on the main thread. The front sends it, again and again until it
-has been delivered: one that comes at a bad moment, such as within `logging`, is ignored. v1's server used SIGALRM,
-and so scripts know: an alarm without a handler is a TimeoutError as well, and a script with a handler of its own
-is left alone.
+The signal reaches sleeps, I/O and Python loops on the main thread. The front sends it, again and again until
+it has been delivered: one that comes at a bad moment, such as within `logging`, is ignored. v1's server used
+SIGALRM, and so scripts know: an alarm without a handler is a TimeoutError as well, and a script with a
+handler of its own is left alone.
 """
 
 import os
@@ -34,8 +34,8 @@ _MESSAGE = "run() has taken longer than the scoring timeout"
 class Interrupts:
     """Calls on the main thread that the front can end; calls on other threads are just made.
 
-    A handler of SIGALRM that the script has set in `init()` gets the script's own alarms, also during `run()`.
-    One that it sets in `run()` holds to the end of that call, which is then not ended.
+    A handler of SIGALRM that the script has set in `init()` gets the script's own alarms, also during
+    `run()`. One that it sets in `run()` holds to the end of that call, which is then not ended.
 
     Args:
         wanted: returns whether the front wants a call to end.
@@ -46,10 +46,10 @@ class Interrupts:
         self._wanted = wanted
         self._delivered = delivered
         self._main_thread = threading.main_thread().ident
-        self._call = None  # type: Any
+        self._call: "Any" = None
         self._bad_since = 0.0
         # The script's.
-        self._before = signal.SIG_DFL  # type: Any
+        self._before: "Any" = signal.SIG_DFL
         # One object, to be recognised by.
         self._alarmed = self._on_alarm
         signal.signal(INTERRUPT_SIGNAL, self._on_interrupt)

@@ -15,7 +15,7 @@ _NOT_STRUCTURE = b"0123456789+-.eE \t\r\n"
 _LONG_ROW_BYTES = 400
 # A parser keeps several times the size of the largest text that it has read.
 _LARGEST_KEPT_BYTES = 4 << 20
-_NUMBERS = frozenset({int, float})  # type: frozenset[type]
+_NUMBERS: "frozenset[type]" = frozenset({int, float})
 _WHOLE_IN_FLOAT = 2**53 - 1
 
 _BYTE_ORDER_MARK = b"\xef"
@@ -33,7 +33,7 @@ class JsonArrays:
 
         self._numpy = numpy
         self._parser = _simdjson_parser()
-        self._parsers = []  # type: List[Any]
+        self._parsers: "List[Any]" = []
         self._loads = _fast_loads()
 
     def array(self, body: bytes, dtype: Any) -> Any:

@@ -89,6 +89,4 @@ def _script(config: Config, count: Callable[[str, int], None]) -> EntryScript:
         fast_json.install()
     if config.debug_port is not None:
         debugger.connect(config.debug_port)
-    return load_entry_script(
-        config.entry_script, Path(config.app_root), overlapping=config.parallel_runs > 1
-    )
+    return load_entry_script(config.entry_script, Path(config.app_root), overlapping=config.parallel_runs > 1)

@@ -31,7 +31,7 @@ _V1_CLASSES = {
 }
 
 
-_plain_handler = None  # type: Optional[logging.Handler]
+_plain_handler: "Optional[logging.Handler]" = None
 
 
 def writes_plain_lines(logger: logging.Logger) -> bool:
@@ -54,10 +54,10 @@ def configure_logging(log_format: str, log_level: str, app_root: str, entry_scri
     Raises:
         LoggingConfigurationError: that file cannot be used.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    # Python 3.6 has no such method.
+    if isinstance(sys.stdout, io.TextIOWrapper) and hasattr(sys.stdout, "reconfigure"):
         # A character that the stream cannot take must not cost the line.
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     stamp_records()

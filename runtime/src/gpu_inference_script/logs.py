@@ -25,7 +25,7 @@ except ImportError:
         def reset(self, before: str) -> None:
             self.value = before
 
-    _request_id = _OfThread()  # type: Any
+    _request_id: "Any" = _OfThread()
 else:
     _request_id = ContextVar("request_id", default="")
 
@@ -53,7 +53,7 @@ class request_id_of_log_lines:  # noqa: N801  (used like a function)
 
 def current_request_id() -> str:
     """Return the id of the request that is being worked on here; empty outside of one."""
-    request_id = _request_id.get()  # type: str
+    request_id: "str" = _request_id.get()
     return request_id
 
 
@@ -66,7 +66,11 @@ def print_to_log() -> None:
 
     @functools.wraps(_write_to_stream)
     def logged_print(
-        *values: object, sep: "Optional[str]" = " ", end: "Optional[str]" = "\n", file: Any = None, flush: bool = False
+        *values: object,
+        sep: "Optional[str]" = " ",
+        end: "Optional[str]" = "\n",
+        file: Any = None,
+        flush: bool = False,
     ) -> None:
         if (sys.stdout if file is None else file) is standard_output:
             _PRINT.info("%s", (" " if sep is None else sep).join(map(str, values)))

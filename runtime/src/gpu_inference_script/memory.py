@@ -1,4 +1,4 @@
-"""A script process's view of the memory that it shares with the front (protocol.py): the inbox and its outbox."""
+"""A script process's view of the memory that it shares with the front: the inbox and its outbox."""
 
 import mmap
 import os
@@ -36,8 +36,8 @@ class Outbox:
         self._descriptor = descriptor
         self._view = memoryview(mmap.mmap(descriptor, OUTBOX_SIZE))
         self._used = 0
-        self._free = {}  # type: Dict[int, List[int]]
-        self._sizes = {}  # type: Dict[int, int]
+        self._free: "Dict[int, List[int]]" = {}
+        self._sizes: "Dict[int, int]" = {}
         # Behind what is mapped, blocks are used once. The space is had again when all of them are free.
         self._end = OUTBOX_SIZE
         self._large = 0

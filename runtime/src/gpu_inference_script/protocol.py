@@ -1,4 +1,4 @@
-"""The protocol between the front process and a script process: shared memory, and small records through pipes.
+"""The protocol between the front and a script process: shared memory, and small records through pipes.
 
 The front starts a script process with these file descriptors, named on its command line (`Channels`):
 
@@ -7,16 +7,16 @@ The front starts a script process with these file descriptors, named on its comm
 - `orders` (pipe, read): `ORDER` records for this process alone.
 - `replies` (pipe, write): `REPLY` records.
 - `inbox` (memory file): the requests. The front allocates and frees its blocks.
-- `outbox` (memory file): replies that do not fit into the block of their request. The script process allocates
-  its blocks, and frees each when the front orders `FREE`.
+- `outbox` (memory file): replies that do not fit into the block of their request. The script process
+  allocates its blocks, and frees each when the front orders `FREE`.
 
-Each request has one block of the inbox. It begins with a `BLOCK` header, followed by the request's id, the peers'
-addresses (`PEERS`), the head of the HTTP request as the client sent it, and the body. The script process may
-overwrite all but the header with its reply. Each `CALL` is answered by one `REPLY` that ends it, unless the
-process dies; the front reuses a block only after that.
+Each request has one block of the inbox. It begins with a `BLOCK` header, followed by the request's id, the
+peers' addresses (`PEERS`), the head of the HTTP request as the client sent it, and the body. The script
+process may overwrite all but the header with its reply. Each `CALL` is answered by one `REPLY` that ends it,
+unless the process dies; the front reuses a block only after that.
 
-Single bytes of the header are written by one side while the other reads them. Everything else crosses from one
-process to the other before the record that announces it is written to a pipe.
+Single bytes of the header are written by one side while the other reads them. Everything else crosses from
+one process to the other before the record that announces it is written to a pipe.
 """
 
 import signal
@@ -36,19 +36,19 @@ NEXT_PART, CLOSE_STREAM, FREE, STOP = range(4)
 # seconds inside run(), number (see the kinds).
 REPLY = struct.Struct("=BBHIQQQdQ")
 # ANSWER ends a call. STREAM is the head and first part of a body; PART another part; END ends it properly and
-# BROKEN does not. SKIPPED ends a call that was abandoned before it began. READY carries a JSON document; COUNT
-# reports `length of the body` rows of collected model data, written (number 1) or dropped (number 0).
+# BROKEN does not. SKIPPED ends a call that was abandoned before it began. READY carries a JSON document;
+# COUNT reports `length of the body` rows of collected model data, written (number 1) or dropped (number 0).
 # For STREAM the number is the body's length as the script gave it, plus 1, or 0 where it gave none.
 ANSWER, STREAM, PART, END, BROKEN, SKIPPED, READY, COUNT = range(8)
-# Flags. IN_OUTBOX: the offset is in the outbox, not in the inbox. CLOSE: the connection ends after the answer.
-# HAS_REASON: the head begins with the words after the status and a line end. REFUSED: run() was not called,
-# since the request is not what it takes. NO_TYPE: the answer has no Content-Type.
+# Flags. IN_OUTBOX: the offset is in the outbox, not in the inbox. CLOSE: the connection ends after the
+# answer. HAS_REASON: the head begins with the words after the status and a line end. REFUSED: run() was not
+# called, since the request is not what it takes. NO_TYPE: the answer has no Content-Type.
 IN_OUTBOX, CLOSE, HAS_REASON, REFUSED = 1, 2, 4, 8
 
-# BLOCK: state (by the script process), abandoned (by the front), interrupt (by the front; cleared by the script
-# process when the signal has been delivered), process that began the call (1 and up), length of the id, length
-# of the peers, length of the head, flags, capacity of the block, offset of the body, length of the body,
-# trace id, span id, trace flags.
+# BLOCK: state (by the script process), abandoned (by the front), interrupt (by the front; cleared by the
+# script process when the signal has been delivered), process that began the call (1 and up), length of the
+# id, length of the peers, length of the head, flags, capacity of the block, offset of the body, length of
+# the body, trace id, span id, trace flags.
 BLOCK = struct.Struct("=BBBBHHIIQQQ16s8sB")
 BLOCK_SIZE = 96
 STATE, ABANDONED, INTERRUPT, OWNER = range(4)
@@ -56,7 +56,7 @@ WAITING, BEGUN = range(2)
 HAS_TRACE = 1
 
 INTERRUPT_SIGNAL = signal.SIGURG
-"""Sent to a script process, again and again while the interrupt byte is set. It does nothing where it is not handled."""
+"""Sent to a script process again and again while the interrupt byte is set. Unhandled, it does nothing."""
 
 # The inbox begins with areas of blocks of one size each. Larger blocks lie behind them, where the file grows.
 KIB, MIB = 1024, 1024 * 1024

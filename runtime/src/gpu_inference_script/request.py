@@ -52,7 +52,7 @@ class Request:
         self.client = client
         self.server = server
         self.request_id = ""
-        self.trace = None  # type: Optional[Tuple[bytes, bytes, int]]
+        self.trace: "Optional[Tuple[bytes, bytes, int]]" = None
 
     @property
     def raw_path(self) -> str:
@@ -118,7 +118,7 @@ def parse_query(text: str) -> "Dict[str, List[str]]":
 
     Bytes that are not UTF-8 stay percent-encoded.
     """
-    parameters = {}  # type: Dict[str, List[str]]
+    parameters: "Dict[str, List[str]]" = {}
     text = text.encode("latin-1").decode("utf-8", _PERCENT_ENCODED)
     for part in text.split("&"):
         if part:
@@ -150,7 +150,7 @@ def _split(target: str) -> "Tuple[str, str]":
 
 
 def _by_name(headers: "List[Tuple[str, str]]") -> "Dict[str, str]":
-    by_name = {}  # type: Dict[str, str]
+    by_name: "Dict[str, str]" = {}
     for name, value in headers:
         name = name.lower()
         if "_" in name:

@@ -62,7 +62,7 @@ def checked_head(response: Any) -> "Tuple[int, Optional[str], List[Tuple[str, st
     # After one below 200 clients wait for another answer.
     if not 200 <= status <= 999:
         raise UnsendableError(f"The response's status is {status}, and must be from 200 to 999.")
-    reason = response.status.partition(" ")[2]  # type: str
+    reason: "str" = response.status.partition(" ")[2]
     if not _VALUE.fullmatch(reason):
         raise UnsendableError(
             "The words after the response's status have characters that HTTP does not allow."
@@ -70,13 +70,15 @@ def checked_head(response: Any) -> "Tuple[int, Optional[str], List[Tuple[str, st
     return status, reason, given
 
 
-def answer_of(response: Any, status: int, reason: "Optional[str]", headers: "List[Tuple[str, str]]") -> Answer:
+def answer_of(
+    response: Any, status: int, reason: "Optional[str]", headers: "List[Tuple[str, str]]"
+) -> Answer:
     """Return an answer with the body of a response, which is closed when all of it was read."""
     types = [value for name, value in headers if name.lower() == "content-type"]
     if len(types) == 1:
         headers = [pair for pair in headers if pair[0].lower() != "content-type"]
     if response.is_streamed:
-        body = _parts(response)  # type: Union[bytes, Iterator[bytes]]
+        body: "Union[bytes, Iterator[bytes]]" = _parts(response)
     else:
         headers = [pair for pair in headers if pair[0].lower() != "content-length"]
         body = b"".join(response.iter_encoded())

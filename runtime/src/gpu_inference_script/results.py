@@ -54,7 +54,7 @@ def _is_a(value: Any, module: str, *names: str) -> bool:
 
 
 def _of_numpy(value: Any) -> Any:
-    numpy = sys.modules.get("numpy")  # type: Any
+    numpy: "Any" = sys.modules.get("numpy")
     if not _is_a(value, "numpy", "generic", "ndarray"):
         return NotImplemented
     if value.dtype.kind in "mM":
@@ -72,7 +72,7 @@ def _of_numpy(value: Any) -> Any:
 
 
 def _of_pandas(value: Any) -> Any:
-    pandas = sys.modules.get("pandas")  # type: Any
+    pandas: "Any" = sys.modules.get("pandas")
     # While pandas is still being imported, it has none of its classes.
     if not hasattr(pandas, "DataFrame"):
         return NotImplemented
@@ -118,7 +118,7 @@ def _of_python(value: Any) -> Any:
         return int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
     if _is_a(value, "uuid", "UUID") or _is_a(value, "pathlib", "PurePath"):
         return str(value)
-    dataclasses = sys.modules.get("dataclasses")  # type: Any
+    dataclasses: "Any" = sys.modules.get("dataclasses")
     if dataclasses is not None and dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):

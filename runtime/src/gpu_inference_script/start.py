@@ -1,7 +1,7 @@
 """The program that the front process starts for each script process: `python start.py JSON` (see worker.py).
 
-It loads the package from its own folder and leaves `sys.path` as the interpreter made it, without that folder: no
-module of the server may hide one of the script's.
+It loads the package from its own folder and leaves `sys.path` as the interpreter made it, without that
+folder: no module of the server may hide one of the script's.
 """
 
 import importlib.util
@@ -20,7 +20,8 @@ def main() -> None:
     if _PACKAGE not in sys.modules:
         path = os.path.join(folder, "__init__.py")
         spec = importlib.util.spec_from_file_location(_PACKAGE, path, submodule_search_locations=[folder])
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         package = importlib.util.module_from_spec(spec)
         sys.modules[_PACKAGE] = package
         spec.loader.exec_module(package)

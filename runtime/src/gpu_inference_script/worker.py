@@ -48,7 +48,9 @@ log = logging.getLogger("gpu_inference")
 class Channels:
     """The file descriptors that the front has opened for this process, and its place among its siblings."""
 
-    def __init__(self, calls: int, orders: int, replies: int, inbox: int, outbox: int, parent: int, index: int):
+    def __init__(
+        self, calls: int, orders: int, replies: int, inbox: int, outbox: int, parent: int, index: int
+    ):
         self.calls = calls
         self.orders = orders
         self.replies = replies
@@ -137,8 +139,8 @@ class Worker:
         self._inbox = memory.Inbox(channels.inbox)
         self._outbox = memory.Outbox(channels.outbox)
         self._outbox_lock = threading.Lock()
-        self._streams = {}  # type: Dict[int, _Stream]
-        self._stream_orders = deque()  # type: Deque[Tuple[int, int]]
+        self._streams: "Dict[int, _Stream]" = {}
+        self._stream_orders: "Deque[Tuple[int, int]]" = deque()
         self._interrupts = Interrupts(_is_interrupted, _interrupt_delivered)
         self._together = _Together([])
         self._waiting = select.poll()
@@ -151,8 +153,8 @@ class Worker:
         self._read_size = CALL.size * (1 if one_by_one and config.batching == "none" else _MOST_READ)
         self._last_call_seconds = 0.0
         self._last_batch = 1
-        self._script = None  # type: Optional[LoadedScript]
-        self._batcher = None  # type: Optional[Callable[[List[Any]], List[Answer]]]
+        self._script: "Optional[LoadedScript]" = None
+        self._batcher: "Optional[Callable[[List[Any]], List[Answer]]]" = None
 
     # The life of the process
 
@@ -166,11 +168,7 @@ class Worker:
         for _ in range(1, self._config.parallel_runs):
             threading.Thread(target=self._serve_beside, name="script", daemon=True).start()
         while not self._stopping:
-            try:
-                self._serve_next()
-            except Exception:
-                # Between two calls only a signal handler of the script's can raise.
-                log.exception("A signal handler of the script has failed")
+            self._serve_some()
         self._end()
 
     def _forked(self) -> None:
@@ -192,6 +190,14 @@ class Worker:
         while True:
             select.select([self._channels.calls], [], [])
             self._make_calls(self._read_calls())
+
+    def _serve_some(self) -> None:
+        try:
+            while not self._stopping:
+                self._serve_next()
+        except Exception:
+            # Between two calls only a signal handler of the script's can raise.
+            log.exception("A signal handler of the script has failed")
 
     def _serve_next(self) -> None:
         for descriptor, _ in self._waiting.poll():
@@ -339,7 +345,9 @@ class Worker:
     def _score(self, request: CrossedRequest) -> Answer:
         """Return the answer to one request; whatever the script does, this raises nothing."""
         assert self._script is not None
-        with request_id_of_log_lines(request.request_id), self._trace_of(request), flask_request.current(request):
+        with request_id_of_log_lines(request.request_id), self._trace_of(request), flask_request.current(
+            request
+        ):
             try:
                 call = self._script.script.call(request)
             except InputError as error:
@@ -387,7 +395,7 @@ class Worker:
     # Answers
 
     def _answer(self, request: CrossedRequest, answer: Answer, seconds: float, batch: int) -> None:
-        """Send the answer to a call; `batch` is the size of the batch that it was part of, told once for each."""
+        """Send the answer to a call; `batch` is the size of its batch, told with the first call of each."""
         flags, head = answer_head(answer)
         if request.refused:
             flags |= protocol.REFUSED
@@ -435,7 +443,9 @@ class Worker:
             self._read_orders()
         with self._outbox_lock:
             offset = self._outbox.write(head, body)
-        self._reply(kind, flags | protocol.IN_OUTBOX, status, len(head), call, offset, len(body), seconds, number)
+        self._reply(
+            kind, flags | protocol.IN_OUTBOX, status, len(head), call, offset, len(body), seconds, number
+        )
 
     def _reply(self, *values: Any) -> None:
         if self._is_forked:

@@ -19,7 +19,7 @@ class Access:
         self.may_wait = settings.asks_for_token
 
     def refusal(self, headers: Mapping[bytes, bytes]) -> RefusedError | None:
-        """Return how a request with these headers (names in lower case) is refused; None where it may pass."""
+        """Return how a request with these headers (names in lower case) is refused; None if it may pass."""
         if self._authorization is None:
             return None
         given = headers.get(b"authorization")

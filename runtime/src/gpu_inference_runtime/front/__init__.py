@@ -1,1 +1,1 @@
-"""The process that owns the sockets: HTTP on an event loop, the script processes behind it, gunicorn's worker around it."""
+"""The process that owns the sockets: HTTP on an event loop, and the script processes behind it."""

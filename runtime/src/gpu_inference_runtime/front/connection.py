@@ -1,4 +1,4 @@
-"""One client's connection: bytes to requests and answers to bytes, one request after the other, with time limits."""
+"""One client's connection: bytes to requests, answers to bytes, one after the other, with time limits."""
 
 import asyncio
 import logging
@@ -62,7 +62,8 @@ class Connection(asyncio.BufferedProtocol):
         self._reading: Exchange | None = None
         # The part of a large body that is still to come.
         self._direct: memoryview | None = None
-        # The present head: what llhttp has found so far, its bytes in earlier pieces, and its place in this piece.
+        # The present head: what llhttp has found so far, its bytes in earlier pieces, and its place in this
+        # piece.
         self._in_head = False
         self._target = b""
         self._headers: dict[bytes, bytes] = {}

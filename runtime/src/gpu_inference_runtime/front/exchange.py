@@ -3,7 +3,6 @@
 import time
 from typing import TYPE_CHECKING
 
-from gpu_inference_runtime.front.inbox import Block
 from gpu_inference_runtime.front.scripts import ScriptCall
 from gpu_inference_runtime.http.ids import Ids
 from gpu_inference_runtime.http.routing import Route
@@ -137,5 +136,3 @@ class Exchange(ScriptCall):
     def end_stream(self, whole: bool) -> None:
         """End it."""
         self.connection.exchanges.end_stream(self, whole)
-
-

@@ -134,7 +134,10 @@ class Exchanges:
             then(exchange)
 
     def _access_checked(
-        self, exchange: Exchange, then: Callable[[Exchange], None], checking: "asyncio.Future[RefusedError | None]"
+        self,
+        exchange: Exchange,
+        then: Callable[[Exchange], None],
+        checking: "asyncio.Future[RefusedError | None]",
     ) -> None:
         exchange.pending = False
         if exchange.connection.transport is None or exchange.finished:
@@ -162,7 +165,11 @@ class Exchanges:
     def _want_body(self, exchange: Exchange) -> None:
         if exchange.expects_continue and not exchange.complete:
             exchange.connection.write(_CONTINUE)
-        if exchange.content_length and exchange.content_length >= _LARGE_BYTES and exchange.route.kind is Kind.SCORE:
+        if (
+            exchange.content_length
+            and exchange.content_length >= _LARGE_BYTES
+            and exchange.route.kind is Kind.SCORE
+        ):
             self._write_block(exchange, b"", exchange.content_length)
 
     def _script_wants_options(self, exchange: Exchange) -> bool:
@@ -176,7 +183,9 @@ class Exchanges:
         if not self._azureml:
             return True
         preflight = b"access-control-request-method" in exchange.headers
-        return not (preflight and self._settings.cors_origins) and self._access.refusal(exchange.headers) is None
+        return (
+            not (preflight and self._settings.cors_origins) and self._access.refusal(exchange.headers) is None
+        )
 
     # Its body arrives
 
@@ -369,7 +378,9 @@ class Exchanges:
             exchange.connection.write_large(start + ending, memoryview(body))
         self._finish(exchange, close)
 
-    def _start_of_script(self, exchange: Exchange, status: int, flags: int, head: bytes, close: bool) -> bytes:
+    def _start_of_script(
+        self, exchange: Exchange, status: int, flags: int, head: bytes, close: bool
+    ) -> bytes:
         reason = None
         if flags & protocol.HAS_REASON:
             words, _, head = head.partition(b"\r\n")
@@ -377,7 +388,9 @@ class Exchanges:
         sharing = b""
         if self._settings.cors_origins and b"access-control-allow-origin:" not in head.lower():
             sharing = self._cors(exchange)
-        return b"".join((heads.start(status, reason, not close, exchange.version), head, exchange.ids.lines, sharing))
+        return b"".join(
+            (heads.start(status, reason, not close, exchange.version), head, exchange.ids.lines, sharing)
+        )
 
     def begin_stream(
         self, exchange: Exchange, status: int, flags: int, head: bytes, part: bytes, length: int | None
@@ -413,7 +426,9 @@ class Exchanges:
             part = part[: exchange.length - exchange.sent_bytes]
         exchange.sent_bytes += len(part)
         if part:
-            exchange.connection.write(b"%x\r\n%b\r\n" % (len(part), part) if exchange.stream_chunked else part)
+            exchange.connection.write(
+                b"%x\r\n%b\r\n" % (len(part), part) if exchange.stream_chunked else part
+            )
         if exchange.connection.write_paused:
             exchange.stream_waits = True
         else:
@@ -468,7 +483,16 @@ class Exchanges:
             close = True
         headers = answer.headers
         more = (exchange.ids.lines if exchange.ids is not None else b"") + self._cors(exchange)
-        data = heads.head(answer.status, answer.reason, headers, answer.content_type, len(body), not close, more, exchange.version)
+        data = heads.head(
+            answer.status,
+            answer.reason,
+            headers,
+            answer.content_type,
+            len(body),
+            not close,
+            more,
+            exchange.version,
+        )
         exchange.status, exchange.length = answer.status, len(body)
         exchange.connection.write(data if exchange.method == b"HEAD" else data + body)
         self._finish(exchange, close)
@@ -520,5 +544,3 @@ def _head_again(exchange: Exchange) -> bytes:
     lines = [b"%b %b HTTP/%b" % (exchange.method, exchange.target, exchange.version.encode())]
     lines += [b"%b: %b" % header for header in exchange.headers.items()]
     return b"\r\n".join([*lines, b"", b""])
-
-

@@ -1,4 +1,4 @@
-"""The memory that requests lie in for the script processes (gpu_inference_script/protocol.py): blocks and their headers."""
+"""The memory that requests lie in for the script processes: blocks and their headers."""
 
 import mmap
 import os

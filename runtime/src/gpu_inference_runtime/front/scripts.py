@@ -1,4 +1,4 @@
-"""The script processes behind the front: started, fed through pipes, read from, interrupted, replaced, stopped."""
+"""The script processes behind the front: started, fed and read through pipes, replaced, stopped."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,8 @@ from gpu_inference_script.protocol import CALL, ORDER, PAGE, REPLY
 
 # One may be bad luck, such as a neighbour that had the memory for a moment.
 MOST_DEATHS_IN_INIT = 3
-# For how long the signal that ends a call is sent again while it comes at a bad moment, and how often, seconds.
+# For how long the signal that ends a call is sent again while it comes at a bad moment, and how often,
+# seconds.
 _INSISTING_SECONDS = 2.0
 _AGAIN_SECONDS = 0.005
 # What a process that is to write its traceback gets before it is killed, seconds.
@@ -397,9 +398,7 @@ class ScriptProcesses:
             content = block.reply(head_length + length)
         if kind == protocol.ANSWER:
             self._run_seconds += (seconds - self._run_seconds) / 8
-            self.replica.replied(
-                call, None if flags & protocol.REFUSED else seconds, self._batch(extra)
-            )
+            self.replica.replied(call, None if flags & protocol.REFUSED else seconds, self._batch(extra))
             if not call.answered:
                 call.answered = True
                 call.ran(seconds)
@@ -497,8 +496,8 @@ class ScriptProcesses:
             self._deaths_in_init += 1
             if self._deaths_in_init >= MOST_DEATHS_IN_INIT:
                 log.error(
-                    "The process that runs init() has died %d times before init() had ended, with no exception."
-                    " Most likely it was killed by the system because memory ran out (the lines above name the"
+                    "The process that runs init() has died %d times before init() had ended, with no"
+                    " exception. Most likely it was killed because memory ran out (the lines above name the"
                     " signal). Giving up.",
                     self._deaths_in_init,
                 )
@@ -563,7 +562,7 @@ class ScriptProcesses:
 
 
 class Groups:
-    """Process groups of the script processes, in memory that the parent shares: it ends what the front leaves."""
+    """Process groups of the script processes, in memory shared with the parent, which ends what is left."""
 
     _SIZE = 8
 

@@ -134,7 +134,9 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
             )
         buffer = bytearray(_BUFFER_BYTES)
         self._servers = [
-            await loop.create_server(lambda: Connection(self._exchanges, buffer), sock=listener.sock, backlog=2048)
+            await loop.create_server(
+                lambda: Connection(self._exchanges, buffer), sock=listener.sock, backlog=2048
+            )
             for listener in self.sockets
         ]
         self._scripts.start()

@@ -82,6 +82,7 @@ def traces(settings: Settings) -> Traces | None:
             **_attributes(settings.resource_attributes or ""),
         }
     )
+
     class Ids(RandomIdGenerator):
         """Lets the id of the next span be chosen: the script needs that of `run` before there is the span."""
 

@@ -1,4 +1,4 @@
-"""Puts the parts together: gunicorn's parent process, the front that it starts, and how a failed start ends."""
+"""Puts the parts together: gunicorn's parent process, and the front that it starts."""
 
 import gc
 import logging
@@ -41,9 +41,7 @@ class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has
         management: listens on the port for probes and metrics; None where there is none.
     """
 
-    def __init__(
-        self, settings: Settings, scoring: socket.socket, management: socket.socket | None
-    ) -> None:
+    def __init__(self, settings: Settings, scoring: socket.socket, management: socket.socket | None) -> None:
         self.settings = settings
         # gunicorn takes it over, and keeps it when it is told to read its configuration again.
         self._scoring = scoring.detach()

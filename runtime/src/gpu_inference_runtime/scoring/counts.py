@@ -1,4 +1,4 @@
-"""What the service counts about itself, as plain numbers: metrics.py turns them into Prometheus' text at a scrape."""
+"""What the service counts about itself, as plain numbers; metrics.py shows them to Prometheus."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence

@@ -1,8 +1,9 @@
-"""The state machine of a replica: each request is admitted, waits, is run and ends; each step has its deadline here.
+"""The state machine of a replica: a request waits, is admitted, run and ended, each with its deadline.
 
-A request waits until one of the replica's slots is free, which is when it is admitted. It is handed to the script
-processes earlier than that, as far as they can be kept busy by it: what they have not begun can be taken back.
-The machine knows neither sockets nor processes. It is told what happens, and tells `Scripts` and the `Call`.
+A request waits until one of the replica's slots is free, which is when it is admitted. It is handed to the
+script processes earlier than that, as far as they can be kept busy by it: what they have not begun can be
+taken back. The machine knows neither sockets nor processes. It is told what happens, and tells `Scripts` and
+the `Call`.
 """
 
 from collections import deque

@@ -14,7 +14,7 @@ from gpu_inference_script.messages import RUN_FAILED, Answer, error_answer
 from gpu_inference_script.openapi.documents import Described, Document, openapi_3, swagger_2
 
 # Of an undecorated run(): its data may be anything.
-_ANYTHING = {"type": "object", "example": {}}  # type: Document
+_ANYTHING: "Document" = {"type": "object", "example": {}}
 
 log = logging.getLogger("gpu_inference")
 
@@ -42,8 +42,8 @@ def make_documents(config: Config, run: "Callable[..., Any]") -> "Tuple[Dict[str
     Raises:
         SwaggerFileError: a file of the user's is not JSON.
     """
-    documents = {}  # type: Dict[str, str]
-    supported = []  # type: List[str]
+    documents: "Dict[str, str]" = {}
+    supported: "List[str]" = []
     for version, names, files, make in _KINDS:
         document = _users(Path(config.app_root), files) or _generated(config, run, names, make)
         if document:

@@ -54,9 +54,9 @@ class CsvFiles:
         self._owner = owner
         self._file_bytes = file_bytes
         self._total_bytes = total_bytes
-        self._open = {}  # type: Dict[Tuple[Tuple[str, ...], bytes], _OpenFile]
-        self._numbers = {}  # type: Dict[Path, int]
-        self._total = None  # type: Optional[int]
+        self._open: "Dict[Tuple[Tuple[str, ...], bytes], _OpenFile]" = {}
+        self._numbers: "Dict[Path, int]" = {}
+        self._total: "Optional[int]" = None
 
     def append(self, place: "Tuple[str, ...]", header: bytes, rows: bytes) -> None:
         """Write rows under a header, which may be empty, to a CSV file in the day's folder of a place.

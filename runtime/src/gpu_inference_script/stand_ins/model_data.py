@@ -42,12 +42,14 @@ class ModelData:
         self._count = count
         self._lock = threading.Lock()
         self._waiting_bytes = 0
-        self._queue = Queue()  # type: Queue[Callable[[], None]]
+        self._queue: "Queue[Callable[[], None]]" = Queue()
         self._failing = False
-        self._told = set()  # type: Set[str]
+        self._told: "Set[str]" = set()
         threading.Thread(target=self._serve, name="model-data", daemon=True).start()
 
-    def add(self, place: "Sequence[str]", header: "Optional[Sequence[Any]]", rows: "Iterable[Sequence[Any]]") -> None:
+    def add(
+        self, place: "Sequence[str]", header: "Optional[Sequence[Any]]", rows: "Iterable[Sequence[Any]]"
+    ) -> None:
         """Take rows for the collection at a place: model, version, designation, and the file's name."""
         rows = list(rows)
         head, body = _csv([header] if header else []), _csv(rows)
@@ -111,7 +113,7 @@ class ModelData:
             log.error("Collected rows were dropped: %s. Further ones are only counted.", why)
 
 
-_current = None  # type: Optional[ModelData]
+_current: "Optional[ModelData]" = None
 _service_name = "default"
 _models = Path()
 

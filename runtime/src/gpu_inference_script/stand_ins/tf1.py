@@ -1,7 +1,7 @@
 """TensorFlow 1 for scripts of its time: `import tensorflow as tf` gives them the TF1 API of TensorFlow 2.
 
-Unless a setting says otherwise, that depends on whether the script, or a module beside it, uses names that only
-TensorFlow 1 has.
+Unless a setting says otherwise, that depends on whether the script, or a module beside it, uses names that
+only TensorFlow 1 has.
 """
 
 import ast
@@ -29,34 +29,132 @@ _LAYERS = (
 
 # Names that `tensorflow` has had in version 1 alone.
 _ONLY_IN_1 = frozenset(
-    """
-    AUTO_REUSE Dimension ConfigProto GPUOptions GraphKeys GraphDef InteractiveSession MetaGraphDef NodeDef
-    OptimizerOptions RunMetadata RunOptions Session SessionLog Summary add_check_numerics_ops add_to_collection
-    add_to_collections all_variables app arg_max arg_min assign assign_add assign_sub colocate_with
-    contrib count_nonzero create_partitioned_variables decode_csv decode_raw depth_to_space
-    disable_eager_execution disable_v2_behavior enable_eager_execution flags get_collection get_collection_ref
-    get_default_graph get_default_session get_local_variable get_seed get_session_handle get_session_tensor
-    get_variable get_variable_scope gfile global_variables global_variables_initializer glorot_normal_initializer
-    glorot_uniform_initializer initialize_all_variables initialize_local_variables initialize_variables
-    is_variable_initialized layers local_variables local_variables_initializer log logging manip matrix_inverse
-    min_max_variable_partitioner model_variables moving_average_variables multinomial
-    parse_example parse_single_example placeholder placeholder_with_default py_func
-    python_io random_normal random_uniform read_file report_uninitialized_variables reset_default_graph
-    resource_loader set_random_seed sparse_placeholder sparse_to_dense string_split tables_initializer
-    to_double to_float to_int32 to_int64 trainable_variables truncated_normal truncated_normal_initializer
-    uniform_unit_scaling_initializer user_ops variable_axis_size_partitioner variable_op_scope variable_scope
-    variables_initializer variance_scaling_initializer write_file
-    """.split()
+    [
+        "AUTO_REUSE",
+        "Dimension",
+        "ConfigProto",
+        "GPUOptions",
+        "GraphKeys",
+        "GraphDef",
+        "InteractiveSession",
+        "MetaGraphDef",
+        "NodeDef",
+        "OptimizerOptions",
+        "RunMetadata",
+        "RunOptions",
+        "Session",
+        "SessionLog",
+        "Summary",
+        "add_check_numerics_ops",
+        "add_to_collection",
+        "add_to_collections",
+        "all_variables",
+        "app",
+        "arg_max",
+        "arg_min",
+        "assign",
+        "assign_add",
+        "assign_sub",
+        "colocate_with",
+        "contrib",
+        "count_nonzero",
+        "create_partitioned_variables",
+        "decode_csv",
+        "decode_raw",
+        "depth_to_space",
+        "disable_eager_execution",
+        "disable_v2_behavior",
+        "enable_eager_execution",
+        "flags",
+        "get_collection",
+        "get_collection_ref",
+        "get_default_graph",
+        "get_default_session",
+        "get_local_variable",
+        "get_seed",
+        "get_session_handle",
+        "get_session_tensor",
+        "get_variable",
+        "get_variable_scope",
+        "gfile",
+        "global_variables",
+        "global_variables_initializer",
+        "glorot_normal_initializer",
+        "glorot_uniform_initializer",
+        "initialize_all_variables",
+        "initialize_local_variables",
+        "initialize_variables",
+        "is_variable_initialized",
+        "layers",
+        "local_variables",
+        "local_variables_initializer",
+        "log",
+        "logging",
+        "manip",
+        "matrix_inverse",
+        "min_max_variable_partitioner",
+        "model_variables",
+        "moving_average_variables",
+        "multinomial",
+        "parse_example",
+        "parse_single_example",
+        "placeholder",
+        "placeholder_with_default",
+        "py_func",
+        "python_io",
+        "random_normal",
+        "random_uniform",
+        "read_file",
+        "report_uninitialized_variables",
+        "reset_default_graph",
+        "resource_loader",
+        "set_random_seed",
+        "sparse_placeholder",
+        "sparse_to_dense",
+        "string_split",
+        "tables_initializer",
+        "to_double",
+        "to_float",
+        "to_int32",
+        "to_int64",
+        "trainable_variables",
+        "truncated_normal",
+        "truncated_normal_initializer",
+        "uniform_unit_scaling_initializer",
+        "user_ops",
+        "variable_axis_size_partitioner",
+        "variable_op_scope",
+        "variable_scope",
+        "variables_initializer",
+        "variance_scaling_initializer",
+        "write_file",
+    ]
 )
 # Likewise, of `tensorflow.train` and `tensorflow.saved_model`.
 _ONLY_IN_1_BELOW = {
     "train": frozenset(
-        """
-        AdadeltaOptimizer AdagradOptimizer AdamOptimizer FtrlOptimizer GradientDescentOptimizer
-        MomentumOptimizer MonitoredSession MonitoredTrainingSession NewCheckpointReader Optimizer
-        RMSPropOptimizer Saver Scaffold SessionManager Supervisor export_meta_graph get_global_step
-        get_or_create_global_step import_meta_graph latest_meta_graph
-        """.split()
+        [
+            "AdadeltaOptimizer",
+            "AdagradOptimizer",
+            "AdamOptimizer",
+            "FtrlOptimizer",
+            "GradientDescentOptimizer",
+            "MomentumOptimizer",
+            "MonitoredSession",
+            "MonitoredTrainingSession",
+            "NewCheckpointReader",
+            "Optimizer",
+            "RMSPropOptimizer",
+            "Saver",
+            "Scaffold",
+            "SessionManager",
+            "Supervisor",
+            "export_meta_graph",
+            "get_global_step",
+            "get_or_create_global_step",
+            "import_meta_graph",
+            "latest_meta_graph",
+        ]
     ),
     "saved_model": frozenset({"loader", "simple_save", "tag_constants", "signature_constants", "builder"}),
     "nn": frozenset({"rnn_cell", "dynamic_rnn", "static_rnn", "softmax_cross_entropy_with_logits_v2"}),
@@ -70,7 +168,7 @@ class TensorFlowMissingError(Exception):
 
 
 def use_where_wanted(config: Config) -> None:
-    """Turn the API of version 1 on where the setting says so, or, without a setting, where the script needs it.
+    """Turn the API of version 1 on where the setting says so or, without one, where the script needs it.
 
     Raises:
         TensorFlowMissingError: the setting asks for it and there is no TensorFlow to import.
@@ -90,14 +188,14 @@ def use_where_wanted(config: Config) -> None:
 
 
 def used_of_version_1(app_root: Path, entry_script: str, source_directory: Optional[str]) -> Optional[str]:
-    """Return where the script, or a module beside it, uses a name that only TensorFlow 1 has; None if nowhere.
+    """Return where the script, or a module beside it, uses a name of TensorFlow 1's; None if nowhere.
 
     It looks at the text alone. Modules in the source folder count only where something imports them.
     """
     script = app_root / entry_script
     folders = [script.parent, app_root] + ([app_root / source_directory] if source_directory else [])
     waiting = [script]
-    seen = set()  # type: Set[Path]
+    seen: "Set[Path]" = set()
     while waiting:
         path = waiting.pop()
         if path in seen or not path.is_file():
@@ -131,7 +229,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 def _name_of_version_1(tree: ast.AST) -> Optional[str]:
     """Return a name of TensorFlow 1's that the code uses by `import tensorflow`, as it is written in full."""
-    aliases = set()  # type: Set[str]
+    aliases: "Set[str]" = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -169,7 +267,7 @@ def _is_of_version_1(names: List[str]) -> bool:
 
 
 def _has_version_2() -> bool:
-    """Whether TensorFlow 2 or later is there. It is not imported for this: its folder lies beside a `.dist-info`."""
+    """Whether TensorFlow 2 or later is there, by its folder and `.dist-info`: it is not imported for this."""
     try:
         spec = importlib.util.find_spec("tensorflow")
     except (ImportError, ValueError):

@@ -10,7 +10,7 @@ _OWN = list(__path__)
 __path__ = [*(folder for folder in extend_path(_OWN, __name__) if folder not in _OWN), *_OWN]
 
 
-if sys.version_info < (3, 7):
+if sys.version_info < (3, 7):  # noqa: UP036  (old environments have it)
     # Modules have no `__getattr__` yet.
     from .model import Model as Model
 
