@@ -137,8 +137,21 @@ class Server:
 
     def end(self) -> None:
         if self.process.poll() is None:
+            started = _descendants(self.process.pid)
             os.killpg(self.process.pid, signal.SIGKILL)
+            # What a script has forked is in a session of its own.
+            for pid in started:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self.process.wait()
+
+
+def _descendants(pid: int) -> list[int]:
+    try:
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+    return [each for child in children for each in (child, *_descendants(child))]
 
 
 class HeldRequest(threading.Thread):

@@ -2,7 +2,7 @@
 
 import mmap
 import os
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 from gpu_inference_script.protocol import BLOCK, FIXED_SIZE, KIB, MIB, PAGE
 
@@ -18,7 +18,7 @@ class Inbox:
         self._descriptor = descriptor
         self._view = memoryview(mmap.mmap(descriptor, FIXED_SIZE))
 
-    def block(self, offset: int) -> "Tuple[memoryview, int, tuple]":
+    def block(self, offset: int) -> "Tuple[memoryview, int, Tuple[Any, ...]]":
         """Return the memory that a block lies in, where it begins in that memory, and its header's fields."""
         if offset < FIXED_SIZE:
             return self._view, offset, BLOCK.unpack_from(self._view, offset)

@@ -75,7 +75,7 @@ class Request:
         try:
             return self._query
         except AttributeError:
-            self._query = parse_query(self.query_string)
+            self._query: "Dict[str, List[str]]" = parse_query(self.query_string)
             return self._query
 
     @property
@@ -88,7 +88,7 @@ class Request:
         try:
             return self._by_name
         except AttributeError:
-            self._by_name = _by_name(self.headers)
+            self._by_name: "Dict[str, str]" = _by_name(self.headers)
             return self._by_name
 
     @property

@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING
 
 from gpu_inference_runtime.front.scripts import ScriptCall
 from gpu_inference_runtime.http.ids import Ids
-from gpu_inference_runtime.http.routing import Route
+from gpu_inference_runtime.http.routing import Kind, Route
 from gpu_inference_runtime.observability.traces import Trace
 
 if TYPE_CHECKING:
     from gpu_inference_runtime.front.connection import Connection
+
+
+_UNKNOWN = Route(Kind.NOT_FOUND)
+_NO_IDS = Ids("", b"")
 
 
 class Exchange(ScriptCall):
@@ -81,8 +85,8 @@ class Exchange(ScriptCall):
         self.content_length = int(length) if length is not None else None
         self.chunked = b"transfer-encoding" in headers
         self.expects_continue = b"expect" in headers
-        self.route: Route | None = None
-        self.ids: Ids | None = None
+        self.route = _UNKNOWN
+        self.ids = _NO_IDS
         self.trace: Trace | None = None
         # The body: its pieces, or, where it is large, the bytes that have been received into the block.
         self.parts: list[bytes] = []

@@ -482,7 +482,7 @@ class Exchanges:
         if not exchange.complete and exchange.connection.closes_for(exchange):
             close = True
         headers = answer.headers
-        more = (exchange.ids.lines if exchange.ids is not None else b"") + self._cors(exchange)
+        more = exchange.ids.lines + self._cors(exchange)
         data = heads.head(
             answer.status,
             answer.reason,
@@ -508,13 +508,13 @@ class Exchanges:
         exchange.finished = True
         now = time.monotonic()
         seconds = now - exchange.began
-        route = exchange.route
-        if route is not None and route.kind is Kind.SCORE and exchange.status and exchange.ids is not None:
+        # Without ids it was answered before it was known to be for the script.
+        if exchange.route.kind is Kind.SCORE and exchange.status and exchange.ids.lines:
             self._counts.answered(exchange.status, seconds)
         if exchange.trace is not None:
             exchange.trace.end(exchange.status)
         if logs:
-            request_id = exchange.ids.request_id if exchange.ids is not None else ""
+            request_id = exchange.ids.request_id
             self._access_log.write(
                 exchange.method, exchange.target, exchange.status, seconds, exchange.length, request_id
             )

@@ -144,6 +144,8 @@ class ScriptProcesses:
     """
 
     replica: Replica
+    after_events: Callable[[], None]
+    """Called when calls have begun or ended, since that changes the next deadline."""
 
     def __init__(
         self,
@@ -349,6 +351,7 @@ class ScriptProcesses:
         """
         self.collect()
         pause = min(self.replica.at_hand * self._run_seconds / (2 * len(self._processes)), _LONGEST_PAUSE)
+        self.after_events()
         if pause >= _SHORTEST_PAUSE and not self._pause.goes_on:
             for process in self._processes:
                 if process is not None:

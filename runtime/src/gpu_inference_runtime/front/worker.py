@@ -122,7 +122,7 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
         self._replica = Replica(limits, self._scripts, counts, time.monotonic)
         self._scripts.replica = self._replica
         self._exchanges = Exchanges(settings, self._scripts, self._replica, counts, self._traces, loop)
-        self._exchanges.after_events = self._arm
+        self._exchanges.after_events = self._scripts.after_events = self._arm
         for number in (signal.SIGINT, signal.SIGQUIT):
             loop.add_signal_handler(number, self._quit)
         loop.add_signal_handler(signal.SIGTERM, self._drain)

@@ -47,7 +47,7 @@ class Metrics:
 
         if self._registry is None:
             registry = CollectorRegistry(auto_describe=False)
-            registry.register(self)  # type: ignore[arg-type]  # all that is asked of a collector is `collect`
+            registry.register(self)
             registry.register(GpuMemory())
             self._registry = registry
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
@@ -74,7 +74,7 @@ class Metrics:
         ):
             counter = CounterMetricFamily(f"gpu_inference_{name}", text, labels=[label])
             # A copy, made in one step: the event loop goes on counting.
-            for value, number in dict(numbers).items():  # type: ignore[call-overload]
+            for value, number in dict(numbers).items():
                 counter.add_metric([str(value)], number)
             yield counter
         for name, text in _HISTOGRAMS.items():

@@ -3,7 +3,7 @@
 Tools have generated clients from it: its values, the descriptions included, are v1's.
 """
 
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 Document = Dict[str, Any]
 
@@ -21,7 +21,7 @@ _BEARER = {
     "in": "header",
     "description": "For example: Bearer abc123",
 }
-_ASKS_FOR_KEY = [{"Bearer": []}]
+_ASKS_FOR_KEY: "List[Dict[str, List[str]]]" = [{"Bearer": []}]
 _ERROR = {"type": "object", "properties": {"message": {"type": "string"}}}
 _VERSIONS = {"type": "integer", "enum": [2, 3]}
 
