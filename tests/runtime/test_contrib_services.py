@@ -10,7 +10,7 @@ START = (
     "from gpu_inference_script.stand_ins import contrib_services, shims\n"
     "shims.offer(); contrib_services.offer()\n"
 )
-OURS = "print(requests.__file__.count('gpu_inference_runtime'), requests.requested)"
+OURS = "print(requests.__file__.count('gpu_inference_script'), requests.requested)"
 IMPORTS = {
     "from": "from azureml.contrib.services.aml_request import rawhttp, AMLRequest\n"
     "from azureml.contrib.services.aml_response import AMLResponse\n",

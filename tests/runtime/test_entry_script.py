@@ -156,7 +156,7 @@ def test_request_headers_are_given_by_name_and_written_as_flask_shows_them(
     headers = {"content-type": "text/plain", "x-ms-request-id": "my-id", "x-2nd": "2"}
     assert result(script, b"x", **headers) == (
         "x",
-        {"Content-Type": "text/plain", "X-Ms-Request-Id": "my-id", "X-2Nd": "2"},
+        {"Host": "service.example", "Content-Type": "text/plain", "X-Ms-Request-Id": "my-id", "X-2Nd": "2"},
     )
 
 
@@ -170,7 +170,10 @@ def test_a_decorated_run_gets_converted_arguments_and_headers(tmp_path: Path) ->
         "def run(x, at, request_headers, other=3): return x, at.year, other, request_headers",
     )
     body = b'{"x": 1, "at": "2020-01-31", "request_headers": "ignored"}'
-    assert result(script, body, **JSON) == (1, 2020, 3, {"Content-Type": "application/json"})
+    assert result(script, body, **JSON) == (
+        *(1, 2020, 3),
+        {"Host": "service.example", "Content-Type": "application/json"},
+    )
 
 
 def test_an_output_schema_alone_makes_run_take_a_json_object(tmp_path: Path) -> None:
@@ -179,8 +182,10 @@ def test_an_output_schema_alone_makes_run_take_a_json_object(tmp_path: Path) -> 
 
 
 def test_a_raw_run_gets_the_front_ends_request(tmp_path: Path) -> None:
-    script = load(tmp_path, f"{RAW}@rawhttp\ndef run(request: AMLRequest): return request")
-    assert result(script, b"\xff") == ("native", b"\xff")
+    script = load(tmp_path, f"{RAW}@rawhttp\ndef run(request: AMLRequest): return request.get_data()")
+    asked = request(body=b"\xff")
+    with flask_request.current(asked):
+        assert script.call(asked).make() == b"\xff"
     assert "OPTIONS" in script.inputs.methods
 
 

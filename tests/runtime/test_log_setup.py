@@ -160,8 +160,7 @@ def test_a_script_that_configures_logging_neither_silences_ours_nor_doubles_line
 SETUP = """
 import logging, sys
 from gpu_inference_script.log_setup import configure_logging
-from gpu_inference_runtime.settings import Settings
-configure_logging(Settings())
+configure_logging("text", "INFO", "", None)
 own = logging.getLogger("gpu_inference")
 """
 
@@ -231,7 +230,9 @@ def configured(folder: Path, config: str, script: str) -> subprocess.CompletedPr
         "import logging, os\n"
         "from gpu_inference_script.log_setup import configure_logging\n"
         "from gpu_inference_runtime.settings import load_settings\n"
-        "configure_logging(load_settings([], os.environ))\n"
+        "settings = load_settings([], os.environ)\n"
+        "script = settings.entry_script\n"
+        "configure_logging(settings.log_format, settings.log_level, str(settings.app_root), script)\n"
     )
     environment = {**os.environ, "AML_APP_ROOT": str(folder), "AZUREML_ENTRY_SCRIPT": "src/score.py"}
     return subprocess.run(

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -22,7 +21,7 @@ FAILED_FALSE = (RUN_FAILED, "False")
 def answer(response: Any, front_end: Any = "none") -> Answer:
     """All of it but the words after the status, which Werkzeug always has."""
     assert is_response(response)
-    return replace(response_answer(response, front_end), reason=None)
+    return response_answer(response, front_end).replace(reason=None)
 
 
 def test_other_results_are_no_responses() -> None:

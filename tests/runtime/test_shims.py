@@ -8,7 +8,7 @@ from pathlib import Path
 WHOSE = (
     "from gpu_inference_script.stand_ins import shims; shims.offer(); shims.offer()\n"
     "import azureml.core.model as model\n"
-    "print('ours' if 'gpu_inference_runtime' in model.__file__ else 'real', model.MODELS_DIR)"
+    "print('ours' if 'gpu_inference_script' in model.__file__ else 'real', model.MODELS_DIR)"
 )
 PKGUTIL_STYLE = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.runtime.server_process import Server, StartServer
 
-from gpu_inference_runtime.settings import Settings
 from gpu_inference_script import stand_ins
+from gpu_inference_script.config import Config
 from gpu_inference_script.stand_ins import torch_pickles
 
 # joblib and scikit-learn are the real ones of this environment. What is loaded is a file as joblib wrote it
@@ -143,20 +143,19 @@ def test_what_is_in_effect_is_told_and_nothing_of_it_is_imported(
     # Other tests of this process may have imported them.
     for name in unwanted & sys.modules.keys():
         monkeypatch.delitem(sys.modules, name)
-    settings = Settings(app_root=tmp_path, tensorflow_v1=True, source_directory="src")
-    assert [line.partition(",")[0] for line in stand_ins.in_effect(settings)] == [
+    config = Config(str(tmp_path), source_directory="src")
+    assert [line.partition(",")[0] for line in stand_ins.in_effect(config)] == [
         "azureml.core.model.Model",
         "azureml.monitoring.ModelDataCollector",
         "azureml.contrib.services (rawhttp",
         "sklearn.externals.joblib is joblib",
         "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1",
-        "tensorflow is tensorflow.compat.v1 (GPU_INFERENCE_TENSORFLOW_V1)",
     ]
     assert not unwanted & sys.modules.keys()
     packages(tmp_path / "src", "azureml/core/model.py", "azureml/monitoring/__init__.py")
     packages(tmp_path / "old", "sklearn/externals/joblib.py")
     torch_pickles.allow()
-    lines = list(stand_ins.in_effect(Settings(app_root=tmp_path, source_directory="src")))
+    lines = list(stand_ins.in_effect(config))
     assert [line.partition(",")[0] for line in lines] == ["azureml.contrib.services (rawhttp"]
 
 

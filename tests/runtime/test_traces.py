@@ -263,8 +263,8 @@ def test_without_telemetry_and_collection_nothing_of_them_is_imported(start_serv
     server = start_server(SCRIPT)
     server.wait_ready()
     modules = server.score("modules").json()
-    assert "gpu_inference_runtime.service.service" in modules
-    heavy = ("opentelemetry", "google", "requests", "gpu_inference_runtime.stand_ins.model_data")
+    assert "gpu_inference_script.worker" in modules
+    heavy = ("opentelemetry", "google", "requests", "gpu_inference_script.stand_ins.model_data")
     assert [name for name in modules if name.partition(".")[0] in heavy or name in heavy] == []
 
 

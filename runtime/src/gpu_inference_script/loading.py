@@ -16,7 +16,7 @@ from gpu_inference_script.entry_script import (
 )
 from gpu_inference_script.failure_hints import describe_model_dir, missing_module
 from gpu_inference_script.openapi import SwaggerFileError, make_documents
-from gpu_inference_script.stand_ins import model_data, tf1
+from gpu_inference_script.stand_ins import tf1
 from gpu_inference_script.stand_ins.tf1 import TensorFlowMissingError
 
 log = logging.getLogger("gpu_inference")
@@ -81,6 +81,8 @@ def _script(config: Config, count: Callable[[str, int], None]) -> EntryScript:
     for line in stand_ins.in_effect(config):
         log.info("Stand-in: %s", line)
     if config.model_data_directory is not None:
+        from gpu_inference_script.stand_ins import model_data
+
         model_data.start(config, Path(config.model_data_directory), count)
     tf1.use_where_wanted(config)
     if config.fast_json:

@@ -38,7 +38,7 @@ _SHARE_OF_LAST_CALL = 0.05
 _PR_SET_PDEATHSIG = 1
 # glibc: keep the memory of large bodies instead of asking the kernel for it, zeroed, with each request.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEPT_BYTES = 64 * protocol.MIB
+_KEPT_BYTES = 16 * protocol.MIB
 # Collected rows that are not written yet get this long at the end, seconds.
 _FLUSH_SECONDS = 2.0
 

@@ -20,6 +20,8 @@ from gpu_inference_script.protocol import KIB, MIB
 STALL_SECONDS = 30.0
 # Longer than most clients and proxies keep an idle connection, so that it is they who close it, seconds.
 _KEEPALIVE_SECONDS = 75.0
+# How long a client may wait for its answer after it has said that it sends nothing more, seconds.
+_HALF_CLOSED_SECONDS = 0.2
 # How long, and for how many bytes, a client may go on sending after its last answer.
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 256 * MIB
@@ -121,10 +123,17 @@ class Connection(asyncio.BufferedProtocol):
         if self._reading is not None:
             self.exchanges.incomplete(self._reading)
             return True
-        for exchange in self._queue:
+        # Perhaps only one direction was closed, by a client that waits for the answer. One that does so for
+        # long is taken for one that is gone: there is no telling them apart.
+        asyncio.get_running_loop().call_later(_HALF_CLOSED_SECONDS, self._take_for_gone, list(self._queue))
+        return True
+
+    def _take_for_gone(self, waiting: list[Exchange]) -> None:
+        for exchange in waiting:
             self.exchanges.hang_up(exchange)
-        # What has begun is answered: perhaps only one direction was closed.
-        return any(not exchange.answered for exchange in self._queue)
+        if self._queue and all(exchange.answered and not exchange.status for exchange in self._queue):
+            # Nobody makes an answer for it any more.
+            self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """Forget all that belongs to the client."""
@@ -416,6 +425,8 @@ class Connection(asyncio.BufferedProtocol):
                 self.exchanges.completed(following)
         elif self._last_words is not None:
             self._say_last_words()
+        elif self._client_has_ended:
+            self.close()
         elif self._paused_reading:
             self._paused_reading = False
             self.transport.resume_reading()

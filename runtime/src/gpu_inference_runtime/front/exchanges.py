@@ -124,7 +124,7 @@ class Exchanges:
         if self._access.may_wait:
             # The issuer of tokens may have to be asked first.
             exchange.pending = True
-            checking = self._loop.run_in_executor(None, self._access.refusal, exchange.headers)
+            checking = self._loop.run_in_executor(None, self._look_at_token, exchange)
             checking.add_done_callback(partial(self._access_checked, exchange, then))
             return
         refused = self._access.refusal(exchange.headers)
@@ -132,6 +132,11 @@ class Exchanges:
             self._refuse(exchange, refused)
         else:
             then(exchange)
+
+    def _look_at_token(self, exchange: Exchange) -> RefusedError | None:
+        """Return how a request is refused; on a thread of its own."""
+        with request_id_of_log_lines(exchange.ids.request_id):
+            return self._access.refusal(exchange.headers)
 
     def _access_checked(
         self,
@@ -261,7 +266,8 @@ class Exchanges:
 
     def hang_up(self, exchange: Exchange) -> None:
         """The client has closed its side while its request waits, or is worked on."""
-        self._replica.hang_up(exchange)
+        if exchange.number:
+            self._replica.hang_up(exchange)
 
     def gone(self, exchange: Exchange) -> None:
         """The connection has ended before the answer was complete."""

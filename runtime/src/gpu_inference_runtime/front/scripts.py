@@ -218,7 +218,7 @@ class ScriptProcesses:
             stdin=subprocess.DEVNULL,
             pass_fds=passed,
             # What the script starts can be ended with it, and Ctrl-C in a terminal is the server's alone.
-            start_new_session=True,
+            process_group=0,
         )
         os.close(orders_read)
         os.close(replies_write)
