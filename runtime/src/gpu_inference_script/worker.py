@@ -27,7 +27,7 @@ from gpu_inference_script.interrupts import Interrupts
 from gpu_inference_script.loading import LoadedScript, StartError, load
 from gpu_inference_script.log_setup import configure_logging
 from gpu_inference_script.logs import print_to_log, request_id_of_log_lines
-from gpu_inference_script.messages import Answer
+from gpu_inference_script.messages import Answer, error_answer
 from gpu_inference_script.protocol import CALL, ORDER, REPLY
 
 # Records read at once, where no other process could take them meanwhile.
@@ -344,25 +344,30 @@ class Worker:
 
     def _score(self, request: CrossedRequest) -> Answer:
         """Return the answer to one request; whatever the script does, this raises nothing."""
-        assert self._script is not None
-        with request_id_of_log_lines(request.request_id), self._trace_of(request), flask_request.current(
-            request
-        ):
+        with request_id_of_log_lines(request.request_id):
             try:
-                call = self._script.script.call(request)
-            except InputError as error:
-                request.refused = True
-                return scoring.refused_input(error, self._config.front_end)
-            answer = scoring.score(
-                lambda: self._in_script_of(request, call.make),
-                self._config.front_end,
-                call.client_fault,
-                self._config.scoring_timeout_ms,
-            )
-            answer = flask_request.finish(answer)
-            if isinstance(answer.body, bytes):
-                return answer
-            return self._with_first_part(request, answer)
+                with self._trace_of(request), flask_request.current(request):
+                    return self._answer_of_script(request)
+            except BaseException:
+                log.exception("The server itself failed")
+                return error_answer(500, scoring.INTERNAL_ERROR)
+
+    def _answer_of_script(self, request: CrossedRequest) -> Answer:
+        assert self._script is not None
+        front_end = self._config.front_end
+        try:
+            call = self._script.script.call(request)
+        except InputError as error:
+            request.refused = True
+            return scoring.refused_input(error, front_end)
+        answer = scoring.score(
+            lambda: self._interrupts.run(request, call.make),
+            front_end,
+            call.client_fault,
+            self._config.scoring_timeout_ms,
+        )
+        answer = flask_request.finish(answer, front_end)
+        return answer if isinstance(answer.body, bytes) else self._with_first_part(request, answer)
 
     def _with_first_part(self, request: CrossedRequest, answer: Answer) -> Answer:
         """Make the first part of a streamed body: until then a failure can still be told by the status."""
