@@ -4,6 +4,7 @@ An alarm that finds no handler ends the whole test run: that is what these tests
 """
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -245,3 +246,69 @@ def test_on_another_thread_a_call_is_just_made() -> None:
     thread.join(PATIENCE)
     interrupts.interrupt(CALL)
     assert results == [7]
+
+
+def test_a_signal_that_comes_too_late_hits_neither_the_next_call_nor_what_is_between() -> None:
+    interrupts = Interrupts()
+    soon(partial(interrupts.interrupt, CALL))
+    with pytest.raises(TimeoutError):
+        interrupts.run(CALL, sleep)
+    # Sent before the front could notice that the call was told.
+    signal.raise_signal(INTERRUPT_SIGNAL)
+    assert interrupts.run("the next call", lambda: signal.raise_signal(INTERRUPT_SIGNAL)) is None
+    # Nor the same call's next part.
+    assert interrupts.run(CALL, lambda: 7) == 7
+
+
+def test_a_call_that_gives_the_alarm_back_can_be_ended_again() -> None:
+    interrupts = Interrupts()
+
+    def careful_for_a_while() -> None:
+        before = signal.signal(signal.SIGALRM, lambda *_: None)
+        time.sleep(0.1)
+        signal.signal(signal.SIGALRM, before)
+        sleep()
+
+    soon(partial(interrupts.interrupt, CALL), 0.02)
+    with pytest.raises(TimeoutError):
+        interrupts.run(CALL, careful_for_a_while)
+
+
+def test_a_log_line_that_never_ends_is_no_refuge() -> None:
+    class HangingHandler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002
+            sleep()
+
+    interrupts = Interrupts()
+    logger = logging.Logger("hanging")
+    logger.addHandler(HangingHandler())
+    soon(partial(interrupts.interrupt, CALL))
+    with pytest.raises(TimeoutError):
+        interrupts.run(CALL, partial(logger.info, "never written"))
+
+
+@pytest.mark.parametrize(
+    ("before", "status"), [(signal.SIG_DFL, signal.SIGALRM), (signal.SIG_IGN, 0)], ids=["default", "ignored"]
+)
+def test_between_two_calls_an_alarm_without_a_handler_does_what_it_would_without_us(
+    before: signal.Handlers, status: int
+) -> None:
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGALRM, before)
+        Interrupts().run(CALL, lambda: None)
+        signal.raise_signal(signal.SIGALRM)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == status
+
+
+def test_an_alarm_in_what_is_left_of_a_call_that_was_told_ends_nothing() -> None:
+    def stubborn() -> str:
+        with pytest.raises(TimeoutError):
+            sleep()
+        signal.raise_signal(signal.SIGALRM)
+        return "at last"
+
+    interrupts = Interrupts()
+    soon(partial(interrupts.interrupt, CALL))
+    assert interrupts.run(CALL, stubborn) == "at last"

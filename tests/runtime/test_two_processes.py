@@ -54,14 +54,14 @@ class Client(threading.Thread):
 
     def __init__(self, server: Server, what: str, **headers: str) -> None:
         super().__init__(daemon=True)
-        self._ask = lambda: server.score(what, **headers)
+        self._server, self._what, self._headers = server, what, headers
         self._answers: list[requests.Response] = []
         self.seconds = 0.0
         self.start()
 
     def run(self) -> None:
         began = time.monotonic()
-        self._answers.append(self._ask())
+        self._answers.append(self._server.score(self._what, **self._headers))
         self.seconds = time.monotonic() - began
 
     @property

@@ -4,10 +4,9 @@ import importlib.util
 import inspect
 import logging
 import sys
-from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from gpu_inference_script import echo
 from gpu_inference_script.event_loop import EventLoop
@@ -25,23 +24,6 @@ log = logging.getLogger("gpu_inference")
 
 class EntryScriptError(Exception):
     """The script cannot be served; the text says which script and why."""
-
-
-class Call:
-    """One call of `run()`, to be made.
-
-    Args:
-        make: makes it; returns what `run()` returns, of an asynchronous one what it comes to.
-        client_fault: returns what the client did wrong, where an error of `make` comes from that; else None.
-    """
-
-    __slots__ = ("client_fault", "make")
-
-    def __init__(
-        self, make: "Callable[[], Any]", client_fault: "Callable[[BaseException], Optional[str]]"
-    ) -> None:
-        self.make = make
-        self.client_fault = client_fault
 
 
 class EntryScript:
@@ -69,7 +51,7 @@ class EntryScript:
         self.takes_headers = takes_headers
         self.loop = loop or EventLoop()
 
-    def call(self, request: Request) -> Call:
+    def call(self, request: Request) -> "Call":
         """Return the call of `run()` for a request.
 
         Raises:
@@ -79,12 +61,33 @@ class EntryScript:
         if self.takes_headers:
             # Written as Flask shows them.
             arguments[_HEADERS] = {name.title(): value for name, value in request.headers_by_name.items()}
-        run, loop = self.run, self.loop
+        return Call(self, request, arguments)
 
-        def make() -> Any:
-            return loop.finished(run(**arguments))
 
-        return Call(make, partial(self.inputs.client_fault, request=request))
+class Call:
+    """One call of `run()`, to be made.
+
+    Args:
+        script: whose `run()`.
+        request: what it is called for.
+        arguments: of `run()`, by their names.
+    """
+
+    __slots__ = ("_arguments", "_request", "_script")
+
+    def __init__(self, script: EntryScript, request: Request, arguments: "Dict[str, Any]") -> None:
+        self._script = script
+        self._request = request
+        self._arguments = arguments
+
+    def make(self) -> Any:
+        """Make the call and return what `run()` returns; of an asynchronous one what it comes to."""
+        script = self._script
+        return script.loop.finished(script.run(**self._arguments))
+
+    def client_fault(self, error: BaseException) -> "Optional[str]":
+        """Return what the client did wrong, where an error of `make` comes from that; else None."""
+        return self._script.inputs.client_fault(error, self._request)
 
 
 def load_entry_script(

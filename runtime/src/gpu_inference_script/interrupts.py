@@ -10,12 +10,17 @@ import os
 import signal
 import threading
 import time
+
+# The one of `signal` makes enumerations of what this returns, in ten times the time.
+from _signal import getsignal  # type: ignore[import-not-found]
 from types import FrameType
 from typing import Any, Callable, Optional, TypeVar
 
 from gpu_inference_script.protocol import INTERRUPT_SIGNAL
 
 T = TypeVar("T")
+
+_ALARM = int(signal.SIGALRM)
 
 # An exception in the middle of these could leave a lock taken that other threads need.
 _NOT_INSIDE = frozenset(
@@ -46,7 +51,9 @@ class Interrupts:
         self._wanted = wanted
         self._delivered = delivered
         self._main_thread = threading.main_thread().ident
+        # The one that may be ended; one that was told is none any more.
         self._call: "Any" = None
+        self._in_call = False
         self._bad_since = 0.0
         # The script's.
         self._before: "Any" = signal.SIG_DFL
@@ -62,9 +69,10 @@ class Interrupts:
         """
         if threading.get_ident() != self._main_thread:
             return function()
-        if signal.getsignal(signal.SIGALRM) is not self._alarmed:
+        if getsignal(_ALARM) is not self._alarmed:
             self._before = signal.signal(signal.SIGALRM, self._alarmed) or signal.SIG_DFL
         try:
+            self._in_call = True
             self._call = call
             if self._wanted(call):
                 self._delivered(call)
@@ -73,13 +81,14 @@ class Interrupts:
         finally:
             # From here on the handlers raise nothing.
             self._call = None
+            self._in_call = False
             self._bad_since = 0.0
-            if signal.getsignal(signal.SIGALRM) is not self._alarmed:
+            if getsignal(_ALARM) is not self._alarmed:
                 signal.signal(signal.SIGALRM, self._alarmed)
 
     def restore(self) -> None:
         """Give SIGALRM back to the script; in a process that the script has forked."""
-        if signal.getsignal(signal.SIGALRM) is self._alarmed:
+        if getsignal(_ALARM) is self._alarmed:
             signal.signal(signal.SIGALRM, self._before)
 
     def _on_interrupt(self, number: int, frame: Optional[FrameType]) -> None:  # noqa: ARG002
@@ -87,11 +96,8 @@ class Interrupts:
         if call is None or not self._wanted(call):
             # The call that was meant has ended while the signal was on its way.
             return
-        own_handler = signal.getsignal(signal.SIGALRM) is not self._alarmed
-        if not own_handler and self._is_bad_moment(frame):
-            return
-        self._delivered(call)
-        if not own_handler:
+        if getsignal(_ALARM) is self._alarmed and not self._is_bad_moment(frame):
+            self._delivered(call)
             self._call = None
             raise TimeoutError(_MESSAGE)
 
@@ -102,7 +108,8 @@ class Interrupts:
         elif self._call is not None:
             self._call = None
             raise TimeoutError(_MESSAGE)
-        elif self._before == signal.SIG_DFL:
+        elif not self._in_call and self._before == signal.SIG_DFL:
+            # As it would be without us.
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGALRM)
 
