@@ -11,12 +11,6 @@ from gpu_inference_script.row_texts import one_text, rows_of
 LONG = [0.5] * 200
 
 
-def found(rows: Any, separators: tuple[str, str] | None = None) -> Any:
-    rows = rows_of(json.dumps({"data": rows}, separators=separators), with_lengths=False)
-    assert rows is not None
-    return rows
-
-
 @pytest.mark.parametrize(
     "rows",
     [
@@ -113,7 +107,7 @@ def test_anything_else_is_left_alone(body: str, with_lengths: bool) -> None:
     assert rows_of(body, with_lengths) is None
 
 
-@pytest.mark.parametrize("text", [text for text in TEXTS + NO_NUMBERS + NUMBERS if len(text) < 9000])
+@pytest.mark.parametrize("text", [text for text in TEXTS + NO_NUMBERS + NUMBERS if "[[[[" not in text])
 def test_what_is_found_is_right_or_no_json_at_all(text: str) -> None:
     for rows in (text, f"{text}, {text}", f"[{text}]", f"1, {text}", f"[{text}], {json.dumps(LONG)}"):
         body = f'{{"data": [{rows}]}}'

@@ -18,6 +18,7 @@ from collections import deque
 from typing import Any, Callable, ContextManager, Deque, Dict, Iterator, List, Optional, Tuple
 
 from gpu_inference_script import flask_request, memory, protocol, scoring
+from gpu_inference_script.batch_modes import UnfitError
 from gpu_inference_script.batching import make_batcher
 from gpu_inference_script.config import Config
 from gpu_inference_script.crossing import CrossedRequest, answer_head, stated_length
@@ -75,13 +76,14 @@ def main(text: str) -> None:
     worker = Worker(channels, config, several=bool(given["several"]))
     try:
         script = load(config, worker.count_rows)
-    except StartError as error:
+        worker.take(script)
+    except (StartError, UnfitError) as error:
         # The user may have left threads behind: they must not keep a process alive that cannot serve.
         log.error("%s", error)
         logging.shutdown()
         sys.stdout.flush()
         os._exit(protocol.START_FAILED)
-    worker.serve(script)
+    worker.serve()
 
 
 def _end_with(parent: int) -> None:
@@ -158,13 +160,21 @@ class Worker:
 
     # The life of the process
 
-    def serve(self, script: LoadedScript) -> None:
-        """Report that the script is ready, and make calls on this thread until the front says stop."""
+    def take(self, script: LoadedScript) -> None:
+        """Make calls of this script.
+
+        Raises:
+            UnfitError: it cannot be called as the settings want it.
+        """
         self._script = script
         self._batcher = make_batcher(script.script, self._config, self._score, in_script=self._in_script)
+
+    def serve(self) -> None:
+        """Report that the script is ready, and make calls on this thread until the front says stop."""
+        assert self._script is not None
         own = (self._channels.calls, self._channels.orders, self._channels.replies)
         leave_to_the_script(self._interrupts, own, self._forked)
-        self._report_ready(script)
+        self._report_ready(self._script)
         for _ in range(1, self._config.parallel_runs):
             threading.Thread(target=self._serve_beside, name="script", daemon=True).start()
         while not self._stopping:
