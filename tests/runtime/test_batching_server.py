@@ -7,7 +7,6 @@ import threading
 from typing import Any
 
 import numpy as np
-import pytest
 import requests
 from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
 
@@ -138,10 +137,9 @@ def test_arrays_of_a_schema_are_stacked(start_server: StartServer) -> None:
     assert "array float64 (2, 2)" in server.log
 
 
-@pytest.mark.parametrize("script", ["def init(): pass\ndef run(data, more): pass\n"])
-def test_a_script_that_takes_no_array_ends_the_start_with_a_sentence(
-    start_server: StartServer, script: str
-) -> None:
+def test_a_script_that_takes_no_array_ends_the_start_with_a_sentence(start_server: StartServer) -> None:
+    raw = "from azureml.contrib.services.aml_request import rawhttp\n"
+    script = raw + "def init(): pass\n@rawhttp\ndef run(request): pass\n"
     server = start_server(script, GPU_INFERENCE_BATCHING="array")
     assert server.wait_for_exit() == 3
     assert "Traceback" not in server.log

@@ -70,6 +70,7 @@ class CrossedRequest(Request):
         "adds_id",
         "call",
         "capacity",
+        "context",
         "first_part",
         "offset",
         "peers",
@@ -88,6 +89,8 @@ class CrossedRequest(Request):
         self.adds_id = adds_id
         self.refused = False
         self.first_part: "Optional[bytes]" = None
+        # What the parts of its answer are made in, where calls overlap.
+        self.context: "Any" = None
         self._view = view
         self._base = base
         end = base + BLOCK_SIZE + id_length

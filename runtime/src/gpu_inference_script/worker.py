@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
+from functools import partial
 from typing import Any, Callable, ContextManager, Deque, Dict, Iterator, List, Optional, Tuple
 
 from gpu_inference_script import flask_request, memory, protocol, scoring
@@ -30,6 +31,11 @@ from gpu_inference_script.log_setup import configure_logging
 from gpu_inference_script.logs import print_to_log, request_id_of_log_lines
 from gpu_inference_script.messages import Answer, error_answer
 from gpu_inference_script.protocol import CALL, ORDER, REPLY
+
+copy_context: "Optional[Callable[[], Any]]" = None
+# Python 3.6 has none.
+with contextlib.suppress(ImportError):
+    from contextvars import copy_context  # type: ignore[no-redef, assignment, unused-ignore]  # novermin
 
 # Records read at once, where no other process could take them meanwhile.
 _MOST_READ = 64
@@ -150,6 +156,7 @@ class Worker:
         self._waiting.register(channels.calls, select.POLLIN)
         self._stopping = False
         self._is_forked = False
+        self._overlaps = config.parallel_runs > 1
         self._adds_id = config.front_end == "azureml"
         one_by_one = several or config.parallel_runs > 1
         self._read_size = CALL.size * (1 if one_by_one and config.batching == "none" else _MOST_READ)
@@ -176,7 +183,9 @@ class Worker:
         leave_to_the_script(self._interrupts, own, self._forked)
         self._report_ready(self._script)
         for _ in range(1, self._config.parallel_runs):
-            threading.Thread(target=self._serve_beside, name="script", daemon=True).start()
+            # What `init()` has set in context variables holds there too.
+            beside = partial(copy_context().run, self._serve_beside) if copy_context else self._serve_beside
+            threading.Thread(target=beside, name="script", daemon=True).start()
         while not self._stopping:
             self._serve_some()
         self._end()
@@ -255,16 +264,22 @@ class Worker:
 
     def _follow_orders(self) -> None:
         self._read_orders()
-        while self._stream_orders:
-            what, call = self._stream_orders.popleft()
+        while True:
+            try:
+                what, call = self._stream_orders.popleft()
+            except IndexError:
+                # Where calls overlap, several threads are here.
+                return
             stream = self._streams.get(call)
             # It may have ended while the order was on its way.
             if stream is not None:
+                within = stream.request.context
+                follow = self._next_part if what == protocol.NEXT_PART else self._end_stream
                 with request_id_of_log_lines(stream.request.request_id):
-                    if what == protocol.NEXT_PART:
-                        self._next_part(stream)
+                    if within is None:
+                        follow(stream)
                     else:
-                        self._end_stream(stream, protocol.END)
+                        within.run(follow, stream)
 
     def _next_part(self, stream: _Stream) -> None:
         try:
@@ -278,7 +293,7 @@ class Worker:
         else:
             self._send(stream.request, protocol.PART, 0, 0, b"", part, 0.0, 0)
 
-    def _end_stream(self, stream: _Stream, kind: int) -> None:
+    def _end_stream(self, stream: _Stream, kind: int = protocol.END) -> None:
         """Let the script clean up, and give the request's block back."""
         del self._streams[stream.request.call]
         self._close_body(stream.request, stream.body)
@@ -324,10 +339,18 @@ class Worker:
             request = self._begin(call, offset)
             if request is not None:
                 began = time.perf_counter()
-                answer = self._score(request)
+                answer = self._score(request) if not self._overlaps else self._score_apart(request)
                 self._answer(request, answer, time.perf_counter() - began, 1)
             if self._streams:
                 self._follow_orders()
+
+    def _score_apart(self, request: CrossedRequest) -> Answer:
+        """Return the answer, made in a context of its own, in which any thread can make parts of a stream."""
+        if copy_context is None or "flask" not in sys.modules:
+            return self._score(request)
+        request.context = copy_context()
+        answer: Answer = request.context.run(self._score, request)
+        return answer
 
     def _make_together(self, calls: "List[Tuple[int, int]]") -> None:
         requests = [request for request in (self._begin(*call) for call in calls) if request is not None]
