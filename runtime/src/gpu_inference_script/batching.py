@@ -144,10 +144,14 @@ class Batcher:
         members = [waiting.member for waiting in batch if waiting.member is not None]
         if len(batch) == 1 and not (members and self._mode.is_contract):
             return [self._score_one(batch[0].request)]
+        failure: "Optional[_ApartError]" = None
         try:
             answers = self._together(members)
         except _ApartError as error:
-            return self._apart(batch, error)
+            failure = error
+        # Not where it is handled: tracebacks of single calls would tell of it.
+        if failure is not None:
+            return self._apart(batch, failure)
         if self._is_proven:
             self._strikes = 0
             return answers

@@ -34,7 +34,8 @@ class NumpyParameter:
         self._dtype = parameter_type.sample_input.dtype
         self._shape = parameter_type.sample_input.shape
         self._plain = self._dtype.kind in "iuf" and self._dtype.itemsize <= 8
-        self._json = JsonArrays()
+        # Made when the first request needs it: most scripts' requests do not.
+        self._json: "Optional[JsonArrays]" = None
 
     def from_binary(self, request: Request) -> Any:
         """Return the array that is the body; None where its content type is that of no array.
@@ -77,10 +78,11 @@ class NumpyParameter:
         return array
 
     def _quickly(self, body: bytes) -> Any:
+        json_arrays = self._json = self._json or JsonArrays()
         enforced = self._type.enforce_column_type
-        array = self._json.numbers(body, self.name, whole=not enforced or self._dtype.kind != "f")
+        array = json_arrays.numbers(body, self.name, whole=not enforced or self._dtype.kind != "f")
         if array is None and not enforced:
-            array = self._json.numbers(body, self.name, whole=False)
+            array = json_arrays.numbers(body, self.name, whole=False)
             if array is not None and not (abs(array) < _NO_INT64).all():
                 return None
         if array is None or (self._type.enforce_shape and not self._has_shape(array)):
