@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import numpy as np
+import pytest
 import requests
 from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
 
@@ -64,7 +65,8 @@ def together(server: Server, hold: list[Any], others: list[list[Any]]) -> list[r
         threading.Thread(target=send, args=(number, rows)) for number, rows in enumerate([hold, *others])
     ]
     threads[0].start()
-    server.wait_until(lambda: re.search("rows 1|array", server.log) is not None, "the first one is in run()")
+    in_run = re.compile(r"rows 1|array \w+ \(")
+    server.wait_until(lambda: in_run.search(server.log) is not None, "the first one is in run()")
     for thread in threads[1:]:
         thread.start()
     queued = f"gpu_inference_queued_requests {len(others)}.0"
@@ -134,6 +136,26 @@ def test_arrays_of_a_schema_are_stacked(start_server: StartServer) -> None:
     answers = together(server, [[-1, 0]], [[[1, 2]], [["no", "number"]], [[3, 4]]])
     assert [answer.status_code for answer in answers] == [200, 500, 200]
     assert [answers[0].json(), answers[2].json()] == [[3.0], [7.0]]
+    assert "array float64 (2, 2)" in server.log
+
+
+@pytest.mark.parametrize("mode", ["none", "schema"])
+def test_a_schemas_array_comes_in_and_goes_out_in_binary(start_server: StartServer, mode: str) -> None:
+    server = started(start_server, SCHEMA, mode)
+    npy, rows = "application/x-npy", np.array([[1, 2], [3, 4]], np.uint8)
+    file = io.BytesIO()
+    np.save(file, rows)
+    answer = server.score(file.getvalue(), **{"Content-Type": npy, "Accept": npy})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, npy)
+    assert np.load(io.BytesIO(answer.content)).tolist() == [3, 7]
+    assert server.score(file.getvalue(), **{"Content-Type": npy}).json() == [3, 7]
+    tensor = "application/x-tensor; dtype=uint8; shape=2x2"
+    assert server.score(rows.tobytes(), **{"Content-Type": tensor}).json() == [3, 7]
+    refused = server.score(rows.tobytes(), **{"Content-Type": tensor.replace("2x2", "1x4")})
+    assert (refused.status_code, refused.json()["message"]) == (
+        400,
+        "The 'data' parameter takes an array of nx2, and 1x4 came.",
+    )
     assert "array float64 (2, 2)" in server.log
 
 

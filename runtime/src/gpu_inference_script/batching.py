@@ -98,6 +98,8 @@ class Batcher:
 
     def __call__(self, requests: "List[Any]") -> List[Answer]:
         """Return the answer to each of the requests, in their order."""
+        if len(requests) == 1 and not self._mode.is_contract:
+            return [self._score_one(requests[0])]
         answers: "List[Optional[Answer]]" = [None] * len(requests)
         for batch in self._batches(requests, answers):
             for waiting, answer in zip(batch, self._answers(batch)):

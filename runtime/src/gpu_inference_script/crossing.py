@@ -65,13 +65,13 @@ class CrossedRequest(Request):
 
     __slots__ = (
         "_base",
-        "_head",
         "_view",
         "adds_id",
         "call",
         "capacity",
         "context",
         "first_part",
+        "head",
         "offset",
         "peers",
         "refused",
@@ -97,8 +97,8 @@ class CrossedRequest(Request):
         self.request_id = str(view[base + BLOCK_SIZE : end], "latin-1")
         self.peers = bytes(view[end : end + peers_length])
         end += peers_length
-        self._head = bytes(view[end : end + head_length])
-        self.method = str(self._head[: self._head.index(b" ")], "latin-1")
+        self.head = bytes(view[end : end + head_length])
+        self.method = str(self.head[: self.head.index(b" ")], "latin-1")
         self.body = view[base + body_at : base + body_at + body_length]
         self.trace = fields[11:14] if flags & HAS_TRACE else None
 
@@ -139,7 +139,7 @@ class CrossedRequest(Request):
         """Take the head apart: called for an attribute of `Request` that has no value yet."""
         if name not in ("target", "version", "headers", "client", "server"):
             raise AttributeError(name)
-        lines = str(self._head, "latin-1").split("\r\n")
+        lines = str(self.head, "latin-1").split("\r\n")
         _, self.target, self.version = lines[0].split(" ", 2)
         pairs = [line.partition(":") for line in lines[1:] if line]
         headers: "List[Tuple[str, str]]" = [(pair[0], pair[2].strip(" \t")) for pair in pairs]
@@ -156,7 +156,7 @@ class CrossedRequest(Request):
     def content_type(self) -> str:
         """The media type, in lower case and without its parameters; empty where the client gave none."""
         # Most scripts need nothing else of the head.
-        lower = self._head.lower()
+        lower = self.head.lower()
         begin = lower.find(_CONTENT_TYPE)
         if begin < 0:
             return ""

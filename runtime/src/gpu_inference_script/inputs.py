@@ -46,6 +46,10 @@ class Inputs:
         """
         raise NotImplementedError
 
+    def media_type(self, request: Request) -> "Optional[str]":  # noqa: ARG002
+        """Return the media type in which the client wants an array; None where it gets JSON."""
+        return None
+
     def client_fault(self, error: BaseException, request: Request) -> "Optional[str]":  # noqa: ARG002
         """Return what the client did wrong, where an error of `run()` comes from that; None where not.
 

@@ -63,7 +63,12 @@ def rows_of(body: str, with_lengths: bool) -> Optional[Rows]:
 def one_text(rows: "Iterable[Rows]") -> str:
     """Return one body with the rows of all, which have the same key."""
     rows = list(rows)
-    return "{" + rows[0].key + ": [" + ", ".join(each.text for each in rows) + "]}"
+    # In one piece: of a large text each further copy would cost more than to find its rows.
+    parts = ["{", rows[0].key, ": [", rows[0].text]
+    for each in rows[1:]:
+        parts += (", ", each.text)
+    parts.append("]}")
+    return "".join(parts)
 
 
 def _end(body: str) -> int:

@@ -9,7 +9,9 @@ import traceback
 from types import FrameType
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence
 
+from gpu_inference_script.arrays import accepted
 from gpu_inference_script.inputs import InputError, Inputs, query_values
+from gpu_inference_script.numpy_schema import numpy_parameter
 from gpu_inference_script.request import Request
 
 # The function of inference-schema in which every conversion of an argument happens.
@@ -32,19 +34,29 @@ class SchemaInputs(Inputs):
     def __init__(self, run: "Callable[..., Any]", parameters: "Sequence[inspect.Parameter]") -> None:
         self._code = getattr(inspect.unwrap(run), "__code__", None)
         self._defaults = {parameter.name: parameter.default for parameter in parameters}
+        # Where there is only this one, the body may be an array's bytes.
+        self._array = numpy_parameter(run)
 
     def arguments(self, request: Request) -> "Dict[str, Any]":
         """Return a value for each parameter: the client's, or its Python default.
 
         Raises:
-            InputError: it is no JSON object, or lacks a parameter that has no default.
+            InputError: it is no JSON object and no array, or lacks a parameter that has no default.
         """
+        if self._array is not None and request.method == "POST":
+            array = self._array.from_binary(request)
+            if array is not None:
+                return {self._array.name: array}
         values = query_values(request.query) if request.method == "GET" else _json_object(request)
         arguments = {name: values.get(name, default) for name, default in self._defaults.items()}
         for name, value in arguments.items():
             if value is inspect.Parameter.empty:
                 raise InputError(400, f"A value is not provided for the {name!r} parameter.")
         return arguments
+
+    def media_type(self, request: Request) -> "Optional[str]":
+        """Return what the client accepts, where the script has to do with arrays."""
+        return None if self._array is None else accepted(request)
 
     def client_fault(self, error: BaseException, request: Request) -> "Optional[str]":  # noqa: ARG002
         """Return which parameter does not match the schema, and why, where a decorator found that."""

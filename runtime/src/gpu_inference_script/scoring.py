@@ -8,6 +8,7 @@ import time
 from typing import Any, Callable, Optional
 
 from gpu_inference_script import results
+from gpu_inference_script.arrays import binary_form
 from gpu_inference_script.failure_hints import missing_module
 from gpu_inference_script.inputs import InputError
 from gpu_inference_script.messages import RUN_FAILED, Answer, error_answer
@@ -32,6 +33,7 @@ def score(
     front_end: str,
     client_fault: "Callable[[BaseException], Optional[str]]" = _nobodys_fault,
     timeout_ms: "Optional[int]" = None,
+    media_type: "Optional[str]" = None,
 ) -> Answer:
     """Make the call of `run()` and return the answer; nothing that the script does makes this raise.
 
@@ -42,6 +44,7 @@ def score(
         front_end: whose answers to give.
         client_fault: returns what the client did wrong, where an error of the call comes from that.
         timeout_ms: the scoring timeout, if there is one.
+        media_type: in which the client wants an array, instead of JSON; see arrays.accepted.
     """
     began = time.perf_counter()
     try:
@@ -53,6 +56,9 @@ def score(
     try:
         if type(result) not in _CONTENT and is_response(result):
             return response_answer(result, front_end, spent)
+        binary = binary_form(result, media_type)
+        if binary is not None:
+            return Answer(200, binary[0], (_SUCCEEDED, spent), binary[1])
         return Answer(200, results.encode(result), (_SUCCEEDED, spent))
     # Whatever it is: converting an object runs code of the script's too.
     except BaseException:

@@ -398,6 +398,7 @@ class Worker:
             front_end,
             call.client_fault,
             self._config.scoring_timeout_ms,
+            self._script.script.inputs.media_type(request),
         )
         answer = flask_request.finish(answer, front_end)
         return answer if isinstance(answer.body, bytes) else self._with_first_part(request, answer)
