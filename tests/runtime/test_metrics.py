@@ -152,7 +152,7 @@ def test_the_page_lists_exactly_what_there_is(tmp_path: Path) -> None:
 
 def test_the_page_lists_every_reason_for_a_refusal() -> None:
     refused, keys = (Path(str(module.__file__)).read_text() for module in (refusals, access))
-    reasons = set(re.findall(r'RefusedError\(\s*"(\w+)"', refused)) - {"crashed"}
+    reasons = set(re.findall(r'RefusedError\(\s*"(\w+)"', refused))
     reasons |= set(re.findall(r'"(\w+)" if settings.asks_for_token else "(\w+)"', keys)[0])
     assert {replica.OVERLOADED, replica.NOT_READY} <= reasons
     assert reasons == {name for row in table("reason") for name in re.findall(r"\w+", row[0])}

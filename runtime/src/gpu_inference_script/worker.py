@@ -394,7 +394,7 @@ class Worker:
             request.refused = True
             return scoring.refused_input(error, front_end)
         answer = scoring.score(
-            lambda: self._interrupts.run(request, call.make),
+            lambda: self._in_script_of(request, call.make),
             front_end,
             call.client_fault,
             self._config.scoring_timeout_ms,

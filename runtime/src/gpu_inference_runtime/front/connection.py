@@ -30,6 +30,7 @@ _READ_ANYWAY_BYTES = 64 * KIB
 # Heads of this size are looked at before they are complete: they may be too large already.
 _LONG_HEAD_BYTES = 4 * KIB
 _LONGEST_HEAD_BYTES = 2 * MIB
+_STOPPED = "A client stopped in the middle of a request or of its answer: its connection is closed"
 _END_OF_HEAD = b"\r\n\r\n"
 
 log = logging.getLogger("gpu_inference")
@@ -102,7 +103,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.exchanges.closed:
             transport.close()
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  (the base class's name)
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  (the base class's argument)
         """Return where the next bytes go."""
         return self._view if self._direct is None else self._direct
 
@@ -135,7 +136,7 @@ class Connection(asyncio.BufferedProtocol):
             # Nobody makes an answer for it any more.
             self.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (likewise)
         """Forget all that belongs to the client."""
         self.exchanges.connections.discard(self)
         self.closing = True
@@ -390,7 +391,6 @@ class Connection(asyncio.BufferedProtocol):
         """The answer is complete: go on with the next request, or end the connection."""
         if self.transport is None:
             return
-        close = close or self.closes_for(exchange)
         if close:
             self.close()
             return
@@ -472,13 +472,11 @@ class Connection(asyncio.BufferedProtocol):
                 return
             self.transport.abort()
         elif self.write_paused:
-            log.info("A client stopped in the middle of a request or of its answer: its connection is closed")
+            log.info(_STOPPED)
             self.transport.abort()
         elif self._reading is not None:
             self.exchanges.incomplete(self._reading)
         elif not self._queue:
             if self._in_head:
-                log.info(
-                    "A client stopped in the middle of a request or of its answer: its connection is closed"
-                )
+                log.info(_STOPPED)
             self.close()

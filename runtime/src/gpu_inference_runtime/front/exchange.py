@@ -48,7 +48,6 @@ class Exchange(ScriptCall):
         "method",
         "parts",
         "pending",
-        "refuses_body",
         "route",
         "sent_bytes",
         "status",
@@ -91,9 +90,8 @@ class Exchange(ScriptCall):
         # The body: its pieces, or, where it is large, the bytes that have been received into the block.
         self.parts: list[bytes] = []
         self.body_received = 0
-        # Whether it has arrived; whether nobody wants it (any more); whether its rest is being dropped.
+        # Whether it has arrived; whether its rest is being dropped.
         self.complete = False
-        self.refuses_body = False
         self.dropped = False
         # Whether it is not decided yet whether the request may pass.
         self.pending = False

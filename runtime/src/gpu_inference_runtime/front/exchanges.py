@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from gpu_inference_runtime.front.connection import Connection
 
 _HTML = "text/html; charset=utf-8"
-_READING = "GET, HEAD, OPTIONS"
 # From this size on a body, or an answer, is not copied where that can be helped.
 _LARGE_BYTES = 64 * KIB
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -50,6 +49,9 @@ class Exchanges:
         traces: where they are traced.
         loop: the event loop.
     """
+
+    after_events: Callable[[], None]
+    """Called when a call was handed over or goes on, since that changes the next deadline."""
 
     def __init__(
         self,
@@ -87,7 +89,6 @@ class Exchanges:
         route = exchange.route = self._routes.resolve(exchange.target)
         method = exchange.method
         if (refused := self._routes.method_answer(route, method, exchange.headers)) is not None:
-            exchange.refuses_body = True
             self._respond(exchange, refused)
             return
         if route.kind is Kind.PAGES:
@@ -99,7 +100,7 @@ class Exchanges:
         elif route.kind is Kind.SCORE:
             self._begin_scoring(exchange)
         elif method == b"OPTIONS":
-            self._respond(exchange, Answer(200, b"", (("Allow", _READING),), _HTML))
+            self._respond(exchange, Answer(200, b"", (("Allow", route.allow),), _HTML))
         elif route.kind is Kind.HEALTH:
             ready = self._scripts.any_ready
             self._respond(
@@ -197,7 +198,7 @@ class Exchanges:
     def received(self, exchange: Exchange, data: bytes) -> None:
         """Take a piece of a body."""
         exchange.body_received += len(data)
-        if exchange.refuses_body or exchange.finished:
+        if exchange.finished:
             return
         if self._limit is not None and exchange.body_received > self._limit:
             exchange.parts.clear()
@@ -220,7 +221,6 @@ class Exchanges:
         if exchange.finished or exchange.dropped:
             exchange.connection.close()
             return
-        exchange.refuses_body = True
         self._refuse(exchange, refusals.body_incomplete())
 
     def completed(self, exchange: Exchange) -> None:
@@ -244,7 +244,7 @@ class Exchanges:
             if not self._write_block(exchange, body, len(body)):
                 return
         self._scripts.submit(exchange)
-        self._after_events()
+        self.after_events()
 
     def _write_block(self, exchange: Exchange, body: bytes, length: int) -> bool:
         """Write the request where the script process reads it; return whether there was memory for it."""
@@ -279,9 +279,7 @@ class Exchanges:
                 self._scripts.close_stream(exchange)
             else:
                 self._replica.hang_up(exchange)
-        if exchange.block is not None and not exchange.number:
-            self._scripts.inbox.free(exchange.block)
-            exchange.block = None
+        self._free_unsent(exchange)
         if exchange in self._waiting_for_specification:
             self._waiting_for_specification.remove(exchange)
         if exchange.trace is not None:
@@ -353,7 +351,7 @@ class Exchanges:
         if exchange.finished:
             return
         if self._azureml:
-            self._respond(exchange, refusals.replica_closed().answer)
+            self._respond(exchange, refusals.replica_closed())
             return
         exchange.status = 0
         self._finish(exchange, close=True, logs=False)
@@ -408,19 +406,17 @@ class Exchanges:
         close = bool(flags & protocol.CLOSE) or not exchange.keeps or self.draining
         exchange.keeps = not close
         start = self._start_of_script(exchange, status, flags, head, close)
-        if exchange.method == b"HEAD" or status in _NO_BODY:
-            ending = b"" if length is None else b"Content-Length: %d\r\n" % length
-            exchange.connection.write(b"".join((start, ending, b"\r\n")))
-            exchange.status = status
+        without_body = exchange.method == b"HEAD" or status in _NO_BODY
+        ending = b"" if length is None else b"Content-Length: %d\r\n" % length
+        if exchange.stream_chunked and not without_body:
+            ending = b"Transfer-Encoding: chunked\r\n"
+        exchange.connection.write(b"".join((start, ending, b"\r\n")))
+        exchange.status = status
+        if without_body:
             self._scripts.close_stream(exchange)
             self._finish(exchange, close)
             return
-        if exchange.stream_chunked:
-            ending = b"Transfer-Encoding: chunked\r\n"
-        else:
-            ending = b"" if length is None else b"Content-Length: %d\r\n" % length
-        exchange.connection.write(b"".join((start, ending, b"\r\n")))
-        exchange.status, exchange.length = status, length
+        exchange.length = length
         self.part(exchange, part)
 
     def part(self, exchange: Exchange, part: bytes) -> None:
@@ -439,14 +435,14 @@ class Exchanges:
             exchange.stream_waits = True
         else:
             self._scripts.next_part(exchange)
-            self._after_events()
+            self.after_events()
 
     def may_go_on(self, exchange: Exchange) -> None:
         """The client has taken what was sent."""
         if exchange.stream_waits:
             exchange.stream_waits = False
             self._scripts.next_part(exchange)
-            self._after_events()
+            self.after_events()
 
     def end_stream(self, exchange: Exchange, whole: bool) -> None:
         """End a streamed answer."""
@@ -473,7 +469,6 @@ class Exchanges:
         if counts_reason and exchange.route.kind is Kind.SCORE:
             self._counts.refused(refused.reason)
         exchange.answered = True
-        exchange.refuses_body = True
         self._respond(exchange, refused.answer)
 
     def _respond(self, exchange: Exchange, answer: Answer) -> None:
@@ -482,17 +477,14 @@ class Exchanges:
             return
         body = answer.body
         assert isinstance(body, bytes)
-        close = answer.close or not exchange.keeps or self.draining
-        if not exchange.complete and not exchange.refuses_body:
-            exchange.refuses_body = True
-        if not exchange.complete and exchange.connection.closes_for(exchange):
-            close = True
-        headers = answer.headers
+        close = (
+            answer.close or not exchange.keeps or self.draining or exchange.connection.closes_for(exchange)
+        )
         more = exchange.ids.lines + self._cors(exchange)
         data = heads.head(
             answer.status,
             answer.reason,
-            headers,
+            answer.headers,
             answer.content_type,
             len(body),
             not close,
@@ -524,21 +516,18 @@ class Exchanges:
             self._access_log.write(
                 exchange.method, exchange.target, exchange.status, seconds, exchange.length, request_id
             )
+        self._free_unsent(exchange)
+        exchange.connection.answered(exchange, close)
+
+    def _free_unsent(self, exchange: Exchange) -> None:
+        """Free the memory of a request that was never handed over; `ScriptProcesses` frees the others."""
         if exchange.block is not None and not exchange.number:
             self._scripts.inbox.free(exchange.block)
             exchange.block = None
-        exchange.connection.answered(exchange, close)
 
     def flush_log(self) -> None:
         """Write the access lines that wait."""
         self._access_log.flush()
-
-    # Time
-
-    after_events: Callable[[], None]
-
-    def _after_events(self) -> None:
-        self.after_events()
 
 
 def _internal_error() -> Answer:

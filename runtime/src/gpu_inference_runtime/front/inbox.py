@@ -74,12 +74,6 @@ class Block:
         """Return the memory of the body from a position in it to the end of the block."""
         return self.view[self.base + self.body_at + at : self.base + self.capacity]
 
-    def set_body_length(self, length: int) -> None:
-        """Note how long a body is whose length was not known before."""
-        fields = list(BLOCK.unpack_from(self.view, self.base))
-        fields[10] = length
-        BLOCK.pack_into(self.view, self.base, *fields)
-
     def reply(self, length: int) -> memoryview:
         """Return what the script process has written in the place of the request."""
         begin = self.base + BLOCK_SIZE

@@ -76,7 +76,7 @@ class ManagementConnection(asyncio.Protocol):
         self._transport = transport
         self._patience = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._transport.abort)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (the base class's argument)
         """Stop waiting."""
         self._patience.cancel()
 

@@ -30,7 +30,7 @@ from gpu_inference_script.protocol import START_FAILED
 
 # How often connections and deadlines are looked at, and the parent gets a sign of life, seconds.
 _CHECK_SECONDS = 1.0
-# Larger than any wish for connections; the system's limit on open files ends earlier.
+# Most bytes received at once. One buffer serves all connections, since only one receives at a time.
 _BUFFER_BYTES = 256 * 1024
 # While the last requests are answered, how often to look whether that was the last, seconds.
 _LAST_ANSWERS_SECONDS = 0.005
@@ -81,7 +81,7 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
         """SIGTERM, before the event loop handles it itself."""
         self._term_came_early = True
 
-    def handle_quit(self, sig: int, frame: Any) -> None:  # noqa: ARG002
+    def handle_quit(self, sig: int, frame: Any) -> None:  # noqa: ARG002  (likewise)
         """SIGINT and SIGQUIT, before the event loop handles them itself: end at once."""
         os._exit(0)
 

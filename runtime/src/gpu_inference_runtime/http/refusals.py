@@ -59,12 +59,6 @@ def body_incomplete() -> RefusedError:
     return RefusedError("body", error_answer(400, message, close=True))
 
 
-def body_unusable(answer: Answer) -> RefusedError:
-    """The script cannot be given what the client sent."""
-    return RefusedError("body", answer)
-
-
-def replica_closed() -> RefusedError:
-    """The script's process has ended during the call; a router in front of it said it so."""
-    message = "Replica closed connection before replying"
-    return RefusedError("crashed", error_answer(502, message, run_failed=True))
+def replica_closed() -> Answer:
+    """The script's process has ended during the call, which is no refusal; in v1's words."""
+    return error_answer(502, "Replica closed connection before replying", run_failed=True)

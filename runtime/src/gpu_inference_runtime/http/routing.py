@@ -60,6 +60,11 @@ class Route:
         self.methods = methods
         self.is_alias = is_alias
 
+    @property
+    def allow(self) -> str:
+        """Return the methods that it takes, as the header `Allow` has them."""
+        return ", ".join(sorted(method.decode() for method in self.methods or ()))
+
 
 _READING = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _HEALTH = Route(Kind.HEALTH, _READING)
@@ -126,8 +131,7 @@ class Routes:
         if methods is not None and method not in methods:
             if route.is_alias:
                 return self._unknown
-            allow = ", ".join(sorted(each.decode() for each in methods))
-            return error_answer(405, _NOT_ALLOWED, ("Allow", allow))
+            return error_answer(405, _NOT_ALLOWED, ("Allow", route.allow))
         if methods is not None and b"upgrade" in headers and _is_websocket(headers):
             return self._unknown if route.is_alias else self._not_understood
         return self._unknown if route.kind is Kind.NOT_FOUND else None

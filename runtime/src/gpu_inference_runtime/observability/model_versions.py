@@ -1,10 +1,6 @@
 """Which models, in which versions, lie in the image: so that a dashboard shows when a new one serves."""
 
-from collections.abc import Iterator
 from pathlib import Path
-
-from prometheus_client.core import InfoMetricFamily
-from prometheus_client.registry import Collector
 
 
 def models_in(app_root: Path) -> list[tuple[str, str]]:
@@ -19,18 +15,3 @@ def models_in(app_root: Path) -> list[tuple[str, str]]:
         )
     except OSError:
         return []
-
-
-class ModelVersions(Collector):
-    """One metric of value 1 for each."""
-
-    def __init__(self, app_root: Path) -> None:
-        self._models = models_in(app_root)
-
-    def collect(self) -> Iterator[InfoMetricFamily]:
-        """Yield them, as they were when the server started."""
-        family = InfoMetricFamily("gpu_inference_model", "Models in the image", labels=["model", "version"])
-        for name, version in self._models:
-            family.add_metric([name, version], {})
-        if family.samples:
-            yield family

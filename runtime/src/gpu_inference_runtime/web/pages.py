@@ -62,6 +62,7 @@ class Pages:
                 self._app = _create_app(self._settings, self._refusal)
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
+        # The arguments are those of WSGI.
         def start(status: str, fields: list[tuple[str, str]], error: Any = None) -> Callable[[bytes], object]:  # noqa: ARG001
             started[:] = [(status, fields)]
             return io.BytesIO().write
