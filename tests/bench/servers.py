@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.bench import environments, processes
 from tests.bench.workloads import Requests, Workloads
+from tests.ports import free_ports
 
 from gpu_inference.errors import GpuInferenceError
 
@@ -173,7 +174,7 @@ class Starter:
 
     def start(self, spec: Spec) -> Server:
         """Start a server; it does not serve yet."""
-        ports = _free_ports(3)
+        ports = free_ports(3)
         environment = self._environment(spec, ports)
         command = self._command(spec, ports)
         if spec.cores == 1:
@@ -276,11 +277,3 @@ def _script(spec: Spec) -> str:
     if spec.model in ("echo", "counting"):
         name = spec.model
     return str(SERVICES / f"{name}_script.py")
-
-
-def _free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports

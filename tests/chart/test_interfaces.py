@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 from tests.chart.rendering import Rendered, render
+from tests.ports import free_ports
 
 from gpu_inference.values.env import SET_BY_THE_CHART
 from gpu_inference_runtime.settings import Settings, load_settings
@@ -196,7 +196,7 @@ class Server:
     """The real runtime in the chart's environment, with its echo script, on two free ports."""
 
     def __init__(self, rendered: Rendered, keys: Path) -> None:
-        self.ports = {"http": _free_port(), "management": _free_port()}
+        self.ports = dict(zip(("http", "management"), free_ports(2), strict=True))
         environment = {
             **{
                 name: value for name, value in os.environ.items() if not name.startswith(("AML_", "AZUREML_"))
@@ -231,12 +231,6 @@ class Server:
             time.sleep(0.05)
         self.process.kill()
         pytest.fail(f"The server did not get ready:\n{self.process.communicate()[0]}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.runtime.server_process import Server, free_ports
+from tests.ports import free_ports
+from tests.runtime.server_process import Server
 
 from gpu_inference.cli import main
 from gpu_inference.errors import GpuInferenceError

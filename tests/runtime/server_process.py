@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from tests.ports import free_ports
 
 # A hang is a failure here; a slow machine is not.
 PATIENCE_SECONDS = 60
@@ -45,14 +45,6 @@ def run(data):
         c.pthread_mutex_lock(lock)
     return data
 """
-
-
-def free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
 
 
 class Server:

@@ -2,7 +2,8 @@
 
 import socket
 
-from tests.runtime.server_process import PATIENCE_SECONDS, StartServer, free_ports
+from tests.ports import free_ports
+from tests.runtime.server_process import PATIENCE_SECONDS, StartServer
 
 SCRIPT = "print('loaded')\ndef init(): pass\ndef run(data): return data"
 

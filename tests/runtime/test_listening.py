@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import requests
-from tests.runtime.server_process import PATIENCE_SECONDS, StartServer, free_ports
+from tests.ports import free_ports
+from tests.runtime.server_process import PATIENCE_SECONDS, StartServer
 
 from gpu_inference_runtime.process.listening import PortError, listen_everywhere, open_ports
 from gpu_inference_runtime.settings import Settings

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.runtime.server_process import PATIENCE_SECONDS, StartServer, free_ports
+from tests.ports import free_ports
+from tests.runtime.server_process import PATIENCE_SECONDS, StartServer
 
 from gpu_inference_runtime.process import startup
 from gpu_inference_runtime.process.startup import announce, gpus_in, ignored, seen_by_scripts

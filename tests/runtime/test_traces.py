@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer, free_ports
+from tests.ports import free_ports
+from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
 from tests.serving import serving
 
 SCRIPT = """

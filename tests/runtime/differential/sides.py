@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.ports import free_ports
 from tests.runtime.differential.cases.case import Case, get
 from tests.runtime.differential.exchange import send
-from tests.runtime.server_process import PATIENCE_SECONDS, free_ports
+from tests.runtime.server_process import PATIENCE_SECONDS
 
 import gpu_inference_script
 
