@@ -86,4 +86,27 @@ def test_only_the_changes_within_the_window_are_kept(average: TimeAverage, clock
     for number in range(10_000):
         average.set(number % 2)
         clock.now += 0.1
-    assert len(average._changes) <= 152
+    assert len(average._points) <= 153
+
+
+def test_changes_that_follow_each_other_closely_take_no_more_memory(
+    average: TimeAverage, clock: Clock
+) -> None:
+    for number in range(100_000):
+        average.set(number % 2)
+        clock.now += 0.001
+    assert average.mean() == pytest.approx(0.5, abs=0.001)
+    assert len(average._points) <= 1502
+
+
+def test_a_number_that_changed_closely_and_then_holds_counts_as_long_as_it_holds(
+    average: TimeAverage, clock: Clock
+) -> None:
+    average.set(9)
+    clock.now += 0.001
+    average.set(2)
+    clock.now += 14
+    assert average.mean() == pytest.approx((9 * 0.001 + 2 * 14) / 15)
+    average.set(0)
+    clock.now += 5
+    assert average.mean() == pytest.approx(2 * 10 / 15, abs=0.01)

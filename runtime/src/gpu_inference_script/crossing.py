@@ -1,6 +1,6 @@
 """What crosses between the processes: a request from its block, an answer as HTTP's lines."""
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from gpu_inference_script.messages import Answer
 from gpu_inference_script.protocol import (
@@ -65,6 +65,7 @@ class CrossedRequest(Request):
 
     __slots__ = (
         "_base",
+        "_content_type",
         "_view",
         "adds_id",
         "call",
@@ -93,12 +94,15 @@ class CrossedRequest(Request):
         self.context: "Any" = None
         self._view = view
         self._base = base
-        end = base + BLOCK_SIZE + id_length
-        self.request_id = str(view[base + BLOCK_SIZE : end], "latin-1")
-        self.peers = bytes(view[end : end + peers_length])
-        end += peers_length
-        self.head = bytes(view[end : end + head_length])
-        self.method = str(self.head[: self.head.index(b" ")], "latin-1")
+        peers_at = base + BLOCK_SIZE + id_length
+        head_at = peers_at + peers_length
+        self.request_id = str(view[base + BLOCK_SIZE : peers_at], "latin-1")
+        self.peers = bytes(view[peers_at:head_at])
+        self.head = head = bytes(view[head_at : head_at + head_length])
+        if head in _seen:
+            self.method, self._content_type = _seen[head]
+        else:
+            self.method, self._content_type = _see(head)
         self.body = view[base + body_at : base + body_at + body_length]
         self.trace = fields[11:14] if flags & HAS_TRACE else None
 
@@ -155,16 +159,28 @@ class CrossedRequest(Request):
     @property
     def content_type(self) -> str:
         """The media type, in lower case and without its parameters; empty where the client gave none."""
-        # Most scripts need nothing else of the head.
-        lower = self.head.lower()
-        begin = lower.find(_CONTENT_TYPE)
-        if begin < 0:
-            return ""
+        return self._content_type
+
+
+# Method and media type by the head: those of a client are mostly the same.
+_seen: "Dict[bytes, Tuple[str, str]]" = {}
+_MOST_SEEN = 512
+
+
+def _see(head: bytes) -> "Tuple[str, str]":
+    """Return the method and `Request.content_type` of a head, without taking it apart."""
+    method = str(head[: head.index(b" ")], "latin-1")
+    media_type = ""
+    lower = head.lower()
+    begin = lower.rfind(_CONTENT_TYPE)
+    if begin >= 0:
         begin += len(_CONTENT_TYPE)
-        if lower.find(_CONTENT_TYPE, begin) >= 0:
-            return super().content_type
         value = lower[begin : lower.index(b"\r\n", begin)]
-        return str(value.partition(b";")[0].strip(), "latin-1")
+        media_type = str(value.partition(b";")[0].strip(), "latin-1")
+    if len(_seen) >= _MOST_SEEN:
+        _seen.clear()
+    _seen[head] = found = (method, media_type)
+    return found
 
 
 def answer_head(answer: Answer) -> "Tuple[int, bytes]":

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from gpu_inference_script import echo
-from gpu_inference_script.event_loop import EventLoop
+from gpu_inference_script.event_loop import NOT_AWAITABLE, EventLoop
 from gpu_inference_script.inputs import Inputs, RawInputs, TextInputs
 from gpu_inference_script.request import Request
 from gpu_inference_script.schema_inputs import SchemaInputs
@@ -83,7 +83,8 @@ class Call:
     def make(self) -> Any:
         """Make the call and return what `run()` returns; of an asynchronous one what it comes to."""
         script = self._script
-        return script.loop.finished(script.run(**self._arguments))
+        result = script.run(**self._arguments)
+        return result if type(result) in NOT_AWAITABLE else script.loop.finished(result)
 
     def client_fault(self, error: BaseException) -> "Optional[str]":
         """Return what the client did wrong, where an error of `make` comes from that; else None."""

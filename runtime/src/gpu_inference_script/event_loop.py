@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Awaitable, Optional
 if TYPE_CHECKING:
     import asyncio
 
-# What most scripts return. The question takes longer than all else that is done for a plain function.
-_NOT_AWAITABLE = frozenset({str, list, dict, tuple, float, int, bool, type(None)})
+NOT_AWAITABLE = frozenset({str, list, dict, tuple, float, int, bool, type(None)})
+"""What most scripts return. To ask takes longer than all else that is done for a plain function."""
 
 
 class EventLoop:
@@ -37,9 +37,7 @@ class EventLoop:
 
     def finished(self, result: Any) -> Any:
         """Return what an awaitable comes to; anything else as it is."""
-        if type(result) in _NOT_AWAITABLE or not inspect.isawaitable(result):
-            return result
-        return self._wait(result)
+        return self._wait(result) if inspect.isawaitable(result) else result
 
     def _wait(self, awaitable: "Awaitable[Any]") -> Any:
         import asyncio

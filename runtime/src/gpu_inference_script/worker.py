@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from functools import partial
-from typing import Any, Callable, ContextManager, Deque, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
 
 from gpu_inference_script import flask_request, memory, protocol, scoring
 from gpu_inference_script.batch_modes import UnfitError
@@ -379,8 +379,11 @@ class Worker:
         """Return the answer to one request; whatever the script does, this raises nothing."""
         with request_id_of_log_lines(request.request_id):
             try:
-                with self._trace_of(request), flask_request.current(request):
-                    return self._answer_of_script(request)
+                with flask_request.current(request):
+                    if request.trace is None:
+                        return self._answer_of_script(request)
+                    with _part_of(request.trace):
+                        return self._answer_of_script(request)
             except BaseException:
                 log.exception("The server itself failed")
                 return error_answer(500, scoring.INTERNAL_ERROR)
@@ -388,17 +391,18 @@ class Worker:
     def _answer_of_script(self, request: CrossedRequest) -> Answer:
         assert self._script is not None
         front_end = self._config.front_end
+        script = self._script.script
         try:
-            call = self._script.script.call(request)
+            call = script.call(request)
         except InputError as error:
             request.refused = True
             return scoring.refused_input(error, front_end)
         answer = scoring.score(
-            lambda: self._in_script_of(request, call.make),
+            partial(self._interrupts.run, request, call.make),
             front_end,
             call.client_fault,
             self._config.scoring_timeout_ms,
-            self._script.script.inputs.media_type(request),
+            script.inputs.media_type(request),
         )
         answer = flask_request.finish(answer, front_end)
         return answer if isinstance(answer.body, bytes) else self._with_first_part(request, answer)
@@ -414,12 +418,6 @@ class Worker:
             self._close_body(request, body)
             return scoring.failure_answer(self._config.front_end)
         return answer
-
-    def _trace_of(self, request: CrossedRequest) -> "ContextManager[object]":
-        """Let spans of the script's own belong to the request's trace, where there is one."""
-        if request.trace is None:
-            return _NO_TRACE
-        return _part_of(request.trace)
 
     # Time limits
 
@@ -494,17 +492,6 @@ class Worker:
     def count_rows(self, outcome: str, rows: int) -> None:
         """Report rows that were collected; called by the thread that writes them."""
         self._reply(protocol.COUNT, 0, 0, 0, 0, 0, rows, 0.0, int(outcome == "written"))
-
-
-class _NoTrace:
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-_NO_TRACE = _NoTrace()
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ class Access:
     def __init__(self, settings: Settings) -> None:
         self._authorization = _authorization(settings)
         self._reason = "token" if settings.asks_for_token else "key"
-        # Whether a decision may have to wait for the issuer of tokens.
+        # Whether every request may pass, and whether a decision may have to wait for the issuer of tokens.
+        self.is_free = self._authorization is None
         self.may_wait = settings.asks_for_token
 
     def refusal(self, headers: Mapping[bytes, bytes]) -> RefusedError | None:

@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections import deque
+from functools import cached_property
 from typing import Any
 
 import httptools
@@ -13,6 +14,7 @@ from gpu_inference_runtime.front.exchange import Exchange
 from gpu_inference_runtime.front.exchanges import Exchanges
 from gpu_inference_runtime.http import heads, malformed
 from gpu_inference_runtime.http.malformed import Parsed
+from gpu_inference_runtime.http.request_head import KnownHeads, RequestHead
 from gpu_inference_script.messages import Answer
 from gpu_inference_script.protocol import KIB, MIB
 
@@ -46,27 +48,30 @@ class Connection(asyncio.BufferedProtocol):
     Args:
         exchanges: what becomes of each request.
         buffer: where all connections receive; only one does at a time.
+        known: heads that were read before, on any connection.
     """
 
-    def __init__(self, exchanges: Exchanges, buffer: bytearray) -> None:
+    def __init__(self, exchanges: Exchanges, buffer: bytearray, known: KnownHeads) -> None:
         self.exchanges = exchanges
+        self._known = known
         self.transport: Any = None
-        self.peers = b""
-        self.client = ("", 0)
         self.write_paused = False
         self.closing = False
         self._client_has_ended = False
         self._buffer = buffer
         self._view = memoryview(buffer)
-        self._descriptor = -1
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: httptools.HttpRequestParser | None = None
         # Requests that have no complete answer yet, oldest first, and the one whose body is being received.
         self._queue: deque[Exchange] = deque()
         self._reading: Exchange | None = None
-        # The part of a large body that is still to come.
+        # Whether llhttp waits for a request, and nothing odd has come before it.
+        self._between = True
+        # Bytes that are still to come of a body that llhttp does not see.
+        self._left = 0
+        # The memory for what is still to come of a large body.
         self._direct: memoryview | None = None
-        # The present head: what llhttp has found so far, its bytes in earlier pieces, and its place in this
-        # piece.
+        # The present head: what llhttp has found so far, its bytes in earlier pieces, and where it begins and
+        # ends in this piece.
         self._in_head = False
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
@@ -74,6 +79,7 @@ class Connection(asyncio.BufferedProtocol):
         self._earlier = b""
         self._chunk = 0
         self._begin: int | None = 0
+        self._body_at: int | None = None
         # The head as gunicorn has read it, and whether gunicorn needs more of it to decide.
         self._parsed: Parsed | None = None
         self._undecided = False
@@ -88,16 +94,6 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a request."""
         self.transport = transport
-        socket = transport.get_extra_info("socket")
-        self._descriptor = socket.fileno()
-        client, server = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        if not client:
-            # It has gone away before it was accepted.
-            client = ("", 0)
-        # Scripts know an IPv4 address without the prefix that it has on a socket for both kinds.
-        names = [name.removeprefix("::ffff:") for name in (client[0], server[0])]
-        self.client = (names[0], client[1])
-        self.peers = f"{names[0]} {client[1]} {names[1]} {server[1]}".encode()
         self.deadline = time.monotonic() + STALL_SECONDS
         self.exchanges.connections.add(self)
         if self.exchanges.closed:
@@ -109,10 +105,18 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take bytes that have arrived."""
+        if self._between and not self._queue:
+            end = self._buffer.find(_END_OF_HEAD, 0, nbytes) + 4
+            head = self._known.get(bytes(self._view[:end]))
+            if head is not None and nbytes - end <= (head.content_length or 0):
+                self._received_known(head, end, nbytes)
+                return
         if self.closing:
             self._linger(nbytes)
         elif self._direct is not None:
             self._received_directly(nbytes)
+        elif self._left:
+            self._received_rest(nbytes)
         else:
             self._received(nbytes)
 
@@ -140,6 +144,7 @@ class Connection(asyncio.BufferedProtocol):
         """Forget all that belongs to the client."""
         self.exchanges.connections.discard(self)
         self.closing = True
+        self._between = False
         self.transport = None
         for exchange in self._queue:
             self.exchanges.gone(exchange)
@@ -158,7 +163,67 @@ class Connection(asyncio.BufferedProtocol):
         if self._queue and not self.closing:
             self.exchanges.may_go_on(self._queue[0])
 
+    # The client
+
+    @property
+    def client(self) -> tuple[str, int]:
+        """Address and port of the client."""
+        name, port, _, _ = self.peers.decode().split(" ")
+        return name, int(port)
+
+    @cached_property
+    def peers(self) -> bytes:
+        """The client's address and port, and the server's, each after a space."""
+        transport = self.transport
+        # A client that has gone away before it was accepted has none.
+        client = transport.get_extra_info("peername") or ("", 0)
+        server = transport.get_extra_info("sockname") or ("", 0)
+        # Scripts know an IPv4 address without the prefix that it has on a socket for both kinds.
+        names = [name.removeprefix("::ffff:") for name in (client[0], server[0])]
+        return f"{names[0]} {client[1]} {names[1]} {server[1]}".encode()
+
     # Receiving
+
+    def _received_known(self, head: RequestHead, end: int, size: int) -> None:
+        """Take a request whose head came before, and as much of its body as there is; nothing follows it."""
+        now = time.monotonic()
+        self.deadline = now + STALL_SECONDS
+        exchange = Exchange(self, head, now)
+        self._queue.append(exchange)
+        self._reading = exchange
+        self.exchanges.begin(exchange)
+        if self._reading is not exchange:
+            # It was answered with the end of the connection.
+            return
+        if end < size:
+            self.exchanges.received(exchange, bytes(self._view[end:size]))
+        left = (head.content_length or 0) - (size - end)
+        if not left:
+            self._completed(exchange)
+            return
+        self._between = False
+        self._left = left
+        self._direct = self.exchanges.rest_of_body(exchange)
+
+    def _received_rest(self, size: int) -> None:
+        """Take more of a body that llhttp does not see."""
+        exchange, taken = self._reading, min(size, self._left)
+        if exchange is None:
+            return
+        self.deadline = time.monotonic() + STALL_SECONDS
+        self.exchanges.received(exchange, bytes(self._view[:taken]))
+        if self._reading is not exchange:
+            return
+        self._left -= taken
+        if self._left:
+            self._direct = self.exchanges.rest_of_body(exchange)
+            return
+        self._between = True
+        self._completed(exchange)
+        if size > taken and not self.closing:
+            # The next request. It is received as if it had come alone.
+            self._view[: size - taken] = bytes(self._view[taken:size])
+            self.buffer_updated(size - taken)
 
     def _received(self, size: int) -> None:
         if self._last_words is not None:
@@ -175,6 +240,8 @@ class Connection(asyncio.BufferedProtocol):
             elif self._begin is not None:
                 self._begin = 0
         try:
+            if self._parser is None:
+                self._parser = httptools.HttpRequestParser(self)
             self._parser.feed_data(self._view[:size])
         except httptools.HttpParserError as error:
             self._not_simple(error)
@@ -197,22 +264,27 @@ class Connection(asyncio.BufferedProtocol):
         assert self._direct is not None
         assert self._reading is not None
         rest = self._direct[size:]
-        self._reading.body_received += size
+        exchange = self._reading
+        exchange.body_received += size
         self.deadline = time.monotonic() + STALL_SECONDS
         if rest:
             self._direct = rest
             return
         self._direct = None
-        # llhttp still waits for this body.
-        self._parser = httptools.HttpRequestParser(self)
-        self._begin = None
-        self.on_message_complete()
+        if not self._left:
+            # llhttp still waits for this body.
+            self._parser = None
+            self._begin = None
+        self._left = 0
+        self._between = True
+        self._completed(exchange)
 
     # llhttp's events
 
     def on_message_begin(self) -> None:
         """Begin with a request."""
         self._in_head = True
+        self._between = False
 
     def on_url(self, url: bytes) -> None:
         """Take the request's target, or a piece of it."""
@@ -237,18 +309,20 @@ class Connection(asyncio.BufferedProtocol):
         parsed = self._parsed
         if parsed is not None:
             self._parsed = None
-            exchange = Exchange(
-                *(self, parsed.method, parsed.target, parsed.headers, parsed.version),
-                *(parsed.keeps, parsed.head(), None),
+            head = RequestHead(
+                *(parsed.method, parsed.target, parsed.headers, parsed.version, parsed.keeps, parsed.head())
             )
+            self._body_at = None
         else:
             parser, target, headers = self._parser, self._target, self._headers
+            assert parser is not None
             method, version = parser.get_method(), parser.get_http_version()
-            head, head_end = self._head_bytes()
-            if malformed.suspicious(method, target, headers, self._number_of_headers, version, head):
+            raw, self._body_at = self._head_bytes()
+            if malformed.suspicious(method, target, headers, self._number_of_headers, version, raw):
                 raise _SuspiciousError
-            keeps = parser.should_keep_alive()
-            exchange = Exchange(self, method, target, headers, version, keeps, head, head_end)
+            head = RequestHead(method, target, headers, version, parser.should_keep_alive(), raw)
+            self._known.add(head)
+        exchange = Exchange(self, head, time.monotonic())
         self._in_head = False
         self._forget_head()
         self._reading = exchange
@@ -268,13 +342,18 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_message_complete(self) -> None:
         """The request is complete."""
-        exchange, self._reading = self._reading, None
+        exchange = self._reading
         if exchange is None:
             return
-        if exchange.head_end is None or exchange.chunked:
+        if self._body_at is None or exchange.head.chunked:
             self._begin = None
         else:
-            self._begin = exchange.head_end + (exchange.content_length or 0)
+            self._begin = self._body_at + (exchange.head.content_length or 0)
+        self._between = True
+        self._completed(exchange)
+
+    def _completed(self, exchange: Exchange) -> None:
+        self._reading = None
         exchange.complete = True
         if exchange is self._queue[0]:
             self.exchanges.completed(exchange)
@@ -350,6 +429,7 @@ class Connection(asyncio.BufferedProtocol):
     def _refuse(self, answer: Answer, reason: str) -> None:
         """Answer what is no request, after all requests before it, and end the connection."""
         log.warning("Refused with %d what is not proper HTTP: %s", answer.status, reason)
+        self._between = False
         self._last_words = answer
         if not self._queue:
             self._say_last_words()
@@ -375,7 +455,7 @@ class Connection(asyncio.BufferedProtocol):
         if not transport.get_write_buffer_size():
             try:
                 # Past the transport, whose queue is empty: it would have to copy the body.
-                sent = os.writev(self._descriptor, (head, body))
+                sent = os.writev(transport.get_extra_info("socket").fileno(), (head, body))
             except BlockingIOError:
                 sent = 0
             except OSError:
@@ -387,41 +467,42 @@ class Connection(asyncio.BufferedProtocol):
         if sent - len(head) < len(body):
             transport.write(bytes(body[sent - len(head) :]))
 
-    def answered(self, exchange: Exchange, close: bool) -> None:
+    def answered(self, exchange: Exchange, close: bool, now: float) -> None:
         """The answer is complete: go on with the next request, or end the connection."""
         if self.transport is None:
             return
         if close:
             self.close()
-            return
-        if not exchange.complete:
+        elif not exchange.complete:
             # Its rest is read and dropped.
             exchange.dropped = True
-            return
-        self._next(exchange)
+        else:
+            self._next(exchange, now)
 
     def closes_for(self, exchange: Exchange) -> bool:
         """Whether the connection ends with the answer, because the rest of the body is not worth reading."""
         if exchange.complete:
             return False
-        if exchange.chunked:
+        head = exchange.head
+        if head.chunked:
             return True
-        left = (exchange.content_length or 0) - exchange.body_received
-        return left > _READ_ANYWAY_BYTES or (left > 0 and exchange.expects_continue)
+        left = (head.content_length or 0) - exchange.body_received
+        return left > _READ_ANYWAY_BYTES or (left > 0 and head.expects_continue)
 
     def dropped(self, exchange: Exchange) -> None:
         """The rest of a body that nobody wanted has arrived."""
-        self._next(exchange)
+        self._next(exchange, time.monotonic())
 
-    def _next(self, exchange: Exchange) -> None:
-        if not self._queue or self._queue[0] is not exchange:
+    def _next(self, exchange: Exchange, now: float) -> None:
+        queue = self._queue
+        if not queue or queue[0] is not exchange:
             return
-        self._queue.popleft()
-        self.deadline = time.monotonic() + _KEEPALIVE_SECONDS
-        if self._queue:
-            following = self._queue[0]
+        queue.popleft()
+        self.deadline = now + _KEEPALIVE_SECONDS
+        if queue:
+            following = queue[0]
             self.exchanges.begin(following)
-            if following.complete and self._queue and self._queue[0] is following:
+            if following.complete and queue and queue[0] is following:
                 self.exchanges.completed(following)
         elif self._last_words is not None:
             self._say_last_words()
@@ -438,6 +519,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.transport is None or self.closing:
             return
         self.closing = True
+        self._between = False
         self._direct = None
         self.deadline = time.monotonic() + _LINGER_SECONDS
         for exchange in self._queue:

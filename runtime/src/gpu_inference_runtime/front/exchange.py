@@ -1,19 +1,17 @@
 """One request and its answer, on the way between a connection and the script processes."""
 
-import time
 from typing import TYPE_CHECKING
 
 from gpu_inference_runtime.front.scripts import ScriptCall
 from gpu_inference_runtime.http.ids import Ids
-from gpu_inference_runtime.http.routing import Kind, Route
+from gpu_inference_runtime.http.request_head import RequestHead
 from gpu_inference_runtime.observability.traces import Trace
 
 if TYPE_CHECKING:
     from gpu_inference_runtime.front.connection import Connection
 
 
-_UNKNOWN = Route(Kind.NOT_FOUND)
-_NO_IDS = Ids("", b"")
+_NO_IDS = Ids("", b"", b"")
 
 
 class Exchange(ScriptCall):
@@ -21,74 +19,41 @@ class Exchange(ScriptCall):
 
     Args:
         connection: where it came from, and where the answer goes.
-        method: HTTP's.
-        target: path and query as the client sent them.
-        headers: by their name in lower case; of one that came several times the values joined by commas.
-        version: HTTP's, `1.0` or `1.1`.
-        keeps: whether the client wants to keep the connection.
-        head: the head as the client sent it.
+        head: as it was read.
+        began: when, by `time.monotonic`.
     """
 
     __slots__ = (
         "began",
+        "body",
         "body_received",
-        "chunked",
         "complete",
         "connection",
-        "content_length",
         "dropped",
-        "expects_continue",
         "finished",
         "head",
-        "head_end",
-        "headers",
         "ids",
         "keeps",
         "length",
-        "method",
-        "parts",
         "pending",
-        "route",
         "sent_bytes",
         "status",
         "stream_chunked",
         "stream_waits",
-        "target",
         "trace",
-        "version",
     )
 
-    def __init__(
-        self,
-        connection: "Connection",
-        method: bytes,
-        target: bytes,
-        headers: dict[bytes, bytes],
-        version: str,
-        keeps: bool,
-        head: bytes,
-        head_end: int | None,
-    ) -> None:
+    def __init__(self, connection: "Connection", head: RequestHead, began: float) -> None:
         super().__init__()
         self.connection = connection
-        self.method = method
-        self.target = target
-        self.headers = headers
-        self.version = version
-        self.keeps = keeps
         self.head = head
-        # Where the body begins in the piece that was received last; None where that is not known.
-        self.head_end = head_end
-        self.began = time.monotonic()
-        length = headers.get(b"content-length")
-        self.content_length = int(length) if length is not None else None
-        self.chunked = b"transfer-encoding" in headers
-        self.expects_continue = b"expect" in headers
-        self.route = _UNKNOWN
+        self.began = began
+        # Whether the connection is kept after the answer, as far as the request is concerned.
+        self.keeps = head.keeps
         self.ids = _NO_IDS
         self.trace: Trace | None = None
-        # The body: its pieces, or, where it is large, the bytes that have been received into the block.
-        self.parts: list[bytes] = []
+        # What has been received of the body, unless that is written into the block directly.
+        self.body: bytes | bytearray = b""
         self.body_received = 0
         # Whether it has arrived; whether its rest is being dropped.
         self.complete = False

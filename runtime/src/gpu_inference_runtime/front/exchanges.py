@@ -13,11 +13,12 @@ from gpu_inference_runtime.front.scripts import ScriptProcesses
 from gpu_inference_runtime.http import cors, heads, refusals
 from gpu_inference_runtime.http.ids import IdMaker
 from gpu_inference_runtime.http.refusals import RefusedError
+from gpu_inference_runtime.http.request_head import RequestHead
 from gpu_inference_runtime.http.routing import Kind, Routes
 from gpu_inference_runtime.observability.access_log import AccessLog
 from gpu_inference_runtime.observability.traces import Traces
 from gpu_inference_runtime.scoring.counts import Counts
-from gpu_inference_runtime.scoring.replica import NOT_READY, Replica
+from gpu_inference_runtime.scoring.replica import NOT_READY, OVERLOADED, Replica
 from gpu_inference_runtime.settings import Settings
 from gpu_inference_runtime.web.pages import Pages
 from gpu_inference_script import protocol, scoring
@@ -50,9 +51,6 @@ class Exchanges:
         loop: the event loop.
     """
 
-    after_events: Callable[[], None]
-    """Called when a call was handed over or goes on, since that changes the next deadline."""
-
     def __init__(
         self,
         settings: Settings,
@@ -79,6 +77,9 @@ class Exchanges:
         self._access_log = AccessLog(loop)
         self._pages = Pages(settings, self._access.refusal)
         self._limit = settings.body_limit
+        name = settings.service_name
+        self._refusals = {NOT_READY: refusals.not_ready(name), OVERLOADED: refusals.overloaded(name)}
+        self._shares = bool(settings.cors_origins)
         # Requests for the specification that wait for init(), as those for a score do.
         self._waiting_for_specification: list[Exchange] = []
 
@@ -86,22 +87,25 @@ class Exchanges:
 
     def begin(self, exchange: Exchange) -> None:
         """Look at a request whose head has arrived: answer it, or take its body."""
-        route = exchange.route = self._routes.resolve(exchange.target)
-        method = exchange.method
-        if (refused := self._routes.method_answer(route, method, exchange.headers)) is not None:
-            self._respond(exchange, refused)
+        head = exchange.head
+        if head.route is None:
+            head.route = self._routes.resolve(head.target)
+            head.refused = self._routes.method_answer(head.route, head.method, head.headers)
+        kind = head.route.kind
+        if head.refused is not None:
+            self._respond(exchange, head.refused)
             return
-        if route.kind is Kind.PAGES:
+        if kind is Kind.PAGES:
             self._want_body(exchange)
             return
-        exchange.ids = ids = self._ids.of(exchange.headers)
+        exchange.ids = ids = self._ids.of(head.headers) if head.sends_ids else self._ids.new()
         if ids.refused is not None:
             self._refuse(exchange, RefusedError("id", ids.refused), counts_reason=False)
-        elif route.kind is Kind.SCORE:
+        elif kind is Kind.SCORE:
             self._begin_scoring(exchange)
-        elif method == b"OPTIONS":
-            self._respond(exchange, Answer(200, b"", (("Allow", route.allow),), _HTML))
-        elif route.kind is Kind.HEALTH:
+        elif head.method == b"OPTIONS":
+            self._respond(exchange, Answer(200, b"", (("Allow", head.route.allow),), _HTML))
+        elif kind is Kind.HEALTH:
             ready = self._scripts.any_ready
             self._respond(
                 exchange, Answer(200 if ready else 503, b"Healthy" if ready else b"Starting", (), _HTML)
@@ -111,12 +115,15 @@ class Exchanges:
 
     def _begin_scoring(self, exchange: Exchange) -> None:
         if self._traces is not None:
-            exchange.trace = self._traces.begin(exchange.method, exchange.headers, exchange.ids.request_id)
-        method = str(exchange.method, "latin-1")
+            head = exchange.head
+            exchange.trace = self._traces.begin(head.method, head.headers, exchange.ids.request_id)
+        method = exchange.head.method_name
         if method == "OPTIONS" and not self._script_wants_options(exchange):
             self._respond(exchange, Answer(200, b"", ((RUN_FAILED, "False"),), _HTML))
         elif method not in self._scripts.methods:
             self._refuse(exchange, refusals.method_not_allowed())
+        elif self._access.is_free:
+            self._admit(exchange)
         else:
             self._check_access(exchange, self._admit)
 
@@ -128,7 +135,7 @@ class Exchanges:
             checking = self._loop.run_in_executor(None, self._look_at_token, exchange)
             checking.add_done_callback(partial(self._access_checked, exchange, then))
             return
-        refused = self._access.refusal(exchange.headers)
+        refused = self._access.refusal(exchange.head.headers)
         if refused is not None:
             self._refuse(exchange, refused)
         else:
@@ -137,7 +144,7 @@ class Exchanges:
     def _look_at_token(self, exchange: Exchange) -> RefusedError | None:
         """Return how a request is refused; on a thread of its own."""
         with request_id_of_log_lines(exchange.ids.request_id):
-            return self._access.refusal(exchange.headers)
+            return self._access.refusal(exchange.head.headers)
 
     def _access_checked(
         self,
@@ -160,23 +167,23 @@ class Exchanges:
 
     def _admit(self, exchange: Exchange) -> None:
         """Take the body of a request, unless that would be in vain."""
-        length = exchange.content_length
+        length = exchange.head.content_length
         if self._limit is not None and length is not None and length > self._limit:
             self._refuse(exchange, refusals.body_too_large(self._limit))
         elif reason := self._replica.refusal():
-            self._refuse(exchange, self._refusal(reason))
+            self._refuse(exchange, self._refusals[reason])
         else:
             self._want_body(exchange)
 
     def _want_body(self, exchange: Exchange) -> None:
-        if exchange.expects_continue and not exchange.complete:
+        head = exchange.head
+        if head.expects_continue and not exchange.complete:
             exchange.connection.write(_CONTINUE)
-        if (
-            exchange.content_length
-            and exchange.content_length >= _LARGE_BYTES
-            and exchange.route.kind is Kind.SCORE
-        ):
-            self._write_block(exchange, b"", exchange.content_length)
+        length = head.content_length
+        if length is not None and length >= _LARGE_BYTES and _is_for_score(head):
+            # What has come already, while it was not decided whether the request may pass, goes first.
+            body, exchange.body = exchange.body, b""
+            self._write_block(exchange, body, length)
 
     def _script_wants_options(self, exchange: Exchange) -> bool:
         """Whether `run()` gets this OPTIONS request: as in v1 where it is given every request.
@@ -188,9 +195,10 @@ class Exchanges:
             return False
         if not self._azureml:
             return True
-        preflight = b"access-control-request-method" in exchange.headers
+        preflight = b"access-control-request-method" in exchange.head.headers
         return (
-            not (preflight and self._settings.cors_origins) and self._access.refusal(exchange.headers) is None
+            not (preflight and self._settings.cors_origins)
+            and self._access.refusal(exchange.head.headers) is None
         )
 
     # Its body arrives
@@ -201,20 +209,25 @@ class Exchanges:
         if exchange.finished:
             return
         if self._limit is not None and exchange.body_received > self._limit:
-            exchange.parts.clear()
+            exchange.body = b""
             self._refuse(exchange, refusals.body_too_large(self._limit))
         elif exchange.block is not None:
             begin = exchange.body_received - len(data)
             exchange.block.room_for_body(begin)[: len(data)] = data
+        elif not exchange.body:
+            exchange.body = data
         else:
-            exchange.parts.append(data)
+            if isinstance(exchange.body, bytes):
+                exchange.body = bytearray(exchange.body)
+            exchange.body += data
 
     def rest_of_body(self, exchange: Exchange) -> memoryview | None:
         """Return the memory into which the rest of a large body can be received; None for any other."""
-        if exchange.block is None or exchange.content_length is None or exchange.sent:
+        block, length = exchange.block, exchange.head.content_length
+        if block is None or length is None or exchange.sent:
             return None
-        left = exchange.content_length - exchange.body_received
-        return exchange.block.room_for_body(exchange.body_received)[:left] if left else None
+        left = length - exchange.body_received
+        return block.room_for_body(exchange.body_received)[:left] if left else None
 
     def incomplete(self, exchange: Exchange) -> None:
         """The rest of a body never comes."""
@@ -228,7 +241,8 @@ class Exchanges:
         if exchange.dropped:
             exchange.connection.dropped(exchange)
         elif not exchange.finished and not exchange.pending:
-            kind = exchange.route.kind
+            route = exchange.head.route
+            kind = None if route is None else route.kind
             if kind is Kind.SCORE:
                 self._score(exchange)
             elif kind is Kind.PAGES:
@@ -238,25 +252,22 @@ class Exchanges:
         if exchange.sent or exchange.answered:
             return
         if exchange.block is None:
-            parts = exchange.parts
-            body = parts[0] if len(parts) == 1 else b"".join(parts)
-            parts.clear()
+            body, exchange.body = exchange.body, b""
             if not self._write_block(exchange, body, len(body)):
                 return
         self._scripts.submit(exchange)
-        self.after_events()
 
-    def _write_block(self, exchange: Exchange, body: bytes, length: int) -> bool:
+    def _write_block(self, exchange: Exchange, body: bytes | bytearray, length: int) -> bool:
         """Write the request where the script process reads it; return whether there was memory for it."""
-        head = exchange.head or _head_again(exchange)
-        request_id = exchange.ids.request_id.encode("latin-1")
+        head = exchange.head.raw or _head_again(exchange.head)
+        request_id = exchange.ids.encoded
         peers = exchange.connection.peers
         size = BLOCK_SIZE + len(request_id) + len(peers) + len(head) + length
         try:
             exchange.block = self._scripts.inbox.allocate(size)
         except OSError as error:
             log.error("There is no memory for a request of %d bytes: %s", size, error)
-            self._refuse(exchange, refusals.overloaded(self._settings.service_name))
+            self._refuse(exchange, self._refusals[OVERLOADED])
             return False
         trace = exchange.trace.parent_of_scripts if exchange.trace is not None else None
         exchange.block.write(request_id, peers, head, body, length, trace)
@@ -290,11 +301,11 @@ class Exchanges:
     def _specify(self, exchange: Exchange) -> None:
         if not self._scripts.has_been_ready:
             if self._azureml:
-                self._refuse(exchange, refusals.not_ready(self._settings.service_name), counts_reason=False)
+                self._refuse(exchange, self._refusals[NOT_READY], counts_reason=False)
             else:
                 self._waiting_for_specification.append(exchange)
             return
-        query = self._routes.query(exchange.target)
+        query = self._routes.query(exchange.head.target)
         versions = query.get("version")
         documents = Documents(self._scripts.documents, self._scripts.supported)
         self._respond(exchange, documents.answer(versions[0] if versions else None))
@@ -310,9 +321,9 @@ class Exchanges:
         showing = self._loop.run_in_executor(
             None,
             self._pages.answer,
-            exchange.method,
-            exchange.target,
-            exchange.headers,
+            exchange.head.method,
+            exchange.head.target,
+            exchange.head.headers,
             exchange.connection.client,
         )
         showing.add_done_callback(partial(self._page_made, exchange))
@@ -330,7 +341,7 @@ class Exchanges:
 
     def refused(self, exchange: Exchange, reason: str) -> None:
         """Answer that a request is not scored."""
-        self._refuse(exchange, self._refusal(reason))
+        self._refuse(exchange, self._refusals[reason])
 
     def timed_out(self, exchange: Exchange) -> None:
         """Answer that the script took too long, or break a streamed answer off."""
@@ -356,10 +367,6 @@ class Exchanges:
         exchange.status = 0
         self._finish(exchange, close=True, logs=False)
 
-    def _refusal(self, reason: str) -> RefusedError:
-        name = self._settings.service_name
-        return refusals.not_ready(name) if reason == NOT_READY else refusals.overloaded(name)
-
     # Answers
 
     def answer_of_script(
@@ -371,15 +378,15 @@ class Exchanges:
             self._counts.refused("body")
         close = bool(flags & protocol.CLOSE) or not exchange.keeps or self.draining
         start = self._start_of_script(exchange, status, flags, head, close)
-        without_body = exchange.method == b"HEAD" or status in _NO_BODY
-        ending = b"\r\n" if status in _NO_BODY else b"Content-Length: %d\r\n\r\n" % length
         exchange.status, exchange.length = status, length
-        if without_body:
-            exchange.connection.write(start + ending)
+        connection = exchange.connection
+        if exchange.head.method == b"HEAD" or status in _NO_BODY:
+            ending = b"\r\n" if status in _NO_BODY else b"Content-Length: %d\r\n\r\n" % length
+            connection.write(start + ending)
         elif length < _LARGE_BYTES:
-            exchange.connection.write(b"".join((start, ending, body)))
+            connection.write(b"".join((start, b"Content-Length: %d\r\n\r\n" % length, body)))
         else:
-            exchange.connection.write_large(start + ending, memoryview(body))
+            connection.write_large(start + b"Content-Length: %d\r\n\r\n" % length, memoryview(body))
         self._finish(exchange, close)
 
     def _start_of_script(
@@ -389,24 +396,22 @@ class Exchanges:
         if flags & protocol.HAS_REASON:
             words, _, head = head.partition(b"\r\n")
             reason = str(words, "latin-1")
-        sharing = b""
-        if self._settings.cors_origins and b"access-control-allow-origin:" not in head.lower():
-            sharing = self._cors(exchange)
-        return b"".join(
-            (heads.start(status, reason, not close, exchange.version), head, exchange.ids.lines, sharing)
-        )
+        start = heads.start(status, reason, not close, exchange.head.version)
+        if self._shares and b"access-control-allow-origin:" not in head.lower():
+            head += self._cors(exchange)
+        return b"%b%b%b" % (start, head, exchange.ids.lines)
 
     def begin_stream(
         self, exchange: Exchange, status: int, flags: int, head: bytes, part: bytes, length: int | None
     ) -> None:
         """Send the head and the first part of a streamed answer."""
         # What has no other end ends with the connection.
-        exchange.stream_chunked = length is None and exchange.version == "1.1"
+        exchange.stream_chunked = length is None and exchange.head.version == "1.1"
         exchange.keeps = exchange.keeps and (length is not None or exchange.stream_chunked)
         close = bool(flags & protocol.CLOSE) or not exchange.keeps or self.draining
         exchange.keeps = not close
         start = self._start_of_script(exchange, status, flags, head, close)
-        without_body = exchange.method == b"HEAD" or status in _NO_BODY
+        without_body = exchange.head.method == b"HEAD" or status in _NO_BODY
         ending = b"" if length is None else b"Content-Length: %d\r\n" % length
         if exchange.stream_chunked and not without_body:
             ending = b"Transfer-Encoding: chunked\r\n"
@@ -435,14 +440,12 @@ class Exchanges:
             exchange.stream_waits = True
         else:
             self._scripts.next_part(exchange)
-            self.after_events()
 
     def may_go_on(self, exchange: Exchange) -> None:
         """The client has taken what was sent."""
         if exchange.stream_waits:
             exchange.stream_waits = False
             self._scripts.next_part(exchange)
-            self.after_events()
 
     def end_stream(self, exchange: Exchange, whole: bool) -> None:
         """End a streamed answer."""
@@ -466,7 +469,7 @@ class Exchanges:
         self._finish(exchange, close=True)
 
     def _refuse(self, exchange: Exchange, refused: RefusedError, *, counts_reason: bool = True) -> None:
-        if counts_reason and exchange.route.kind is Kind.SCORE:
+        if counts_reason and _is_for_score(exchange.head):
             self._counts.refused(refused.reason)
         exchange.answered = True
         self._respond(exchange, refused.answer)
@@ -489,16 +492,16 @@ class Exchanges:
             len(body),
             not close,
             more,
-            exchange.version,
+            exchange.head.version,
         )
         exchange.status, exchange.length = answer.status, len(body)
-        exchange.connection.write(data if exchange.method == b"HEAD" else data + body)
+        exchange.connection.write(data if exchange.head.method == b"HEAD" else data + body)
         self._finish(exchange, close)
 
     def _cors(self, exchange: Exchange) -> bytes:
-        if not self._settings.cors_origins:
+        if not self._shares:
             return b""
-        pairs = cors.headers(self._settings.cors_origins, exchange.headers, exchange.method)
+        pairs = cors.headers(self._settings.cors_origins, exchange.head.headers, exchange.head.method)
         return "".join(f"{name}: {value}\r\n" for name, value in pairs).encode("latin-1")
 
     def _finish(self, exchange: Exchange, close: bool, *, logs: bool = True) -> None:
@@ -507,17 +510,16 @@ class Exchanges:
         now = time.monotonic()
         seconds = now - exchange.began
         # Without ids it was answered before it was known to be for the script.
-        if exchange.route.kind is Kind.SCORE and exchange.status and exchange.ids.lines:
+        if exchange.status and exchange.ids.lines and _is_for_score(exchange.head):
             self._counts.answered(exchange.status, seconds)
         if exchange.trace is not None:
             exchange.trace.end(exchange.status)
         if logs:
             request_id = exchange.ids.request_id
-            self._access_log.write(
-                exchange.method, exchange.target, exchange.status, seconds, exchange.length, request_id
-            )
-        self._free_unsent(exchange)
-        exchange.connection.answered(exchange, close)
+            self._access_log.write(exchange.head, exchange.status, seconds, exchange.length, request_id)
+        if exchange.block is not None:
+            self._free_unsent(exchange)
+        exchange.connection.answered(exchange, close, now)
 
     def _free_unsent(self, exchange: Exchange) -> None:
         """Free the memory of a request that was never handed over; `ScriptProcesses` frees the others."""
@@ -534,8 +536,12 @@ def _internal_error() -> Answer:
     return error_answer(500, scoring.INTERNAL_ERROR)
 
 
-def _head_again(exchange: Exchange) -> bytes:
+def _is_for_score(head: RequestHead) -> bool:
+    return head.route is not None and head.route.kind is Kind.SCORE
+
+
+def _head_again(head: RequestHead) -> bytes:
     """Return the head of a request whose bytes were not kept, as good as it was sent."""
-    lines = [b"%b %b HTTP/%b" % (exchange.method, exchange.target, exchange.version.encode())]
-    lines += [b"%b: %b" % header for header in exchange.headers.items()]
+    lines = [b"%b %b HTTP/%b" % (head.method, head.target, head.version.encode())]
+    lines += [b"%b: %b" % header for header in head.headers.items()]
     return b"\r\n".join([*lines, b"", b""])

@@ -20,6 +20,8 @@ from gpu_inference_script.protocol import (
 
 # Memory of freed large blocks that is kept for the next ones. What is beyond goes back to the system.
 _KEPT_BYTES = 16 * MIB
+# Most requests have one of these.
+_SMALL = AREAS[0][0]
 # Blocks from this size on give their memory back.
 _LARGE = AREAS[1][0]
 _REST_OF_HEADER = bytes(BLOCK_SIZE - BLOCK.size)
@@ -49,23 +51,29 @@ class Block:
         self.body_at = 0
 
     def write(
-        self, request_id: bytes, peers: bytes, head: bytes, body: bytes, body_length: int, trace: Trace | None
+        self,
+        request_id: bytes,
+        peers: bytes,
+        head: bytes,
+        body: bytes | bytearray,
+        body_length: int,
+        trace: Trace | None,
     ) -> None:
-        """Write a request, or all of it but a body that was received, or will be, at `body_at`.
+        """Write a request, or all of it but what is still to come of its body.
 
         Args:
             request_id: for the script's log lines.
             peers: `client port server port`.
             head: of the HTTP request, as the client sent it.
-            body: the body; empty where it lies there already.
-            body_length: bytes.
+            body: as much of it as there is.
+            body_length: bytes of the whole body.
             trace: what the script's own spans belong to.
         """
         self.body_at = BLOCK_SIZE + len(request_id) + len(peers) + len(head)
         flags = HAS_TRACE if trace else 0
         lengths = (len(request_id), len(peers), len(head))
         header = BLOCK.pack(
-            *(0, 0, 0, 0, *lengths, flags, self.capacity, self.body_at, body_length), *(trace or _NO_TRACE)
+            0, 0, 0, 0, *lengths, flags, self.capacity, self.body_at, body_length, *(trace or _NO_TRACE)
         )
         data = b"".join((header, _REST_OF_HEADER, request_id, peers, head, body))
         self.view[self.base : self.base + len(data)] = data
@@ -73,11 +81,6 @@ class Block:
     def room_for_body(self, at: int) -> memoryview:
         """Return the memory of the body from a position in it to the end of the block."""
         return self.view[self.base + self.body_at + at : self.base + self.capacity]
-
-    def reply(self, length: int) -> memoryview:
-        """Return what the script process has written in the place of the request."""
-        begin = self.base + BLOCK_SIZE
-        return self.view[begin : begin + length]
 
     # Single bytes of the header, which the script process may write, or read, at any time
 
@@ -109,6 +112,7 @@ class Inbox:
         self._map = mmap.mmap(self.descriptor, FIXED_SIZE)
         self._view = memoryview(self._map)
         self._free: list[list[Block]] = [[] for _ in AREAS]
+        self._free_small = self._free[0]
         self._unused: list[tuple[int, int]] = []
         begin = 0
         for size, number in AREAS:
@@ -125,6 +129,8 @@ class Inbox:
         Raises:
             OSError: there is no memory.
         """
+        if size <= _SMALL and self._free_small:
+            return self._free_small.pop()
         for area, (block_size, _) in enumerate(AREAS):
             if size <= block_size:
                 if free := self._free[area]:
@@ -140,6 +146,9 @@ class Inbox:
 
     def free(self, block: Block) -> None:
         """Take a block back."""
+        if block.capacity == _SMALL:
+            self._free_small.append(block)
+            return
         if block.offset >= FIXED_SIZE:
             self._free_behind(block)
             return

@@ -23,7 +23,7 @@ from gpu_inference_runtime.settings import Settings
 from gpu_inference_script import protocol
 from gpu_inference_script.config import Config
 from gpu_inference_script.memory import OUTBOX_SIZE
-from gpu_inference_script.protocol import CALL, ORDER, PAGE, REPLY
+from gpu_inference_script.protocol import BLOCK_SIZE, CALL, ORDER, PAGE, REPLY
 
 # One may be bad luck, such as a neighbour that had the memory for a moment.
 MOST_DEATHS_IN_INIT = 3
@@ -144,8 +144,6 @@ class ScriptProcesses:
     """
 
     replica: Replica
-    after_events: Callable[[], None]
-    """Called when calls have begun or ended, since that changes the next deadline."""
 
     def __init__(
         self,
@@ -180,6 +178,7 @@ class ScriptProcesses:
         self._pause = Pause(loop, self._collect_after_pause)
         # Seconds inside run() of late, for the length of the pause.
         self._run_seconds = 0.0
+        self._batch_size = 1
 
     # What others ask
 
@@ -351,7 +350,6 @@ class ScriptProcesses:
         """
         self.collect()
         pause = min(self.replica.at_hand * self._run_seconds / (2 * len(self._processes)), _LONGEST_PAUSE)
-        self.after_events()
         if pause >= _SHORTEST_PAUSE and not self._pause.goes_on:
             for process in self._processes:
                 if process is not None:
@@ -392,22 +390,30 @@ class ScriptProcesses:
         if call is None:
             self._heard(process, kind, offset, length, extra)
             return
-        block = call.block
-        assert block is not None
         content: memoryview | bytes
         if flags & protocol.IN_OUTBOX:
             content = process.take(offset, head_length + length)
+            begin = 0
         else:
-            content = block.reply(head_length + length)
+            assert call.block is not None
+            content, begin = call.block.view, call.block.base + BLOCK_SIZE
+        end = begin + head_length
+        head = bytes(content[begin:end])
         if kind == protocol.ANSWER:
             self._run_seconds += (seconds - self._run_seconds) / 8
-            self.replica.replied(call, None if flags & protocol.REFUSED else seconds, self._batch(extra))
+            if extra:
+                # The size of the batch, told with its first call.
+                self._batch_size = extra
+                self._counts.batch_requests.observe(extra)
+            self.replica.replied(call, None if flags & protocol.REFUSED else seconds, self._batch_size)
             if not call.answered:
                 call.answered = True
                 call.ran(seconds)
-                call.answer(status, flags, bytes(content[:head_length]), content[head_length:])
+                call.answer(status, flags, head, content[end : end + length])
             self._end(call)
-        elif kind == protocol.STREAM:
+            return
+        part = bytes(content[end : end + length])
+        if kind == protocol.STREAM:
             call.process = process
             self.replica.replied(call, seconds)
             call.ran(seconds)
@@ -415,25 +421,15 @@ class ScriptProcesses:
                 self.close_stream(call)
             else:
                 call.answered = True
-                head, part = bytes(content[:head_length]), bytes(content[head_length:])
                 call.begin_stream(status, flags, head, part, extra - 1 if extra else None)
         elif kind == protocol.PART:
             self.replica.part_made(call)
-            call.part(bytes(content))
+            call.part(part)
         elif kind in (protocol.END, protocol.BROKEN):
             call.end_stream(kind == protocol.END)
             self._end(call)
         else:
             self._end(call)
-
-    def _batch(self, size: int) -> int:
-        """Return the size of the batch that a call was part of; the process tells it with the first call."""
-        if size:
-            self._batch_size = size
-            self._counts.batch_requests.observe(size)
-        return self._batch_size
-
-    _batch_size = 1
 
     def _heard(self, process: Process, kind: int, offset: int, length: int, extra: int) -> None:
         """What a process says that is about no call."""

@@ -20,6 +20,7 @@ from gpu_inference_runtime.front.connection import Connection
 from gpu_inference_runtime.front.exchanges import Exchanges
 from gpu_inference_runtime.front.management import Management
 from gpu_inference_runtime.front.scripts import Groups, ScriptProcesses
+from gpu_inference_runtime.http.request_head import KnownHeads
 from gpu_inference_runtime.observability.metrics import Metrics
 from gpu_inference_runtime.observability.traces import traces
 from gpu_inference_runtime.scoring.counts import Counts
@@ -122,7 +123,7 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
         self._replica = Replica(limits, self._scripts, counts, time.monotonic)
         self._scripts.replica = self._replica
         self._exchanges = Exchanges(settings, self._scripts, self._replica, counts, self._traces, loop)
-        self._exchanges.after_events = self._scripts.after_events = self._arm
+        self._replica.alarm = self._arm
         for number in (signal.SIGINT, signal.SIGQUIT):
             loop.add_signal_handler(number, self._quit)
         loop.add_signal_handler(signal.SIGTERM, self._drain)
@@ -132,10 +133,10 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
             self._management_server = await loop.create_server(
                 lambda: self._management.protocol(), sock=self.management
             )
-        buffer = bytearray(_BUFFER_BYTES)
+        buffer, known = bytearray(_BUFFER_BYTES), KnownHeads()
         self._servers = [
             await loop.create_server(
-                lambda: Connection(self._exchanges, buffer), sock=listener.sock, backlog=2048
+                lambda: Connection(self._exchanges, buffer, known), sock=listener.sock, backlog=2048
             )
             for listener in self.sockets
         ]

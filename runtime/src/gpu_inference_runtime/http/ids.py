@@ -26,14 +26,16 @@ class Ids:
 
     Args:
         request_id: for log lines; empty where the answer carries none.
+        encoded: the same, as bytes.
         lines: the answer's header lines.
         refused: the answer to a request one of whose ids is too long.
     """
 
-    __slots__ = ("lines", "refused", "request_id")
+    __slots__ = ("encoded", "lines", "refused", "request_id")
 
-    def __init__(self, request_id: str, lines: bytes, refused: Answer | None = None) -> None:
+    def __init__(self, request_id: str, encoded: bytes, lines: bytes, refused: Answer | None = None) -> None:
         self.request_id = request_id
+        self.encoded = encoded
         self.lines = lines
         self.refused = refused
 
@@ -48,7 +50,7 @@ class IdMaker:
     def __init__(self, sends_server_version: bool) -> None:
         self._version = _VERSION_LINE if sends_server_version else b""
         self._new_lines = b"x-request-id: %b\r\nx-ms-request-id: %b\r\n" + self._version
-        self._made: list[str] = []
+        self._made: list[Ids] = []
         # A process that is forked would make the same ones.
         os.register_at_fork(after_in_child=self._made.clear)
 
@@ -63,33 +65,36 @@ class IdMaker:
             or b"x-ms-request-id" in headers
             or b"traceid" in headers
         )
-        if sends_ids:
-            return self._of_sent(headers)
-        made = self._made
-        if not made:
-            made += _new_ids()
-        request_id = made.pop()
+        return self._of_sent(headers) if sends_ids else self.new()
+
+    def new(self) -> Ids:
+        """Return the ids for the answer to a request that brings none."""
+        if not self._made:
+            self._made += map(self._with_lines, _new_ids())
+        return self._made.pop()
+
+    def _with_lines(self, request_id: str) -> Ids:
         encoded = request_id.encode()
-        return Ids(request_id, self._new_lines % (encoded, encoded))
+        return Ids(request_id, encoded, self._new_lines % (encoded, encoded))
 
     def _of_sent(self, headers: Mapping[bytes, bytes]) -> Ids:
         trace_id = headers.get(b"traceid", b"").strip()
         given = headers.get(b"x-request-id", b"").strip() or _new_ids(1)[0].encode()
         if len(given) > LONGEST_ID:
-            return Ids("", self._lines(trace_id=trace_id), _too_long("x-request-id"))
+            return Ids("", b"", self._lines(trace_id=trace_id), _too_long("x-request-id"))
         request_id = given.decode("latin-1")
         legacy_id = headers.get(b"x-ms-request-id", b"").strip()
         client_id = headers.get(b"x-ms-client-request-id", b"").strip()
         if max(len(legacy_id), len(client_id)) > LONGEST_ID:
             names = "x-ms-request-id and x-ms-client-request-id"
-            return Ids(request_id, self._lines(given, trace_id=trace_id), _too_long(names))
+            return Ids(request_id, given, self._lines(given, trace_id=trace_id), _too_long(names))
         if legacy_id:
             with request_id_of_log_lines(request_id):
                 log.warning(
                     "The request's header x-ms-request-id is deprecated: send x-ms-client-request-id instead."
                 )
         lines = self._lines(given, legacy_id or client_id or given, client_id or legacy_id, trace_id)
-        return Ids(request_id, lines)
+        return Ids(request_id, given, lines)
 
     def _lines(
         self,

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 
+from gpu_inference_runtime.http.request_head import RequestHead
 from gpu_inference_script.log_setup import writes_plain_lines
 from gpu_inference_script.logs import ACCESS, request_id_of_log_lines
 
@@ -26,20 +27,19 @@ class AccessLog:
         self._loop = loop
         self._waiting: list[str] = []
         self._plain = writes_plain_lines(ACCESS)
-        self._process = os.getpid()
+        self._name = f" I [{os.getpid()}] {ACCESS.name} - "
         self._second = 0
         self._second_text = ""
 
     def write(
-        self, method: bytes, target: bytes, status: int, seconds: float, length: int | None, request_id: str
+        self, head: RequestHead, status: int, seconds: float, length: int | None, request_id: str
     ) -> None:
-        """Log an answer. Health checks are left out."""
-        # As it was sent: decoded, it may hold the end of the line and another one that looks like ours.
-        path = target.partition(b"?")[0].decode("latin-1")
-        if path == "/" and method == b"GET":
+        """Log the answer to a request. Health checks are left out."""
+        path = head.path
+        if path == "/" and head.method == b"GET":
             return
         size = "N/A" if length is None else length
-        message = f"{method.decode('latin-1')} {path} {status} {seconds * 1000:.3f}ms {size}"
+        message = f"{head.method_name} {path} {status} {seconds * 1000:.3f}ms {size}"
         if not self._plain:
             with request_id_of_log_lines(request_id):
                 ACCESS.info("%s", message)
@@ -50,13 +50,13 @@ class AccessLog:
             self._second = second
             self._second_text = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
         request = f"[{request_id}] " if request_id else ""
-        milliseconds = int((now - second) * 1000)
-        if not self._waiting:
-            self._loop.call_later(_PAUSE_SECONDS, self.flush)
-        self._waiting.append(
-            f"{self._second_text},{milliseconds:03d} I [{self._process}] {ACCESS.name} - {request}{message}\n"
+        waiting = self._waiting
+        waiting.append(
+            f"{self._second_text},{int((now - second) * 1000):03d}{self._name}{request}{message}\n"
         )
-        if len(self._waiting) >= _MOST_WAITING:
+        if len(waiting) == 1:
+            self._loop.call_later(_PAUSE_SECONDS, self.flush)
+        elif len(waiting) >= _MOST_WAITING:
             self.flush()
 
     def flush(self) -> None:

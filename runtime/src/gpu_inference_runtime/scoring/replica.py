@@ -6,6 +6,7 @@ taken back. The machine knows neither sockets nor processes. It is told what hap
 the `Call`.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -105,6 +106,8 @@ class Limits:
 class Replica:
     """Admits calls, hands them over, and ends them. Not safe to use from several threads.
 
+    Whoever has it calls `tick` at `next_deadline`, and asks for that again whenever `alarm` is called.
+
     Args:
         limits: see there.
         scripts: the processes.
@@ -115,6 +118,9 @@ class Replica:
     def __init__(self, limits: Limits, scripts: Scripts, counts: Counts, clock: Callable[[], float]) -> None:
         self.limits = limits
         self.closed = False
+        # Called when there is a deadline before the one that `next_deadline` has told last.
+        self.alarm: Callable[[], None] = lambda: None
+        self._told = math.inf
         # Calls that go on after their client was told that they timed out.
         self.overdue = 0
         self._scripts = scripts
@@ -122,7 +128,6 @@ class Replica:
         self._clock = clock
         self._processes = 0
         self._taken = 0
-        self._shown_taken = 0
         self._average = TimeAverage(AVERAGING_SECONDS, clock)
         # Requests that wait for a slot. The queue may hold others, which wait no longer.
         self.waiting = 0
@@ -130,6 +135,8 @@ class Replica:
         self._unsent: deque[Call] = deque()
         self.at_hand = 0
         self._run_seconds: deque[float] = deque(maxlen=_REMEMBERED_CALLS)
+        # Their median; None where it is to be found again.
+        self._usual_seconds: float | None = None
         # Deadlines in order, each with the stage of its call that it is for.
         self._scoring: deque[tuple[float, Call, int]] = deque()
         self._overdue: deque[tuple[float, Call]] = deque()
@@ -145,11 +152,6 @@ class Replica:
         """Slots in use."""
         return self._taken
 
-    @property
-    def idle(self) -> bool:
-        """Whether no client waits for an answer and no slot is in use."""
-        return not self._taken and not self.waiting
-
     def refusal(self) -> str | None:
         """Return why a request that arrived now would be refused at once; None where it may wait."""
         if self.closed:
@@ -163,8 +165,10 @@ class Replica:
             return OVERLOADED if self._processes else NOT_READY
         # The first in the queue may be lucky.
         if waiting > 1 and len(self._run_seconds) == _REMEMBERED_CALLS and self._processes:
-            expected = waiting * median(self._run_seconds) / self._processes
-            if expected > longest * _HOPELESS:
+            usual = self._usual_seconds
+            if usual is None:
+                usual = self._usual_seconds = median(self._run_seconds)
+            if waiting * usual / self._processes > longest * _HOPELESS:
                 return OVERLOADED
         return None
 
@@ -176,12 +180,20 @@ class Replica:
             call.answered = call.ended = True
             call.refused(reason)
             return
-        call.arrived = self._clock()
-        call.waits = True
-        self.waiting += 1
-        self._waiting.append(call)
-        self._unsent.append(call)
-        self._go_on()
+        now = call.arrived = self._clock()
+        if self._unsent or self.waiting or self._taken >= self.limits.slots or not self._may_hand_over():
+            call.waits = True
+            self.waiting += 1
+            self._waiting.append(call)
+            self._unsent.append(call)
+            if self.limits.queue_seconds is not None:
+                self._notice(now + self.limits.queue_seconds)
+            self._go_on()
+            return
+        # Most find a slot, and nobody before them.
+        self._take_slot(call, now)
+        self._average.set(self._taken)
+        self._hand_over(call)
 
     def hang_up(self, call: Call) -> None:
         """The client is gone. A call that has begun goes on; any other is never made."""
@@ -213,6 +225,7 @@ class Replica:
         if run_seconds is not None:
             self._counts.run_seconds.observe(run_seconds)
             self._run_seconds.append(run_seconds / batch)
+            self._usual_seconds = None
         if call.waits:
             # The process was quicker than the news of the slot that became free.
             self._counts.queue_seconds.observe(self._clock() - call.arrived)
@@ -220,7 +233,7 @@ class Replica:
 
     def begin_part(self, call: Call) -> None:
         """The next part of a streamed body is being made, which has a time limit of its own."""
-        self._scoring.append((self._clock() + self.limits.scoring_seconds, call, call.stage))
+        self._limit(call, self._clock())
 
     def part_made(self, call: Call) -> None:
         """The part was made."""
@@ -236,7 +249,11 @@ class Replica:
         if call.overdue:
             self.overdue -= 1
         self._give_back(call)
-        self._go_on()
+        self._forget()
+        if self._waiting or self._unsent:
+            self._go_on()
+        else:
+            self._average.set(self._taken)
 
     def crashed(self, call: Call) -> None:
         """The process that made the call has ended."""
@@ -282,7 +299,11 @@ class Replica:
             times.append(self._waiting[0].arrived + self.limits.queue_seconds)
         if self._scoring:
             times.append(self._scoring[0][0])
-        return min(times, default=None)
+        if not times:
+            self._told = math.inf
+            return None
+        self._told = min(times)
+        return self._told
 
     def tick(self) -> None:
         """Do what is due."""
@@ -319,23 +340,43 @@ class Replica:
                     call = self._waiting.popleft()
                     if call.waits:
                         self._admit(call, now)
-            while self._unsent and self.at_hand < AT_HAND * self._processes:
+            while self._unsent and self._may_hand_over():
                 call = self._unsent.popleft()
                 if not (call.answered or call.ended):
-                    call.sent = True
-                    self.at_hand += 1
-                    self._scripts.hand_over(call)
-        if self._taken != self._shown_taken:
-            self._shown_taken = self._taken
-            self._average.set(self._taken)
+                    self._hand_over(call)
+        self._average.set(self._taken)
+
+    def _may_hand_over(self) -> bool:
+        """Whether another call would not lie in the pipe for longer than is needed to keep a process busy."""
+        return self.at_hand < AT_HAND * self._processes
+
+    def _hand_over(self, call: Call) -> None:
+        call.sent = True
+        self.at_hand += 1
+        self._scripts.hand_over(call)
 
     def _admit(self, call: Call, now: float) -> None:
+        """Give a slot to a call that waits."""
         call.waits = False
         self.waiting -= 1
+        self._take_slot(call, now)
+
+    def _take_slot(self, call: Call, now: float) -> None:
         call.admitted = True
         self._taken += 1
         self._counts.queue_seconds.observe(now - call.arrived)
-        self._scoring.append((now + self.limits.scoring_seconds, call, call.stage))
+        self._limit(call, now)
+
+    def _limit(self, call: Call, now: float) -> None:
+        """Have what the call does next end within the scoring timeout."""
+        at = now + self.limits.scoring_seconds
+        self._scoring.append((at, call, call.stage))
+        self._notice(at)
+
+    def _notice(self, deadline: float) -> None:
+        if deadline < self._told:
+            self._told = deadline
+            self.alarm()
 
     def _give_back(self, call: Call) -> None:
         """Take the call's slot, or its place in the queue."""
@@ -366,6 +407,7 @@ class Replica:
             call.overdue = True
             self.overdue += 1
             self._overdue.append((now + self.limits.overdue_seconds, call))
+            self._notice(now + self.limits.overdue_seconds)
             self._scripts.interrupt(call)
         else:
             self._abandon(call)
