@@ -2,6 +2,8 @@
 
 import contextlib
 import http.client
+import itertools
+import random
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,7 +102,7 @@ def test_requests_that_come_together_are_answered_one_after_the_other(server: Se
     small, large = head(2) + b"ab", head(20_000) + b"y" * 20_000
     expected = [(200, '"ab"'), (200, '[20000, "yyy", "yyy"]'), (200, '"ab"'), (200, '"wxyz"')]
     sent = small + large + small + head(4) + b"wxyz"
-    for size in (len(sent), 7, 60, 1000, 19_000):
+    for size in (len(sent), 1, 7, 23, 60, 61, 1000, 19_000):
         with connected(server) as client:
             for begin in range(0, len(sent), size):
                 client.sendall(sent[begin : begin + size])
@@ -115,6 +117,37 @@ def test_the_end_of_a_body_and_the_next_request_may_come_together(server: Server
             client.sendall(b"yz" + head(2) + b"ab" + head(4) + b"1")
             client.sendall(b"234")
             assert [answer(client) for _ in range(3)] == [(200, '"wxyz"'), (200, '"ab"'), (200, '"1234"')]
+
+
+def any_request(numbers: random.Random) -> tuple[bytes, tuple[int, str]]:
+    """Return a request and its answer."""
+    size = numbers.choice([0, 1, 50, 999, 1000, 16_000, 70_000])
+    body = "".join(numbers.choices("abcdefgh", k=size))
+    result = f'"{body}"' if size < 1000 else f'[{size}, "{body[:3]}", "{body[-3:]}"]'
+    kind = numbers.choice(["known", "known", "with id", "chunked", "health"])
+    if kind == "health":
+        return b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", (200, "Healthy")
+    if kind == "chunked":
+        text = b"POST /score HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        step = numbers.choice([7, 400, 30_000])
+        pieces = [body[at : at + step].encode() for at in range(0, size, step)]
+        return text + b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in [*pieces, b""]), (200, result)
+    lines = [f"x-request-id: {numbers.random()}"] if kind == "with id" else []
+    return head(size, *lines) + body.encode(), (200, result)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_requests_in_any_pieces_are_answered_in_order(server: Server, seed: int) -> None:
+    numbers = random.Random(seed)
+    for _ in range(15):
+        pairs = [any_request(numbers) for _ in range(numbers.randint(1, 6))]
+        sent = b"".join(request for request, _ in pairs)
+        step = numbers.choice([3, 40, 1500, 30_000, len(sent)])
+        cuts = sorted({0, len(sent), *numbers.sample(range(len(sent)), min(len(sent) // step, 300))})
+        with connected(server) as client:
+            for begin, end in itertools.pairwise(cuts):
+                client.sendall(sent[begin:end])
+            assert [answer(client) for _ in pairs] == [expected for _, expected in pairs]
 
 
 def test_a_client_that_stops_in_the_middle_of_a_body_gets_400(server: Server) -> None:
@@ -158,9 +191,7 @@ def test_the_key_is_checked_with_each_request(start_server: StartServer, tmp_pat
         assert answer(client)[0] == 200
 
 
-def test_a_refused_body_is_dropped_and_the_connection_goes_on(
-    start_server: StartServer, keys: Path
-) -> None:
+def test_a_refused_body_is_dropped_and_the_connection_goes_on(start_server: StartServer, keys: Path) -> None:
     server = start_server(SCRIPT, GPU_INFERENCE_KEYS_DIR=str(keys), GPU_INFERENCE_FRONT_END="azureml")
     server.wait_ready()
     with connected(server) as client:

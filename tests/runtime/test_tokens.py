@@ -227,6 +227,12 @@ def test_a_server_lets_tokens_in_and_challenges_all_else_as_it_does_for_keys(ser
     assert 'gpu_inference_refusals_total{reason="token"} 2.0' in server.management("/metrics").text
 
 
+def test_a_large_body_that_arrives_while_its_token_is_checked_arrives_whole(server: Server) -> None:
+    body = "".join(f"{number:07}" for number in range(40_000))
+    for _ in range(20):
+        assert server.score(body, Authorization=f"Bearer {KEY.token()}").json() == body
+
+
 def test_a_server_tells_the_reason_in_its_log_under_the_requests_id(server: Server) -> None:
     token = KEY.token(sub="stranger")
     server.score("1", Authorization=f"Bearer {token}", **{"x-request-id": "who-was-it"})

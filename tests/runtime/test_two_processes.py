@@ -178,6 +178,22 @@ def test_a_client_that_hangs_up_while_it_waits_is_never_scored(start_server: Sta
     assert lines(server, "runs") == ["slow", "still wanted"]
 
 
+def test_a_client_that_only_ends_its_sending_is_answered_once_its_call_has_begun(
+    start_server: StartServer,
+) -> None:
+    server = start_server(SCRIPT, **AZUREML)
+    server.wait_ready()
+    with contextlib.closing(send(server, b"slow")) as client:
+        client.shutdown(socket.SHUT_WR)
+        server.wait_for_log("run has begun")
+        # Longer than a request may wait whose client cannot be told from one that is gone.
+        time.sleep(0.3)
+        (server.folder / "go").touch()
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert (answer.status, answer.read()) == (200, b'"slow"')
+
+
 HEADERS = """
 def init(): pass
 def run(data, request_headers):

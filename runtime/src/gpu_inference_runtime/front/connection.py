@@ -22,13 +22,15 @@ from gpu_inference_script.protocol import KIB, MIB
 STALL_SECONDS = 30.0
 # Longer than most clients and proxies keep an idle connection, so that it is they who close it, seconds.
 _KEEPALIVE_SECONDS = 75.0
-# How long a client may wait for its answer after it has said that it sends nothing more, seconds.
-_HALF_CLOSED_SECONDS = 0.2
+# How long a request may wait for its turn after its client has said that it sends nothing more, seconds.
+_HALF_CLOSED_SECONDS = 0.05
 # How long, and for how many bytes, a client may go on sending after its last answer.
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 256 * MIB
 # The rest of a refused body is read up to this size, so that the connection can be kept.
 _READ_ANYWAY_BYTES = 64 * KIB
+# A connection with so many requests that have no answer yet is not read.
+_AHEAD = 2
 # Heads of this size are looked at before they are complete: they may be too large already.
 _LONG_HEAD_BYTES = 4 * KIB
 _LONGEST_HEAD_BYTES = 2 * MIB
@@ -128,8 +130,8 @@ class Connection(asyncio.BufferedProtocol):
         if self._reading is not None:
             self.exchanges.incomplete(self._reading)
             return True
-        # Perhaps only one direction was closed, by a client that waits for the answer. One that does so for
-        # long is taken for one that is gone: there is no telling them apart.
+        # Perhaps only one direction was closed, by a client that waits for the answer. There is no telling it
+        # from one that is gone: its request is still scored where its turn comes at once.
         asyncio.get_running_loop().call_later(_HALF_CLOSED_SECONDS, self._take_for_gone, list(self._queue))
         return True
 
@@ -228,7 +230,7 @@ class Connection(asyncio.BufferedProtocol):
     def _received(self, size: int) -> None:
         if self._last_words is not None:
             return
-        self._chunk = size
+        before, self._chunk = self._chunk, size
         if self._undecided:
             self._judge(self._earlier + bytes(self._view[:size]), None)
             return
@@ -239,6 +241,9 @@ class Connection(asyncio.BufferedProtocol):
                 self._earlier = b""
             elif self._begin is not None:
                 self._begin = 0
+        elif self._body_at is not None:
+            # It began in an earlier piece.
+            self._body_at -= before
         try:
             if self._parser is None:
                 self._parser = httptools.HttpRequestParser(self)
@@ -329,7 +334,7 @@ class Connection(asyncio.BufferedProtocol):
         self._queue.append(exchange)
         if len(self._queue) == 1:
             self.exchanges.begin(exchange)
-        elif not self._paused_reading:
+        elif not self._paused_reading and len(self._queue) >= _AHEAD:
             # One after the other. What has arrived already is kept.
             self._paused_reading = True
             self.transport.pause_reading()
@@ -508,7 +513,8 @@ class Connection(asyncio.BufferedProtocol):
             self._say_last_words()
         elif self._client_has_ended:
             self.close()
-        elif self._paused_reading:
+        if self._paused_reading and len(queue) < _AHEAD and self.transport is not None:
+            # Also in the middle of a request: its turn has come, and its rest is not there yet.
             self._paused_reading = False
             self.transport.resume_reading()
 

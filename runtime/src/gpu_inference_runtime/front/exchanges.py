@@ -276,8 +276,8 @@ class Exchanges:
     # Clients that go away
 
     def hang_up(self, exchange: Exchange) -> None:
-        """The client has closed its side while its request waits, or is worked on."""
-        if exchange.number:
+        """The client has closed its side. What has begun for it goes on, and is answered."""
+        if exchange.number and not self._scripts.has_begun(exchange):
             self._replica.hang_up(exchange)
 
     def gone(self, exchange: Exchange) -> None:
