@@ -26,7 +26,7 @@ from gpu_inference.progress import Progress
 
 OUTPUT = environments.CHECKOUT / "dist" / "bench"
 DOCS = environments.CHECKOUT / "docs"
-ROUNDS, ROUNDS_FULL = 4, 9
+ROUNDS, ROUNDS_FULL = 3, 9
 _CEILING_SECONDS = 1.0
 
 
