@@ -191,7 +191,15 @@ class Connection(asyncio.BufferedProtocol):
         now = time.monotonic()
         self.deadline = now + STALL_SECONDS
         exchange = Exchange(self, head, now)
+        left = (head.content_length or 0) - (size - end)
         self._queue.append(exchange)
+        if not left:
+            exchange.complete = True
+            self.exchanges.begin(exchange)
+            if not exchange.finished:
+                self.exchanges.received(exchange, bytes(self._view[end:size]))
+                self.exchanges.completed(exchange)
+            return
         self._reading = exchange
         self.exchanges.begin(exchange)
         if self._reading is not exchange:
@@ -199,10 +207,6 @@ class Connection(asyncio.BufferedProtocol):
             return
         if end < size:
             self.exchanges.received(exchange, bytes(self._view[end:size]))
-        left = (head.content_length or 0) - (size - end)
-        if not left:
-            self._completed(exchange)
-            return
         self._between = False
         self._left = left
         self._direct = self.exchanges.rest_of_body(exchange)
