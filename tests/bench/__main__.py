@@ -191,7 +191,7 @@ def _write_docs() -> None:
     pictures.mkdir(exist_ok=True)
     for plot in OUTPUT.glob("*.svg"):
         shutil.copy(plot, pictures / plot.name)
-    brief = (OUTPUT / "goals.md").read_text(encoding="utf-8")
+    brief = (OUTPUT / "brief.md").read_text(encoding="utf-8")
     stored.put_between_markers(environments.CHECKOUT / "README.md", brief)
 
 

@@ -15,6 +15,8 @@ from tests.bench.slices import Measured, Slice
 
 # What a process must have used of the whole to be told apart in the table.
 _SMALL_PART = 0.02
+# Lines of the table of goals that are about requests a second.
+_THROUGHPUT = {1, 2, 3, 4, 5, 6, 7, 9, 10, 11}
 
 
 @dataclass
@@ -91,7 +93,7 @@ def _cpu(goal: Goal, measured: Measured) -> str:
 def goals_table(findings: Sequence[Finding]) -> str:
     """Return the table of goals as Markdown."""
     lines = [
-        "| # | work | goal | reached | met | best peer | CPU µs: ours / incumbent | spike (peer) |",
+        "| # | work | goal | reached | met | best peer | CPU µs: ours / incumbent | prototype (peer) |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for finding in sorted(findings, key=lambda one: one.row):
@@ -108,6 +110,26 @@ def goals_table(findings: Sequence[Finding]) -> str:
         ]
         lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
     return "\n".join(lines)
+
+
+def brief(results: Results) -> str:
+    """Return what the README shows: how many requests a second, as times the incumbent's, and one plot."""
+    machine = results.machine
+    lines = [
+        "Requests a second as times those of v1's own server, in one run of `make bench` "
+        f"({machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}, Python {machine['python']}, "
+        f"commit {machine['commit']}). c: connections; 1c, 2c: cores of the server.",
+        "",
+        "| work | here | best of KServe and PyTriton |",
+        "| --- | --- | --- |",
+    ]
+    lines += [
+        f"| {_cell(finding.what)} | {finding.value:.1f}x | {finding.peer} |"
+        for finding in sorted(results.findings, key=lambda one: one.row)
+        if finding.value is not None and finding.row in _THROUGHPUT
+    ]
+    lines += ["", "![Throughput by connections](docs/performance/throughput-by-connections.svg)"]
+    return "\n".join(lines) + "\n"
 
 
 def servers_table(measured: Measured) -> str:
@@ -193,8 +215,7 @@ def write(results: Results, folder: Path) -> Path:
     (folder / "summary.json").write_text(
         json.dumps(summary(results), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
-    brief = f"{heading(results)}\n\n{goals_table(results.findings)}\n"
-    (folder / "goals.md").write_text(brief, encoding="utf-8")
+    (folder / "brief.md").write_text(brief(results), encoding="utf-8")
     table = folder / "report.md"
     table.write_text(document(results), encoding="utf-8")
     return table

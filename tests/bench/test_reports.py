@@ -7,7 +7,7 @@ from tests.bench.load import Moment
 from tests.bench.overload import seconds_until_normal
 from tests.bench.plan import CONTENDERS, GOALS, Goal, groups
 from tests.bench.plots import Axis, Curve, draw
-from tests.bench.report import goals_table, judge, servers_table
+from tests.bench.report import Results, brief, goals_table, judge, servers_table
 from tests.bench.slices import Measured, Slice
 from tests.bench.stored import BEGIN, END, put_between_markers, worse
 
@@ -61,6 +61,22 @@ def test_what_was_not_measured_says_why() -> None:
     finding = judge(GOAL, Measured([], {(GROUP, "ours"): "answers HTTP 500"}))
 
     assert (finding.reached, finding.met, finding.value) == ("not measured: answers HTTP 500", None, None)
+
+
+def test_the_readmes_table_has_ratios_of_throughput_alone() -> None:
+    machine = {"processor": "P", "cores": "2", "kernel": "6", "python": "3.11", "commit": "abc"}
+    findings = [
+        Finding(8, "1/p99", "13x", "7x", False, value=7.0),
+        Finding(2, "b", "3x", "4.00x", True, value=4.04, peer="KServe 1.60x"),
+        Finding(1, "not measured", "1x", "-", None),
+    ]
+
+    text = brief(Results(machine, "", {}, [], Measured([], {}), findings))
+
+    assert [line for line in text.splitlines() if line.startswith("| ")][2:] == [
+        "| b | 4.0x | KServe 1.60x |"
+    ]
+    assert "commit abc" in text
 
 
 def test_the_tables_have_a_line_for_each_finding_and_server() -> None:

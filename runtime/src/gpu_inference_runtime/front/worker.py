@@ -89,8 +89,7 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
     def run(self) -> None:
         """Serve until the end."""
         gc.freeze()
-        # What a request leaves behind has no cycles: there is little to be found, and looking costs a tenth of
-        # the time.
+        # What a request leaves behind has no cycles: there is little to be found, and looking takes time.
         gc.set_threshold(20_000)
         loop = uvloop.new_event_loop()
         asyncio.set_event_loop(loop)
