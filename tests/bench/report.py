@@ -117,8 +117,9 @@ def brief(results: Results) -> str:
     machine = results.machine
     lines = [
         "Requests a second as times those of v1's own server, in one run of `make bench` "
-        f"({machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}, Python {machine['python']}, "
-        f"commit {machine['commit']}). c: connections; 1c, 2c: cores of the server.",
+        f"({machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']}, "
+        f"Python {machine['python']}, commit {machine['commit']}). "
+        "c: connections; 1c, 2c: cores of the server.",
         "",
         "| work | here | best of KServe and PyTriton |",
         "| --- | --- | --- |",
