@@ -169,7 +169,8 @@ def test_pods_name_no_user_or_group_so_that_openshift_can_choose_them() -> None:
 
 
 def test_on_openshift_the_pods_reach_its_dns_pods() -> None:
-    (rule,) = render({"openshift": True}).one("NetworkPolicy")["spec"]["egress"]
+    closed = {"networkPolicy": {"allowExternalEgress": False}}
+    (rule,) = render({"openshift": True} | closed).one("NetworkPolicy")["spec"]["egress"]
     assert {port["port"] for port in rule["ports"]} == {53, 5353}
 
 

@@ -265,10 +265,11 @@ def test_pods_may_reach_the_ports_that_downloads_come_from() -> None:
             ["https://a.example.com/x", "http://b/x", "http://c:8080/x", "https://[fd00::1]:8443/x", ""]
         )
     ]
-    egress = render({"models": models}).one("NetworkPolicy", "mnist")["spec"]["egress"]
+    closed = {"networkPolicy": {"allowExternalEgress": False}}
+    egress = render({"models": models} | closed).one("NetworkPolicy", "mnist")["spec"]["egress"]
     ports = [{port["port"] for port in rule["ports"]} for rule in egress]
     assert {443, 80, 8080, 8443} in ports
-    egress = render({"models": [model(**claim())]}).one("NetworkPolicy", "mnist")["spec"]["egress"]
+    egress = render({"models": [model(**claim())]} | closed).one("NetworkPolicy", "mnist")["spec"]["egress"]
     assert [{port["port"] for port in rule["ports"]} for rule in egress] == [{53}]
 
 

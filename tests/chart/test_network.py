@@ -6,6 +6,7 @@ import pytest
 from tests.chart.rendering import HELMS, HelmMajor, Object, RefusedError, Rendered, notes, render
 
 DNS = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+CLOSED = {"allowExternalEgress": False}
 PEER = {"namespaceSelector": {"matchLabels": {"team": "vision"}}}
 RULE = {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 443, "protocol": "TCP"}]}
 
@@ -26,10 +27,24 @@ def workloads(rendered: Rendered) -> list[Object]:
 
 
 @pytest.mark.parametrize("helm", HELMS)
-def test_by_default_pods_reach_nothing_but_dns(helm: HelmMajor) -> None:
+def test_by_default_pods_reach_everything(helm: HelmMajor) -> None:
     spec = policy(render(helm=helm))
     assert spec["policyTypes"] == ["Ingress", "Egress"]
-    assert spec["egress"] == [DNS]
+    assert spec["egress"] == [{}]
+    assert "allowExternalEgress" not in notes()
+
+
+@pytest.mark.parametrize("helm", HELMS)
+def test_without_external_egress_pods_reach_nothing_but_dns(helm: HelmMajor) -> None:
+    assert policy(render({"networkPolicy": CLOSED}, helm=helm))["egress"] == [DNS]
+
+
+def test_the_notes_say_what_closed_egress_means_for_a_script_and_what_to_add() -> None:
+    said = notes({"networkPolicy": CLOSED})
+    assert "networkPolicy.allowExternalEgress is false: a run() that connects to something else" in said
+    assert "Add a rule to networkPolicy.egress for each." in said
+    for heard in ({**CLOSED, "egress": [RULE]}, {**CLOSED, "enabled": False}):
+        assert "allowExternalEgress" not in notes({"networkPolicy": heard})
 
 
 def test_by_default_everybody_scores_and_the_cluster_alone_reads_metrics() -> None:
@@ -51,7 +66,7 @@ def test_the_ways_in_are_those_of_the_values() -> None:
 
 
 def test_the_ways_out_of_the_values_are_added_to_dns() -> None:
-    assert policy(render({"networkPolicy": {"egress": [RULE]}}))["egress"] == [DNS, RULE]
+    assert policy(render({"networkPolicy": {**CLOSED, "egress": [RULE]}}))["egress"] == [DNS, RULE]
 
 
 def test_the_policy_leaves_the_keys_job_its_way_to_the_api_server() -> None:

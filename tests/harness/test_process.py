@@ -6,11 +6,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests import ctrl_c
 
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.process import end_group, run
+
+PIPES: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
 
 
 def test_returns_what_the_program_wrote_to_standard_output() -> None:
@@ -60,12 +64,25 @@ def test_ctrl_c_ends_the_program_and_its_children(tmp_path: Path) -> None:
     ours = (
         f"from gpu_inference.process import run; run(['sh', '-c', 'sleep 600 & echo $! > {pid_file}; wait'])"
     )
-    process = subprocess.Popen([sys.executable, "-c", ours], stderr=subprocess.DEVNULL)
+    process = ctrl_c.start([sys.executable, "-c", ours], stderr=subprocess.DEVNULL)
     while not (pid_file.exists() and pid_file.read_text().strip()):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     process.wait(20)
     assert _ends(int(pid_file.read_text()))
+
+
+def test_a_test_can_end_a_program_by_ctrl_c_where_sigint_is_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = ctrl_c.start([sys.executable, "-c", "print(1, flush=True); input()"], **PIPES)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert b"KeyboardInterrupt" in process.communicate(timeout=20)[1]
 
 
 def test_a_program_that_ignores_sigterm_is_killed() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 import mnist_data
 import numpy as np
 import pytest
+from tests import ctrl_c
 from tests.serving import serving
 
 
@@ -229,7 +230,7 @@ def test_ctrl_c_while_fetching_leaves_nothing(tmp_path: Path) -> None:
     program = "import sys, pathlib, mnist_data; mnist_data.ensure(pathlib.Path(sys.argv[1]))"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)
-        fetching = subprocess.Popen(
+        fetching = ctrl_c.start(
             [sys.executable, "-c", program, str(folder)],
             env={
                 **os.environ,

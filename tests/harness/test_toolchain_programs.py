@@ -6,10 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests import ctrl_c
 
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.progress import Progress, Silent
@@ -144,9 +146,10 @@ def test_ctrl_c_while_modules_are_fetched_ends_go_and_leaves_nothing(
 def test_ctrl_c_while_a_program_is_compiled_ends_go_and_leaves_nothing(
     tmp_path: Path, cache_folder: Path
 ) -> None:
-    # Enough to keep the compiler busy for many seconds.
+    # Enough to keep the compiler busy for many seconds, and new each time: Go remembers what it has compiled.
+    new = time.time_ns()
     functions = "".join(
-        f"func f{i}(m map[int]string) {{ {'; '.join(f'm[{j}] += m[{i}]' for j in range(400))} }}\n"
+        f"func f{new}_{i}(m map[int]string) {{ {'; '.join(f'm[{j}] += m[{i}]' for j in range(400))} }}\n"
         for i in range(400)
     )
     program = _program(tmp_path / "sources" / "slow", _HELLO + functions)
@@ -177,7 +180,7 @@ def _interrupt(program: GoProgram, step: str, environment: dict[str, str]) -> No
         f"program = programs.GoProgram(name={program.name!r}, sources=sources)\n"
         "programs.build([program], Progress(heartbeat_seconds=0.5))\n"
     )
-    process = subprocess.Popen(
+    process = ctrl_c.start(
         [sys.executable, "-c", ours], env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from kubernetes import client, config
+from tests import ctrl_c
 from tests.live.addresses import free_block
 from tests.live.node_tree import descendants
 
@@ -90,7 +91,7 @@ def traces(block: str) -> dict[str, object]:
 
 def command(*words: str) -> "subprocess.Popen[str]":
     """Start `gpu-inference cluster …`, its progress in a pipe."""
-    return subprocess.Popen(
+    return ctrl_c.start(
         [*COMMAND, words[0], "--name", NAME, *words[1:]],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests import ctrl_c
 
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import BuiltImage, Model, runtime_image, service_image
@@ -168,7 +169,7 @@ def test_an_interrupted_build_leaves_no_process_container_or_mount(base: BuiltIm
         "import pathlib; from gpu_inference.image.buildah import Buildah\n"
         f"Buildah().build('localhost/images-test:cut', pathlib.Path({str(tmp_path)!r}), content='x')"
     )
-    build = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
+    build = ctrl_c.start([sys.executable, "-c", program], stderr=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 60
         while not _runs(sign):

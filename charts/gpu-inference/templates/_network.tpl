@@ -1,8 +1,15 @@
 {{/* Ways through the network that the release's pods need, as rules of a NetworkPolicy. */}}
 
-{{/* Egress rules of the scoring pods. Each feature that reaches out contributes by a helper of its own. */}}
+{{/*
+Egress rules of the scoring pods: one that allows everything, or those of DNS, of each feature that connects to
+something, which contributes by a helper of its own, and of the values.
+*/}}
 {{- define "gpu-inference.egress" -}}
+{{- if (include "gpu-inference.values" . | fromJson).networkPolicy.allowExternalEgress -}}
+- {}
+{{- else -}}
 {{ include "gpu-inference.joined" (list . "dnsEgress" "modelEgress" "telemetryEgress" "tokenAuthEgress" "extraEgress") }}
+{{- end }}
 {{- end }}
 
 {{/* To any address, because a cluster's DNS may be pods, a node's cache or a machine outside. */}}

@@ -18,7 +18,7 @@ contributes by a helper of its own, which returns a JSON list of sentences.
 {{- define "gpu-inference.notes" -}}
 {{- $root := . -}}
 {{- $notes := list -}}
-{{- range list "gpuNotes" "replicaNotes" "autoscalingNotes" "imageNotes" "modelNotes" "deploymentNotes" -}}
+{{- range list "gpuNotes" "replicaNotes" "autoscalingNotes" "imageNotes" "modelNotes" "networkNotes" "deploymentNotes" -}}
   {{- $notes = concat $notes (include (printf "gpu-inference.%s" .) $root | fromJsonArray) -}}
 {{- end -}}
 {{ $notes | toJson }}
@@ -58,6 +58,15 @@ contributes by a helper of its own, which returns a JSON list of sentences.
 {{- $notes := list -}}
 {{- if and (eq $values.image.repository "gpu-inference-runtime") (not $values.inference.entryScript) -}}
   {{- $notes = append $notes "The image is the bare runtime: its built-in script only echoes what it is sent. Set image.repository and image.tag to an image with your entry script and models, or inference and models to where these come from." -}}
+{{- end -}}
+{{ $notes | toJson }}
+{{- end }}
+
+{{- define "gpu-inference.networkNotes" -}}
+{{- $policy := (include "gpu-inference.values" . | fromJson).networkPolicy -}}
+{{- $notes := list -}}
+{{- if and $policy.enabled (not $policy.allowExternalEgress) (not $policy.egress) -}}
+  {{- $notes = append $notes "networkPolicy.allowExternalEgress is false: a run() that connects to something else, such as a database or blob storage, waits until it times out. Add a rule to networkPolicy.egress for each." -}}
 {{- end -}}
 {{ $notes | toJson }}
 {{- end }}

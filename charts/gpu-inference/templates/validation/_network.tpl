@@ -1,4 +1,4 @@
-{{/* Rules about ways to the service and its metrics, which nobody else would tell as early or as clearly. */}}
+{{/* Rules about the network of the service and its metrics, which nobody else would tell as early or as clearly. */}}
 
 {{- define "gpu-inference.networkProblems" -}}
 {{- $values := index . 1 -}}
@@ -22,6 +22,10 @@
   {{- $problems = append $problems "service.ipFamilies names a family twice: keep one." -}}
 {{- else if and (eq (len $service.ipFamilies) 2) (has $service.ipFamilyPolicy (list "" "SingleStack")) -}}
   {{- $problems = append $problems "service.ipFamilies names two families: set service.ipFamilyPolicy to PreferDualStack or RequireDualStack." -}}
+{{- end -}}
+{{- $policy := $values.networkPolicy -}}
+{{- if and $policy.enabled $policy.allowExternalEgress $policy.egress -}}
+  {{- $problems = append $problems "networkPolicy.egress has no effect while networkPolicy.allowExternalEgress is true: set networkPolicy.allowExternalEgress to false, or leave networkPolicy.egress out." -}}
 {{- end -}}
 {{- if and $values.httpRoute.enabled (not $values.httpRoute.parentRefs) -}}
   {{- $problems = append $problems "httpRoute.enabled needs httpRoute.parentRefs: name the Gateway that the route belongs to." -}}

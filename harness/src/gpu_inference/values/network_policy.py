@@ -10,7 +10,7 @@ class NetworkPolicy(KubernetesSection):
 
     enabled: Switch = Field(
         default=True,
-        description="Whether a NetworkPolicy closes the pods' ways in and out but for those named here.",
+        description="Whether a NetworkPolicy restricts the connections of the pods to those named here.",
     )
     ingress_from: list[FreeForm] = Field(
         default=[],
@@ -20,9 +20,13 @@ class NetworkPolicy(KubernetesSection):
         default=[{"namespaceSelector": {}}],
         description="Who may reach probes and metrics on port 9090, as peers; [] is everybody.",
     )
+    allow_external_egress: Switch = Field(
+        default=True,
+        description="Whether the pods may reach everything; false allows DNS and what the values name.",
+    )
     egress: list[FreeForm] = Field(
         default=[],
-        description="What the pods may reach besides DNS, as egress rules; nothing more unless given.",
+        description="Egress rules of the pods without allowExternalEgress; none unless given.",
     )
     job_egress: list[FreeForm] = Field(
         default=[],

@@ -1,4 +1,4 @@
-"""Rules about ways to the service and its metrics, which nobody else would tell as early or as clearly."""
+"""Rules about the network of the service and its metrics, told earlier and more clearly than by a cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def problems(values: ChartValues) -> Iterator[str]:
-    """Yield what does not go together about Service, HTTPRoute and monitors."""
+    """Yield what does not go together about Service, NetworkPolicy, HTTPRoute and monitors."""
     service = values.service
     needed: dict[str, object] = {}
     if service.type == "ClusterIP":
@@ -35,6 +35,12 @@ def problems(values: ChartValues) -> Iterator[str]:
         yield (
             "service.ipFamilies names two families: set service.ipFamilyPolicy to PreferDualStack or"
             " RequireDualStack."
+        )
+    policy = values.network_policy
+    if policy.enabled and policy.allow_external_egress and policy.egress:
+        yield (
+            "networkPolicy.egress has no effect while networkPolicy.allowExternalEgress is true: set"
+            " networkPolicy.allowExternalEgress to false, or leave networkPolicy.egress out."
         )
     if values.http_route.enabled and not values.http_route.parent_refs:
         yield "httpRoute.enabled needs httpRoute.parentRefs: name the Gateway that the route belongs to."
