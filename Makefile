@@ -9,10 +9,12 @@ OFFLINE_TESTS := tests/chart tests/harness tests/runtime tests/bench
 CHECKED := harness/src runtime/src tests model-samples charts
 # pytest-xdist workers; of the live tests, each brings up a cluster of its own.
 WORKERS ?= 2
+# Kubernetes versions of the schemas in tests/chart/kubernetes-schemas: the lowest and the newest supported.
+SCHEMA_VERSIONS := v1.30.14 v1.37.2
 # Live tests that look at the whole host for what they left behind, so that nothing may run beside them.
 WHOLE_HOST := tests/live/test_cluster_life.py tests/live/test_cluster_pods.py tests/live/test_images.py
 
-.PHONY: help setup demo down browser old-environment test test-offline test-live soak bench bench-full bench-check lint format generate package images lock clean
+.PHONY: help setup demo down browser old-environment test test-offline test-live soak bench bench-full bench-check lint format generate kubernetes-schemas package images lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | column -t -s "$$(printf '\t')"
@@ -82,8 +84,12 @@ lint: .venv/.installed ## Check style, formatting, types, and that generated fil
 	$(BIN)/python -m gpu_inference.values check
 
 format: .venv/.installed ## Put the code into the house's format
+	$(BIN)/ruff format $(CHECKED)
 	$(BIN)/ruff check --fix $(CHECKED)
 	$(BIN)/ruff format $(CHECKED)
+
+kubernetes-schemas: .venv/.installed ## Write the JSON schemas that the chart's tests hold its objects to
+	$(BIN)/python tests/chart/kubernetes-schemas/generate.py $(SCHEMA_VERSIONS)
 
 generate: .venv/.installed ## Write what is generated from the typed values: the chart's schema and README table
 	$(BIN)/python -m gpu_inference.values write
