@@ -78,6 +78,15 @@ def test_image_file_is_looked_at_before_the_cluster(
     assert "missing.tar is not an archive" in capsys.readouterr().err
 
 
+def test_an_image_that_is_nowhere_is_named_with_what_lists_those_that_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["cluster", "load-image", "nowhere-at-all:1"]) == 1
+    said = capsys.readouterr().err
+    assert "There is no file and no image nowhere-at-all:1 on this machine." in said
+    assert "gpu-inference image list" in said
+
+
 def test_option_of_another_provider_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cluster", "up", "--provider", "kind", "--no-cpu-overcommit"]) == 1
     assert "cpu_overcommit belongs to the provider 'embedded'" in capsys.readouterr().err

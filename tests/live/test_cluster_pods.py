@@ -19,12 +19,14 @@ from tests.live.addresses import free_block
 from tests.live.node_tree import descendants
 
 from gpu_inference import versions
+from gpu_inference.cli import main
 from gpu_inference.cluster import Cluster, open_cluster
 from gpu_inference.cluster.archive import ArchivedImage
 from gpu_inference.cluster.embedded import processes
 from gpu_inference.errors import GpuInferenceError
+from gpu_inference.image import runtime_image
 from gpu_inference.paths import state_directory
-from gpu_inference.progress import Progress
+from gpu_inference.progress import Progress, Silent
 
 NAME = "gpu-pods"
 PAUSE = "localhost/gpu-inference-pause:1"
@@ -223,6 +225,20 @@ def test_image_is_loaded_once_and_again_when_it_changed(
     made["spec"]["containers"][0]["image"] = "live-test:1"
     core.create_namespaced_pod(namespace, made)
     wait_until(lambda: phase_of(core, namespace, "loaded") == "Running")
+
+
+def test_image_is_loaded_by_the_name_that_image_list_shows(
+    lab: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = runtime_image(progress=Silent())
+    assert main(["image", "list"]) == 0
+    assert image.reference in capsys.readouterr().out
+    for _ in range(2):
+        assert main(["cluster", "load-image", "--name", NAME, image.reference]) == 0
+    loaded, again = capsys.readouterr().out.splitlines()
+    assert loaded == f"{image.reference}: loaded"
+    assert again == f"{image.reference}: was there already"
+    assert lab.status().node_ready
 
 
 def test_image_that_cannot_be_written_out_leaves_nothing(lab: Cluster, tmp_path: Path) -> None:

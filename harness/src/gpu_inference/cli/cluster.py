@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from gpu_inference.cluster import DEFAULT_NAME, Cluster, ClusterStatus, open_cluster
+from gpu_inference.cluster import DEFAULT_NAME, Cluster, ClusterStatus, LocalImage, open_cluster
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.paths import state_directory
 from gpu_inference.progress import Progress
@@ -41,7 +41,11 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_gpu_options(set_gpus)
 
     load = _action(actions, "load-image", _load_image, "bring an image into the cluster, unless it is there")
-    load.add_argument("archive", type=Path, metavar="FILE", help="an archive as `docker save` writes it")
+    load.add_argument(
+        "image",
+        metavar="IMAGE",
+        help="its name, as `image list` shows it, or an archive (.tar) as `docker save` writes it",
+    )
 
     _action(actions, "install-keda", _install_keda, "install KEDA, for services with an autoscaler")
 
@@ -153,11 +157,32 @@ def _set_gpus(arguments: argparse.Namespace) -> None:
 
 
 def _load_image(arguments: argparse.Namespace) -> None:
-    from gpu_inference.cluster.archive import ArchivedImage
-
-    image = ArchivedImage(arguments.archive)
+    image = _local_image(arguments.image)
     loaded = _open(arguments).load_image(image)
     print(f"{image.reference}: {'loaded' if loaded else 'was there already'}")
+
+
+def _local_image(name: str) -> LocalImage:
+    """Return the image in a file, or the one of that name on this machine.
+
+    Raises:
+        GpuInferenceError: there is neither.
+    """
+    from gpu_inference.cluster.archive import ArchivedImage, full_name
+    from gpu_inference.image import find_engine
+    from gpu_inference.image.engine import built
+
+    path = Path(name)
+    if path.suffix == ".tar" or path.is_file():
+        return ArchivedImage(path)
+    engine = find_engine()
+    stored = engine.find(name) or engine.find(full_name(name))
+    if stored is None:
+        raise GpuInferenceError(
+            f"There is no file and no image {name} on this machine.",
+            "See which images there are: gpu-inference image list",
+        )
+    return built(stored, engine)
 
 
 def _install_keda(arguments: argparse.Namespace) -> None:
