@@ -4,16 +4,14 @@ import base64
 import contextlib
 import gzip
 import json
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import requests
 from kubernetes import client
-from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ServiceUnavailableError
-from tests.live.kubernetes_objects import api_client, pods_of
+from tests.live.kubernetes_objects import api_client, dynamic_client, pods_of
 
 from gpu_inference.service import Service
 from gpu_inference.service.endpoint import SCORING_PORT
@@ -85,12 +83,10 @@ def stored_release(secret: dict[str, Any]) -> dict[str, Any]:
 
 def _objects(service: Service) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every object of the namespace, of whatever kind, events included."""
-    with tempfile.TemporaryDirectory() as folder:
-        # Of its own: the usual one, in /tmp, outlives a cluster, and the next one may have the same address.
-        dynamic = DynamicClient(api_client(service), cache_file=f"{folder}/discovery.json")
-        for resource in dynamic.resources.search():
-            if resource.namespaced and "list" in resource.verbs and not resource.kind.endswith("List"):
-                # What an aggregated server has not got ready yet (metrics) is nothing that keeps a key.
-                with contextlib.suppress(ServiceUnavailableError):
-                    for item in dynamic.get(resource, namespace=service.namespace).items:
-                        yield resource.kind, item.to_dict()
+    dynamic = dynamic_client(service)
+    for resource in dynamic.resources.search():
+        if resource.namespaced and "list" in resource.verbs and not resource.kind.endswith("List"):
+            # What an aggregated server has not got ready yet (metrics) is nothing that keeps a key.
+            with contextlib.suppress(ServiceUnavailableError):
+                for item in dynamic.get(resource, namespace=service.namespace).items:
+                    yield resource.kind, item.to_dict()

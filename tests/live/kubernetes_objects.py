@@ -14,6 +14,16 @@ def api_client(service: Service) -> Any:
     return config.new_client_from_config(str(service.kubeconfig))
 
 
+def dynamic_client(service: Service) -> DynamicClient:
+    """Return a client that knows every kind of object that the service's cluster has now.
+
+    Its cache is asked anew: it lies in /tmp, outlives a cluster, and the next one may have the same address.
+    """
+    dynamic = DynamicClient(api_client(service))
+    dynamic.resources.invalidate_cache()
+    return dynamic
+
+
 def read_deployment(service: Service) -> Any:
     apps = client.AppsV1Api(api_client(service))
     return apps.read_namespaced_deployment(service.name, service.namespace)
@@ -41,7 +51,7 @@ def objects_of_release(service: Service) -> list[str]:
     Found by label and by name, so that an object that lost its labels, or never had any, counts too.
     Events are left out: they tell of objects that are gone.
     """
-    dynamic = DynamicClient(api_client(service))
+    dynamic = dynamic_client(service)
     found = set()
     for resource in dynamic.resources.search():
         if (
