@@ -122,8 +122,9 @@ def test_nothing_empty_is_rendered(path: Any) -> None:
         ):
             yield from empty(value, f"{where}.{key}")
 
-    # A volume without settings, and everything that a selector may find: empty mappings with a meaning.
-    meant = (".emptyDir", ".namespaceSelector", ".podSelector")
+    # A volume without settings, everything that a selector may find, and a rule that allows everything: empty
+    # mappings with a meaning.
+    meant = (".emptyDir", ".namespaceSelector", ".podSelector", "NetworkPolicy.spec.egress.0")
     for thing in render_scenario(path).objects:
         assert [where for where in empty(thing, thing["kind"]) if not where.endswith(meant)] == []
 
