@@ -99,10 +99,8 @@ class CrossedRequest(Request):
         self.request_id = str(view[base + BLOCK_SIZE : peers_at], "latin-1")
         self.peers = bytes(view[peers_at:head_at])
         self.head = head = bytes(view[head_at : head_at + head_length])
-        if head in _seen:
-            self.method, self._content_type = _seen[head]
-        else:
-            self.method, self._content_type = _see(head)
+        # One question, not two: where calls overlap, another thread may forget what was seen.
+        self.method, self._content_type = _seen.get(head) or _see(head)
         self.body = view[base + body_at : base + body_at + body_length]
         self.trace = fields[11:14] if flags & HAS_TRACE else None
 
