@@ -29,8 +29,6 @@ _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 256 * MIB
 # The rest of a refused body is read up to this size, so that the connection can be kept.
 _READ_ANYWAY_BYTES = 64 * KIB
-# A connection with so many requests that have no answer yet is not read.
-_AHEAD = 2
 # Heads of this size are looked at before they are complete: they may be too large already.
 _LONG_HEAD_BYTES = 4 * KIB
 _LONGEST_HEAD_BYTES = 2 * MIB
@@ -213,9 +211,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _received_rest(self, size: int) -> None:
         """Take more of a body that llhttp does not see."""
+        assert self._reading is not None
         exchange, taken = self._reading, min(size, self._left)
-        if exchange is None:
-            return
         self.deadline = time.monotonic() + STALL_SECONDS
         self.exchanges.received(exchange, bytes(self._view[:taken]))
         if self._reading is not exchange:
@@ -338,7 +335,7 @@ class Connection(asyncio.BufferedProtocol):
         self._queue.append(exchange)
         if len(self._queue) == 1:
             self.exchanges.begin(exchange)
-        elif not self._paused_reading and len(self._queue) >= _AHEAD:
+        elif not self._paused_reading:
             # One after the other. What has arrived already is kept.
             self._paused_reading = True
             self.transport.pause_reading()
@@ -517,7 +514,7 @@ class Connection(asyncio.BufferedProtocol):
             self._say_last_words()
         elif self._client_has_ended:
             self.close()
-        if self._paused_reading and len(queue) < _AHEAD and self.transport is not None:
+        if self._paused_reading and len(queue) <= 1 and self.transport is not None:
             # Also in the middle of a request: its turn has come, and its rest is not there yet.
             self._paused_reading = False
             self.transport.resume_reading()

@@ -98,7 +98,7 @@ class Exchanges:
         if kind is Kind.PAGES:
             self._want_body(exchange)
             return
-        exchange.ids = ids = self._ids.of(head.headers) if head.sends_ids else self._ids.new()
+        exchange.ids = ids = self._ids.of(head.headers) if head.is_unique else self._ids.new()
         if ids.refused is not None:
             self._refuse(exchange, RefusedError("id", ids.refused), counts_reason=False)
         elif kind is Kind.SCORE:
@@ -180,7 +180,7 @@ class Exchanges:
         if head.expects_continue and not exchange.complete:
             exchange.connection.write(_CONTINUE)
         length = head.content_length
-        if length is not None and length >= _LARGE_BYTES and _is_for_score(head):
+        if length is not None and length >= _LARGE_BYTES and head.kind is Kind.SCORE:
             # What has come already, while it was not decided whether the request may pass, goes first.
             body, exchange.body = exchange.body, b""
             self._write_block(exchange, body, length)
@@ -196,10 +196,7 @@ class Exchanges:
         if not self._azureml:
             return True
         preflight = b"access-control-request-method" in exchange.head.headers
-        return (
-            not (preflight and self._settings.cors_origins)
-            and self._access.refusal(exchange.head.headers) is None
-        )
+        return not (preflight and self._shares) and self._access.refusal(exchange.head.headers) is None
 
     # Its body arrives
 
@@ -241,8 +238,7 @@ class Exchanges:
         if exchange.dropped:
             exchange.connection.dropped(exchange)
         elif not exchange.finished and not exchange.pending:
-            route = exchange.head.route
-            kind = None if route is None else route.kind
+            kind = exchange.head.kind
             if kind is Kind.SCORE:
                 self._score(exchange)
             elif kind is Kind.PAGES:
@@ -469,7 +465,7 @@ class Exchanges:
         self._finish(exchange, close=True)
 
     def _refuse(self, exchange: Exchange, refused: RefusedError, *, counts_reason: bool = True) -> None:
-        if counts_reason and _is_for_score(exchange.head):
+        if counts_reason and exchange.head.kind is Kind.SCORE:
             self._counts.refused(refused.reason)
         exchange.answered = True
         self._respond(exchange, refused.answer)
@@ -510,15 +506,14 @@ class Exchanges:
         now = time.monotonic()
         seconds = now - exchange.began
         # Without ids it was answered before it was known to be for the script.
-        if exchange.status and exchange.ids.lines and _is_for_score(exchange.head):
+        if exchange.status and exchange.ids.lines and exchange.head.kind is Kind.SCORE:
             self._counts.answered(exchange.status, seconds)
         if exchange.trace is not None:
             exchange.trace.end(exchange.status)
         if logs:
             request_id = exchange.ids.request_id
             self._access_log.write(exchange.head, exchange.status, seconds, exchange.length, request_id)
-        if exchange.block is not None:
-            self._free_unsent(exchange)
+        self._free_unsent(exchange)
         exchange.connection.answered(exchange, close, now)
 
     def _free_unsent(self, exchange: Exchange) -> None:
@@ -534,10 +529,6 @@ class Exchanges:
 
 def _internal_error() -> Answer:
     return error_answer(500, scoring.INTERNAL_ERROR)
-
-
-def _is_for_score(head: RequestHead) -> bool:
-    return head.route is not None and head.route.kind is Kind.SCORE
 
 
 def _head_again(head: RequestHead) -> bytes:

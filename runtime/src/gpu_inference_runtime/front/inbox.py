@@ -112,7 +112,6 @@ class Inbox:
         self._map = mmap.mmap(self.descriptor, FIXED_SIZE)
         self._view = memoryview(self._map)
         self._free: list[list[Block]] = [[] for _ in AREAS]
-        self._free_small = self._free[0]
         self._unused: list[tuple[int, int]] = []
         begin = 0
         for size, number in AREAS:
@@ -129,8 +128,8 @@ class Inbox:
         Raises:
             OSError: there is no memory.
         """
-        if size <= _SMALL and self._free_small:
-            return self._free_small.pop()
+        if size <= _SMALL and self._free[0]:
+            return self._free[0].pop()
         for area, (block_size, _) in enumerate(AREAS):
             if size <= block_size:
                 if free := self._free[area]:
@@ -147,7 +146,7 @@ class Inbox:
     def free(self, block: Block) -> None:
         """Take a block back."""
         if block.capacity == _SMALL:
-            self._free_small.append(block)
+            self._free[0].append(block)
             return
         if block.offset >= FIXED_SIZE:
             self._free_behind(block)

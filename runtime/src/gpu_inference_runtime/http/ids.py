@@ -9,6 +9,8 @@ from gpu_inference_script.logs import request_id_of_log_lines
 from gpu_inference_script.messages import Answer, error_answer
 
 LONGEST_ID = 100
+SENT_IDS = frozenset({b"x-request-id", b"x-ms-request-id", b"x-ms-client-request-id", b"traceid"})
+"""The headers of a request, in lower case, that decide about its ids."""
 SERVER_VERSION = f"gpu-inference/{__version__}"
 
 _VERSION_LINE = f"x-ms-server-version: {SERVER_VERSION}\r\n".encode()
@@ -59,13 +61,7 @@ class IdMaker:
 
         A service's clients once sent `x-ms-request-id` as their own id: it then stands in for both.
         """
-        sends_ids = (
-            b"x-request-id" in headers
-            or b"x-ms-client-request-id" in headers
-            or b"x-ms-request-id" in headers
-            or b"traceid" in headers
-        )
-        return self._of_sent(headers) if sends_ids else self.new()
+        return self.new() if SENT_IDS.isdisjoint(headers) else self._of_sent(headers)
 
     def new(self) -> Ids:
         """Return the ids for the answer to a request that brings none."""

@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 
-from gpu_inference_runtime.http.routing import Route
+from gpu_inference_runtime.http.ids import SENT_IDS
+from gpu_inference_runtime.http.routing import Kind, Route
 from gpu_inference_script.messages import Answer
 
 # What the known heads may take: a client's requests differ in few lengths of their bodies.
 _MOST_KNOWN = 512
 _LONGEST_KNOWN_BYTES = 1024
 # A head with one of these is hardly ever sent twice.
-_OWN_TO_EACH = frozenset(
-    {b"x-request-id", b"x-ms-request-id", b"x-ms-client-request-id", b"traceid", b"traceparent"}
-)
+_OWN_TO_EACH = SENT_IDS | {b"traceparent"}
 
 
 class RequestHead:
@@ -31,6 +30,7 @@ class RequestHead:
         "content_length",
         "expects_continue",
         "headers",
+        "is_unique",
         "keeps",
         "method",
         "method_name",
@@ -38,7 +38,6 @@ class RequestHead:
         "raw",
         "refused",
         "route",
-        "sends_ids",
         "target",
         "version",
     )
@@ -65,10 +64,15 @@ class RequestHead:
         self.content_length = int(length) if length is not None else None
         self.chunked = b"transfer-encoding" in headers
         self.expects_continue = b"expect" in headers
-        self.sends_ids = not _OWN_TO_EACH.isdisjoint(headers)
-        # Where it leads, and the answer to one that leads nowhere; set by `Routes.route`.
+        self.is_unique = not _OWN_TO_EACH.isdisjoint(headers)
+        # Where it leads, and the answer to one that leads nowhere; set when the request is first looked at.
         self.route: Route | None = None
         self.refused: Answer | None = None
+
+    @property
+    def kind(self) -> Kind | None:
+        """The part of the server that it is for; None until it was looked at."""
+        return None if self.route is None else self.route.kind
 
 
 class KnownHeads:
@@ -83,7 +87,7 @@ class KnownHeads:
         if (
             not head.raw
             or len(head.raw) > _LONGEST_KNOWN_BYTES
-            or head.sends_ids
+            or head.is_unique
             or head.chunked
             or head.expects_continue
         ):
