@@ -78,13 +78,13 @@ def test_the_templates_refuse_exactly_what_exceeds_each_pool_at_its_edge(
     (tmp_path / "values.yaml").write_text(json.dumps({"cases": sorted(edges), "fields": FIELDS}))
     (tmp_path / "templates").mkdir()
     (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: grid\nversion: 1.0.0\n")
-    shutil.copy(CHART / "templates" / "validation" / "_pool.tpl", tmp_path / "templates")
+    shutil.copy(CHART / "templates" / "validation" / "_replicas_rules.tpl", tmp_path / "templates")
     (tmp_path / "templates" / "grid.yaml").write_text("""accepted:
 {{- range $field := .Values.fields }}
 {{- range $.Values.cases }}
 {{- $deployment := dict $field (index . 2) "gpu_cores" (index . 1) "autoscale_enabled" true }}
 {{- $values := dict "deployment" $deployment "cluster" (dict "gpu_count" (index . 0)) }}
-{{- if eq (include "gpu-inference.poolProblems" (list $ $values)) "[]" }}
+{{- if eq (include "gpu-inference.poolErrors" (dict "Values" $values)) "[]" }}
 - {{ prepend . $field | toJson }}
 {{- end }}{{ end }}{{ end }}
 """)

@@ -154,22 +154,22 @@ def test_templates_use_no_value_that_does_not_exist() -> None:
     known = {path for path, _ in leaves(SCHEMA)}
     sections = {path.partition(".")[0] for path in known if "." in path}
     text = template_text()
-    # Of the values, of what a helper returns, or by itself; no part of a word such as k8s.deployment.
-    found = re.findall(rf"(?:\$values\.|(?<!\w)[$.])({'|'.join(sections)})((?:\.\w+)+)", text)
-    used = {"".join(parts) for parts in found}
-    used |= set(re.findall(r"\$values\.(\w+)(?![\w.])", text)) - sections
-    assert len(used) > 20
+    used = set(re.findall(r"\.Values\.(\w+(?:\.\w+)*)", text)) - sections
+    assert len(used) > 100
     # A section by itself is known too, and what a parent chart says to all its charts.
     known |= {path.rpartition(".")[0] for path in known} | {"global"}
     assert used - known == set()
 
 
-def test_templates_read_values_only_through_the_checked_ones() -> None:
-    direct = {path.name: re.findall(r"\.Values\b[\w.]*", path.read_text()) for path in TEMPLATES}
-    assert {name: found for name, found in direct.items() if found} == {
-        "_names.tpl": [".Values.fullnameOverride"],
-        "_values.tpl": [".Values"],
-    }
+def test_every_template_begins_by_checking_the_values() -> None:
+    rendering = [path for path in TEMPLATES if path.suffix != ".tpl"]
+    assert len(rendering) > 20
+    for path in rendering:
+        assert path.read_text().startswith('{{- include "gpu-inference.values" . -}}\n'), path.name
+
+
+def test_no_two_template_files_have_the_same_name() -> None:
+    assert len({path.name for path in TEMPLATES}) == len(TEMPLATES)
 
 
 def values_with_all_set_to_null() -> dict[str, Any]:

@@ -23,7 +23,7 @@ app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
 {{- $own := dict -}}
 {{- if gt (len .) 2 }}{{ $own = index . 2 }}{{ end -}}
-{{- with merge $own (include "gpu-inference.values" $root | fromJson).commonLabels }}
+{{- with merge $own $root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
@@ -36,7 +36,7 @@ component and, where the pods have some of their own, further labels.
 {{ include "gpu-inference.selectorLabels" . }}
 {{- $own := dict -}}
 {{- if gt (len .) 2 }}{{ $own = index . 2 }}{{ end -}}
-{{- with merge $own (include "gpu-inference.values" (index . 0) | fromJson).commonLabels }}
+{{- with merge $own (index . 0).Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
@@ -48,7 +48,7 @@ there may be none.
 {{- define "gpu-inference.annotations" -}}
 {{- $own := dict -}}
 {{- if gt (len .) 1 }}{{ $own = index . 1 }}{{ end -}}
-{{- with merge $own (include "gpu-inference.values" (index . 0) | fromJson).commonAnnotations -}}
+{{- with merge $own (index . 0).Values.commonAnnotations -}}
 {{ toYaml . }}
 {{- end -}}
 {{- end }}

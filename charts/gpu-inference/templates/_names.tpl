@@ -14,8 +14,7 @@ one several times tells them apart by alias.
 
 {{/* The Secret that the pods read their keys from: the user's own or the chart's. */}}
 {{- define "gpu-inference.keysSecretName" -}}
-{{- $values := include "gpu-inference.values" . | fromJson -}}
-{{ $values.keys.existingSecret | default (include "gpu-inference.keysObjectName" .) }}
+{{ .Values.keys.existingSecret | default (include "gpu-inference.keysObjectName" .) }}
 {{- end }}
 
 {{/* Everything that makes the keys: Secret, Role, RoleBinding and the Job's ServiceAccount. */}}
@@ -25,9 +24,8 @@ one several times tells them apart by alias.
 
 {{/* The ServiceAccount of the scoring pods. */}}
 {{- define "gpu-inference.serviceAccountName" -}}
-{{- $values := include "gpu-inference.values" . | fromJson -}}
-{{- $unnamed := ternary (include "gpu-inference.serviceName" .) "default" $values.serviceAccount.create -}}
-{{ $values.serviceAccount.name | default $unnamed }}
+{{- $unnamed := ternary (include "gpu-inference.serviceName" .) "default" .Values.serviceAccount.create -}}
+{{ .Values.serviceAccount.name | default $unnamed }}
 {{- end }}
 
 {{/* The headless Service through which the pods' metrics are found. */}}

@@ -5,7 +5,7 @@ contributes by a helper of its own, which returns a JSON list of sentences.
 
 {{/* How many pods there are, for a sentence. */}}
 {{- define "gpu-inference.podsInWords" -}}
-{{- $deployment := (include "gpu-inference.values" . | fromJson).deployment -}}
+{{- $deployment := .Values.deployment -}}
 {{- $most := include "gpu-inference.maxReplicas" . | int64 -}}
 {{- if $deployment.autoscale_enabled -}}
 {{ $deployment.autoscale_min_replicas | default 1 | int64 }} to {{ $most }} pods
@@ -25,14 +25,13 @@ contributes by a helper of its own, which returns a JSON list of sentences.
 {{- end }}
 
 {{- define "gpu-inference.gpuNotes" -}}
-{{- $values := include "gpu-inference.values" . | fromJson -}}
 {{- $notes := list -}}
-{{- $gpus := int64 $values.deployment.gpu_cores -}}
+{{- $gpus := int64 .Values.deployment.gpu_cores -}}
 {{- if gt $gpus 0 -}}
-  {{- $notes = append $notes (printf "Pods stay Pending until a node offers %d of %s; set deployment.gpu_cores to 0 to run on CPU." $gpus (include "gpu-inference.gpuName" $values)) -}}
+  {{- $notes = append $notes (printf "Pods stay Pending until a node offers %d of %s; set deployment.gpu_cores to 0 to run on CPU." $gpus (include "gpu-inference.gpuName" .)) -}}
   {{- $most := include "gpu-inference.maxReplicas" . | int64 -}}
-  {{- if and (gt $most 1) (eq $most (include "gpu-inference.podsInPool" $values | int64)) -}}
-    {{- $notes = append $notes (printf "%d pods are all that cluster.gpu_count %d allows: upgrades replace one after another, and more pods need a larger gpu_count." $most (int64 $values.cluster.gpu_count)) -}}
+  {{- if and (gt $most 1) (eq $most (include "gpu-inference.podsInPool" . | int64)) -}}
+    {{- $notes = append $notes (printf "%d pods are all that cluster.gpu_count %d allows: upgrades replace one after another, and more pods need a larger gpu_count." $most (int64 .Values.cluster.gpu_count)) -}}
   {{- end -}}
 {{- else -}}
   {{- $notes = append $notes "deployment.gpu_cores is 0: the pods compute on CPU, which is slower; deployment.cpu_cores says how much of it they ask for." -}}
@@ -41,29 +40,27 @@ contributes by a helper of its own, which returns a JSON list of sentences.
 {{- end }}
 
 {{- define "gpu-inference.replicaNotes" -}}
-{{- $values := include "gpu-inference.values" . | fromJson -}}
 {{- $notes := list -}}
-{{- $gpus := int64 $values.deployment.gpu_cores -}}
-{{- if not (or $values.deployment.num_replicas $values.deployment.autoscale_enabled) -}}
+{{- $gpus := int64 .Values.deployment.gpu_cores -}}
+{{- if not (or .Values.deployment.num_replicas .Values.deployment.autoscale_enabled) -}}
   {{- $notes = append $notes "Neither deployment.num_replicas nor deployment.autoscale_enabled is given, so that the number of pods is fixed: set autoscale_enabled to true for an autoscaler, as Azure ML had it." -}}
 {{- end -}}
-{{- if and (eq (include "gpu-inference.maxReplicas" . | int64) 1) (contains "maxSurge: 0" (include "gpu-inference.strategy" .)) (include "gpu-inference.tiedToOnePlace" $values | eq "false") -}}
+{{- if and (eq (include "gpu-inference.maxReplicas" . | int64) 1) (contains "maxSurge: 0" (include "gpu-inference.strategy" .)) (include "gpu-inference.tiedToOnePlace" . | eq "false") -}}
   {{- $notes = append $notes (printf "With one pod, and no GPU to spare for a second, each upgrade interrupts the service; cluster.gpu_count %d would prevent that." (mul 2 $gpus)) -}}
 {{- end -}}
 {{ $notes | toJson }}
 {{- end }}
 
 {{- define "gpu-inference.imageNotes" -}}
-{{- $values := include "gpu-inference.values" . | fromJson -}}
 {{- $notes := list -}}
-{{- if and (eq $values.image.repository "gpu-inference-runtime") (not $values.inference.entryScript) -}}
+{{- if and (eq .Values.image.repository "gpu-inference-runtime") (not .Values.inference.entryScript) -}}
   {{- $notes = append $notes "The image is the bare runtime: its built-in script only echoes what it is sent. Set image.repository and image.tag to an image with your entry script and models, or inference and models to where these come from." -}}
 {{- end -}}
 {{ $notes | toJson }}
 {{- end }}
 
 {{- define "gpu-inference.networkNotes" -}}
-{{- $policy := (include "gpu-inference.values" . | fromJson).networkPolicy -}}
+{{- $policy := .Values.networkPolicy -}}
 {{- $notes := list -}}
 {{- if and $policy.enabled (not $policy.allowExternalEgress) (not $policy.egress) -}}
   {{- $notes = append $notes "networkPolicy.allowExternalEgress is false: a run() that connects to something else, such as a database or blob storage, waits until it times out. Add a rule to networkPolicy.egress for each." -}}
@@ -72,7 +69,7 @@ contributes by a helper of its own, which returns a JSON list of sentences.
 {{- end }}
 
 {{- define "gpu-inference.deploymentNotes" -}}
-{{- $deployment := (include "gpu-inference.values" . | fromJson).deployment -}}
+{{- $deployment := .Values.deployment -}}
 {{- $notes := list -}}
 {{- if $deployment.primary_key -}}
   {{- $notes = append $notes "The keys given as deployment.primary_key and secondary_key can be read by whoever can read the release's values." -}}

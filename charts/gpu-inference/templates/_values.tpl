@@ -6,28 +6,24 @@ Helm 3 removes a value that a user sets to null, Helm 4 keeps the null. Either w
 files/defaults.json holds (generated from the same source as values.yaml).
 */}}
 
-{{/* All values as JSON, checked. Every template starts with this, so that none renders half of a mistake. */}}
+{{/*
+Checks the values and lays them over their defaults, so that every template then reads complete values in .Values.
+Every template begins with this. It renders nothing, and fails with one sentence for each mistake.
+*/}}
 {{- define "gpu-inference.values" -}}
-{{- /* Kept in the root context, which all templates of a render share: they ask a hundred times. */}}
-{{- if not (hasKey . "checkedValues") -}}
-  {{- $values := include "gpu-inference.valuesWithDefaults" . -}}
-  {{- $problems := include "gpu-inference.problems" (list . ($values | fromJson)) | fromJsonArray -}}
-  {{- if $problems -}}
-    {{- fail (printf "\n\nThese values cannot be deployed:\n- %s\n" (join "\n- " $problems)) -}}
+{{- /* All templates of a render share the root context: the first one does the work. */}}
+{{- if not (hasKey . "valuesAreChecked") -}}
+  {{- $defaults := .Files.Get "files/defaults.json" | fromJson -}}
+  {{- $values := include "gpu-inference.overlaid" (list (deepCopy $defaults) .Values) | fromJson -}}
+  {{- if kindIs "slice" $values.models -}}
+    {{- $_ := set $values "models" (include "gpu-inference.modelsWithDefaults" (list $defaults $values.models) | fromJsonArray) -}}
   {{- end -}}
-  {{- $_ := set . "checkedValues" $values -}}
+  {{- $_ := set . "Values" $values -}}
+  {{- with include "gpu-inference.validationErrors" . | fromJsonArray -}}
+    {{- fail (printf "\n\nThese values cannot be deployed:\n- %s\n" (join "\n- " .)) -}}
+  {{- end -}}
+  {{- $_ := set . "valuesAreChecked" true -}}
 {{- end -}}
-{{ .checkedValues }}
-{{- end }}
-
-{{/* All values as JSON, unchecked. */}}
-{{- define "gpu-inference.valuesWithDefaults" -}}
-{{- $defaults := .Files.Get "files/defaults.json" -}}
-{{- $values := include "gpu-inference.overlaid" (list ($defaults | fromJson) .Values) | fromJson -}}
-{{- if kindIs "slice" $values.models -}}
-  {{- $_ := set $values "models" (include "gpu-inference.modelsWithDefaults" (list ($defaults | fromJson) $values.models) | fromJsonArray) -}}
-{{- end -}}
-{{ $values | toJson }}
 {{- end }}
 
 {{/*

@@ -5,7 +5,7 @@ key back: the Secret comes without the keys that nobody gave, and a Job fills in
 
 {{/* "true" where requests must carry a key: said, or because they need no token. As in the SDK, one excludes the other. */}}
 {{- define "gpu-inference.keysInUse" -}}
-{{- $deployment := (include "gpu-inference.values" . | fromJson).deployment -}}
+{{- $deployment := .Values.deployment -}}
 {{- if hasKey $deployment "auth_enabled" | ternary $deployment.auth_enabled (not $deployment.token_auth_enabled) -}}
 true
 {{- end -}}
@@ -13,18 +13,16 @@ true
 
 {{/* The names of the keys that the Job has to make, separated by spaces; nothing where there is no Job. */}}
 {{- define "gpu-inference.keysToMake" -}}
-{{- $values := include "gpu-inference.values" . | fromJson -}}
-{{- if and (include "gpu-inference.keysInUse" .) (not $values.keys.existingSecret) -}}
+{{- if and (include "gpu-inference.keysInUse" .) (not .Values.keys.existingSecret) -}}
   {{- $missing := list -}}
-  {{- if not $values.deployment.primary_key }}{{ $missing = append $missing "primaryKey" }}{{ end -}}
-  {{- if not $values.deployment.secondary_key }}{{ $missing = append $missing "secondaryKey" }}{{ end -}}
+  {{- if not .Values.deployment.primary_key }}{{ $missing = append $missing "primaryKey" }}{{ end -}}
+  {{- if not .Values.deployment.secondary_key }}{{ $missing = append $missing "secondaryKey" }}{{ end -}}
   {{ join " " $missing }}
 {{- end -}}
 {{- end }}
 
 {{/* The Job's spec, apart from the Job, because the Job's name carries its hash: a spec cannot be changed. */}}
 {{- define "gpu-inference.keysJobSpec" -}}
-{{- $values := include "gpu-inference.values" . | fromJson -}}
 backoffLimit: 3
 template:
   metadata:
@@ -47,7 +45,7 @@ template:
     containers:
       - name: fill-keys
         image: {{ include "gpu-inference.image" . | quote }}
-        imagePullPolicy: {{ $values.image.pullPolicy }}
+        imagePullPolicy: {{ .Values.image.pullPolicy }}
         command:
           - /opt/gpu-inference/bin/python
           - -I
@@ -87,14 +85,13 @@ template:
 {{/* The keys are listed one by one, so that no pod starts before both exist. */}}
 {{- define "gpu-inference.keyVolumes" -}}
 {{- if include "gpu-inference.keysInUse" . }}
-{{- $values := include "gpu-inference.values" . | fromJson }}
 - name: keys
   secret:
     secretName: {{ include "gpu-inference.keysSecretName" . }}
     items:
-      - key: {{ $values.keys.primaryKeyName | quote }}
+      - key: {{ .Values.keys.primaryKeyName | quote }}
         path: primaryKey
-      - key: {{ $values.keys.secondaryKeyName | quote }}
+      - key: {{ .Values.keys.secondaryKeyName | quote }}
         path: secondaryKey
 {{- end }}
 {{- end }}

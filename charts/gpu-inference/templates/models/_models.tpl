@@ -44,12 +44,12 @@ all values, and the models. What is no mapping is left for the rules to name.
 {{/*
 All that has to be brought to the pods, as a JSON list. Each content has an id (of its volume), what it is called, its
 kind of source (copy: a volume that is copied), the source, the folder it is put into, and the entry in that folder,
-which is empty where only the archive or the image tells it. Takes the values.
+which is empty where only the archive or the image tells it.
 */}}
 {{- define "gpu-inference.contents" -}}
-{{- $blobfuse := .deployment.blobfuse_enabled -}}
+{{- $blobfuse := .Values.deployment.blobfuse_enabled -}}
 {{- $contents := list -}}
-{{- range $index, $model := .models -}}
+{{- range $index, $model := .Values.models -}}
   {{- $given := include "gpu-inference.sourcesGiven" $model | fromJsonArray -}}
   {{- if $given -}}
     {{- $kind := first $given -}}
@@ -63,10 +63,10 @@ which is empty where only the archive or the image tells it. Takes the values.
     {{- $contents = append $contents (dict "id" (printf "model-%d" $index) "what" (printf "Model %s, version %d," $model.name (int64 $model.version)) "kind" $kind "source" $source "folder" $folder "entry" $entry) -}}
   {{- end -}}
 {{- end -}}
-{{- $given := include "gpu-inference.sourcesGiven" .inference | fromJsonArray -}}
+{{- $given := include "gpu-inference.sourcesGiven" .Values.inference | fromJsonArray -}}
 {{- if $given -}}
   {{- $kind := first $given -}}
-  {{- $contents = append $contents (dict "id" "code" "what" "The code" "kind" $kind "source" (get .inference $kind) "folder" (include "gpu-inference.appRoot" $) "entry" .inference.sourceDirectory) -}}
+  {{- $contents = append $contents (dict "id" "code" "what" "The code" "kind" $kind "source" (get .Values.inference $kind) "folder" (include "gpu-inference.appRoot" $) "entry" .Values.inference.sourceDirectory) -}}
 {{- end -}}
 {{ $contents | toJson }}
 {{- end }}
@@ -79,31 +79,30 @@ which is empty where only the archive or the image tells it. Takes the values.
 {{- end }}
 
 {{- define "gpu-inference.modelEnv" -}}
-{{- $values := include "gpu-inference.values" . | fromJson -}}
 {{- $root := include "gpu-inference.appRoot" . -}}
-{{- if or $values.models $values.inference.entryScript }}
+{{- if or .Values.models .Values.inference.entryScript }}
 - name: AML_APP_ROOT
   value: {{ $root }}
 {{- end }}
-{{- if eq (len $values.models) 1 }}
+{{- if eq (len .Values.models) 1 }}
 - name: AZUREML_MODEL_DIR
-  {{- with first $values.models }}
+  {{- with first .Values.models }}
   value: {{ printf "%s/azureml-models/%s/%d" $root .name (int64 .version) | quote }}
   {{- end }}
-{{- else if $values.models }}
+{{- else if .Values.models }}
 - name: AZUREML_MODEL_DIR
   value: {{ $root }}/azureml-models
 {{- end }}
-{{- with $values.inference.entryScript }}
+{{- with .Values.inference.entryScript }}
 - name: AZUREML_SOURCE_DIRECTORY
-  value: {{ $values.inference.sourceDirectory | quote }}
+  value: {{ $.Values.inference.sourceDirectory | quote }}
 - name: AZUREML_ENTRY_SCRIPT
-  value: {{ printf "%s/%s" $values.inference.sourceDirectory . | quote }}
+  value: {{ printf "%s/%s" $.Values.inference.sourceDirectory . | quote }}
 {{- end }}
 {{- end }}
 
 {{- define "gpu-inference.modelMounts" -}}
-{{- range include "gpu-inference.contents" (include "gpu-inference.values" . | fromJson) | fromJsonArray }}
+{{- range include "gpu-inference.contents" . | fromJsonArray }}
   {{- $content := . -}}
   {{- /* An image may be the version's folder itself: container runtimes mount folders of images, but no files. */ -}}
   {{- $path := printf "%s/%s" .folder .entry | trimSuffix "/" -}}
@@ -155,7 +154,7 @@ claim-{{ .claimName | sha256sum | trunc 8 }}
 
 {{/* What changes with the source files of the values, so that the pods are replaced. */}}
 {{- define "gpu-inference.modelAnnotations" -}}
-{{- with (include "gpu-inference.values" . | fromJson).inference.files }}
+{{- with .Values.inference.files }}
 checksum/code: {{ toJson . | sha256sum }}
 {{- end }}
 {{- end }}
@@ -168,7 +167,7 @@ checksum/code: {{ toJson . | sha256sum }}
 {{- define "gpu-inference.modelVolumes" -}}
 {{- $root := . -}}
 {{- $claims := list -}}
-{{- range include "gpu-inference.contents" (include "gpu-inference.values" . | fromJson) | fromJsonArray }}
+{{- range include "gpu-inference.contents" . | fromJsonArray }}
   {{- if has .kind (list "persistentVolumeClaim" "copy") }}
     {{- if not (has .source.claimName $claims) }}
       {{- $claims = append $claims .source.claimName }}

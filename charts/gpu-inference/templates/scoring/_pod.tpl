@@ -1,0 +1,138 @@
+{{/*
+Parts of the scoring pods. Each feature contributes by a helper of its own, which returns items of a YAML list or
+nothing.
+*/}}
+
+{{/* Lists joined into one. Takes a list: the root context and the names of the helpers that return them. */}}
+{{- define "gpu-inference.joined" -}}
+{{- $root := first . -}}
+{{- $parts := list -}}
+{{- range rest . -}}
+  {{- with include (printf "gpu-inference.%s" .) $root | trim -}}
+    {{- $parts = append $parts . -}}
+  {{- end -}}
+{{- end -}}
+{{ join "\n" $parts }}
+{{- end }}
+
+{{/* Environment variables of the scoring container. No name may come twice: server-side apply refuses that. */}}
+{{- define "gpu-inference.env" -}}
+{{ include "gpu-inference.joined" (list . "serverEnv" "batchingEnv" "keyEnv" "tokenAuthEnv" "modelEnv" "modelDataEnv" "telemetryEnv" "extraEnv") }}
+{{- end }}
+
+{{/* No path may come twice, and where models and code lie only they know: hence the look at the result. */}}
+{{- define "gpu-inference.volumeMounts" -}}
+{{- $mounts := include "gpu-inference.joined" (list . "scratchMounts" "sharedMemoryMounts" "keyMounts" "tokenAuthMounts" "modelMounts" "modelDataMounts" "extraVolumeMounts") -}}
+{{- $paths := list -}}
+{{- range $mounts | fromYamlArray -}}
+  {{- if has .mountPath $paths -}}
+    {{- fail (printf "\n\nThese values cannot be deployed:\n- extraVolumeMounts must not use the path %s: it is the chart's own.\n" .mountPath) -}}
+  {{- end -}}
+  {{- $paths = append $paths .mountPath -}}
+{{- end -}}
+{{ $mounts }}
+{{- end }}
+
+{{- define "gpu-inference.volumes" -}}
+{{ include "gpu-inference.joined" (list . "scratchVolumes" "sharedMemoryVolumes" "keyVolumes" "tokenAuthVolumes" "modelVolumes" "modelDataVolumes" "extraVolumes") }}
+{{- end }}
+
+{{/* The user's run first: among them may be a sidecar that the chart's own need to reach anything. */}}
+{{- define "gpu-inference.initContainers" -}}
+{{ include "gpu-inference.joined" (list . "extraInitContainers" "modelInitContainers") }}
+{{- end }}
+
+{{/* The settings of the server that are there whatever else is asked for. */}}
+{{- define "gpu-inference.serverEnv" -}}
+{{- $deployment := .Values.deployment -}}
+- name: SERVICE_NAME
+  value: {{ include "gpu-inference.serviceName" . | quote }}
+- name: SCORING_TIMEOUT_MS
+  value: {{ $deployment.scoring_timeout_ms | int64 | quote }}
+- name: GPU_INFERENCE_FRONT_END
+  value: azureml
+- name: GPU_INFERENCE_MAX_CONCURRENT_REQUESTS
+  value: {{ $deployment.replica_max_concurrent_requests | int64 | quote }}
+- name: GPU_INFERENCE_MAX_QUEUE_WAIT_MS
+  value: {{ $deployment.max_request_wait_time | int64 | quote }}
+- name: GPU_INFERENCE_DRAIN_SECONDS
+  value: {{ .Values.drain.seconds | int64 | quote }}
+{{- end }}
+
+{{/* Batching. What is left at the runtime's own default is not set, so that such a pod is the same in every version. */}}
+{{- define "gpu-inference.batchingEnv" -}}
+{{- $batching := .Values.batching -}}
+{{- $defaults := (.Files.Get "files/defaults.json" | fromJson).batching -}}
+{{- $variables := list
+    (list "mode" "GPU_INFERENCE_BATCHING")
+    (list "maxRows" "GPU_INFERENCE_BATCH_MAX_ROWS")
+    (list "maxBytes" "GPU_INFERENCE_BATCH_MAX_BYTES")
+    (list "dtype" "GPU_INFERENCE_ARRAY_DTYPE")
+    (list "fastJson" "GPU_INFERENCE_FAST_JSON")
+-}}
+{{- range $variables }}
+{{- $value := get $batching (first .) -}}
+{{- if ne (toString $value) (get $defaults (first .) | toString) }}
+- name: {{ last . }}
+  value: {{ ternary (int64 $value) $value (kindIs "float64" $value) | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "gpu-inference.extraEnv" -}}
+{{- range .Values.extraEnv }}
+- name: {{ .name | quote }}
+  {{- if .valueFrom }}
+  valueFrom:
+    {{- toYaml .valueFrom | nindent 4 }}
+  {{- else }}
+  value: {{ .value | default "" | quote }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The one place that is always writable: the root is read-only. */}}
+{{- define "gpu-inference.scratchVolumes" -}}
+- name: tmp
+  emptyDir: {}
+{{- end }}
+
+{{- define "gpu-inference.scratchMounts" -}}
+- name: tmp
+  mountPath: /tmp
+{{- end }}
+
+{{- define "gpu-inference.extraVolumes" -}}
+{{- with .Values.extraVolumes }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "gpu-inference.extraVolumeMounts" -}}
+{{- with .Values.extraVolumeMounts }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "gpu-inference.extraInitContainers" -}}
+{{ include "gpu-inference.completedContainers" (list . .Values.initContainers) }}
+{{- end }}
+
+{{- define "gpu-inference.extraContainers" -}}
+{{ include "gpu-inference.completedContainers" (list . .Values.extraContainers) }}
+{{- end }}
+
+{{/*
+Containers of the user's, from the registry of all images, and under restricted Pod Security unless they say otherwise.
+Takes a list: the root context and the containers.
+*/}}
+{{- define "gpu-inference.completedContainers" -}}
+{{- $root := index . 0 -}}
+{{- $containers := list -}}
+{{- range index . 1 -}}
+  {{- $image := include "gpu-inference.imageReference" (list $root (dict "reference" .image)) -}}
+  {{- $security := .securityContext | default (include "gpu-inference.containerSecurityContext" $root | fromYaml) -}}
+  {{- $containers = append $containers (merge (dict "image" $image "securityContext" $security) .) -}}
+{{- end -}}
+{{- with $containers }}{{ toYaml . }}{{ end -}}
+{{- end }}
