@@ -76,12 +76,12 @@ bench-check: .venv-incumbent/.installed ## Measure, and fail where a ratio is fa
 lint: .venv/.installed ## Check style, formatting, types, and that generated files are up to date
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
-	$(BIN)/mypy harness/src runtime/src
+	$(BIN)/mypy harness/src runtime/src charts/values
 	$(BIN)/mypy tests model-samples/mnist-tf
 	for script in $(filter-out model-samples/mnist-tf/%,$(wildcard model-samples/*/train.py)); do \
 	  $(BIN)/mypy $$script || exit; \
 	done
-	$(BIN)/python -m gpu_inference.values check
+	$(BIN)/python -m charts.values check
 
 format: .venv/.installed ## Put the code into the house's format
 	$(BIN)/ruff format $(CHECKED)
@@ -92,7 +92,7 @@ kubernetes-schemas: .venv/.installed ## Write the JSON schemas that the chart's 
 	$(BIN)/python tests/chart/kubernetes-schemas/generate.py $(SCHEMA_VERSIONS)
 
 generate: .venv/.installed ## Write what is generated from the typed values: the chart's schema and README table
-	$(BIN)/python -m gpu_inference.values write
+	$(BIN)/python -m charts.values write
 
 package: .venv/.installed ## Write the chart's .tgz to dist/, with provenance where SIGN_KEY (and KEYRING) are given
 	$(BIN)/gpu-inference chart package --destination dist \

@@ -25,12 +25,13 @@ HELMS: tuple[HelmMajor, ...] = (3, 4)
 LOWEST = "1.30"
 CHART = chart_directory()
 _TESTS = Path(__file__).parents[1]
+EVERYTHING = _TESTS / "chart" / "everything-values.yaml"
 # Those of chart-testing install on any cluster; the others need GPUs, operators or objects of the user's own.
 SCENARIOS = sorted(
     [
         *(CHART / "ci").glob("*-values.yaml"),
         *(_TESTS / "live" / "scenarios").glob("*-values.yaml"),
-        _TESTS / "chart" / "everything-values.yaml",
+        EVERYTHING,
     ]
 )
 
@@ -109,19 +110,49 @@ def render(
         RefusedError: Helm refuses them.
         AssertionError: this Kubernetes, or a newer one that is supported, would refuse an object.
     """
-    flags = ["--kube-version", kubernetes, *(["--skip-schema-validation"] if skip_schema else [])]
-    arguments = ("template", release, "--namespace", namespace, *flags)
-    text = _helm(helm, arguments, json.dumps(values or {}), chart)
+    text = manifests(
+        json.dumps(values or {}),
+        helm=helm,
+        release=release,
+        namespace=namespace,
+        skip_schema=skip_schema,
+        kubernetes=kubernetes,
+        chart=chart,
+    )
     objects = tuple(thing for thing in yaml.load_all(text, yaml.CSafeLoader) if thing)
     for thing in objects:
         check_object(thing, [version for version in VERSIONS if _minor(version) >= _minor(kubernetes)])
     return Rendered(objects)
 
 
+def manifests(
+    values: str,
+    *,
+    helm: HelmMajor = 4,
+    release: str = "mnist",
+    namespace: str = "default",
+    skip_schema: bool = False,
+    kubernetes: str = LOWEST,
+    chart: Path = CHART,
+) -> str:
+    """Return what the chart makes of a values file, as Helm prints it; see `render`."""
+    flags = ["--kube-version", kubernetes, *(["--skip-schema-validation"] if skip_schema else [])]
+    return _helm(helm, ("template", release, "--namespace", namespace, *flags), values, chart)
+
+
 def render_scenario(path: Path, more: Mapping[str, Any] | None = None, *, helm: HelmMajor = 4) -> Rendered:
     """Return what the chart makes of a scenario and more, for the Kubernetes that its first line may want."""
     needed = re.match(r"# Needs Kubernetes ([\d.]+)\.\n", path.read_text())
     return render(scenario(path) | dict(more or {}), helm=helm, kubernetes=needed[1] if needed else LOWEST)
+
+
+def mistakes_in(values: Mapping[str, Any], *, kubernetes: str = LOWEST) -> list[str]:
+    """Return the sentences of the templates against some values, whatever the schema says about them."""
+    try:
+        render(values, skip_schema=True, kubernetes=kubernetes)
+    except RefusedError as refused:
+        return refused.mistakes
+    return []
 
 
 def _minor(version: str) -> int:
@@ -136,8 +167,8 @@ def notes(values: Mapping[str, Any] | None = None) -> str:
 
 
 def scenario(path: Path) -> dict[str, Any]:
-    """Return the values of a scenario of chart-testing."""
-    return cast("dict[str, Any]", yaml.safe_load(path.read_text()))
+    """Return the values of a scenario of chart-testing: of several documents the first."""
+    return cast("dict[str, Any]", next(yaml.safe_load_all(path.read_text())))
 
 
 @functools.cache

@@ -6,11 +6,10 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from charts.values.documents import leaves
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.chart.rendering import CHART, RefusedError, render
-
-from gpu_inference.values.documents import leaves
 
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 LEAVES = dict(leaves(SCHEMA))

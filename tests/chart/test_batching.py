@@ -1,16 +1,14 @@
 """How requests are put together: nothing of it in the pods unless a value says so, and then just that."""
 
-import json
 from typing import Any
 
 import pytest
+import yaml
 from tests.chart.rendering import CHART, RefusedError, render
 
-from gpu_inference.errors import GpuInferenceError
-from gpu_inference.values import load
 from gpu_inference_runtime.settings import Settings
 
-DEFAULTS: dict[str, Any] = json.loads((CHART / "files" / "defaults.json").read_text())["batching"]
+DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())["batching"]
 # Each value with its variable, the field of the runtime's settings, another value, and that one's text.
 ONES = [
     ("mode", "GPU_INFERENCE_BATCHING", "batching", "merge", "merge"),
@@ -45,16 +43,13 @@ def test_a_value_that_differs_becomes_its_variable_alone(
 def test_a_limit_that_is_no_whole_number_above_0_is_refused(key: str, value: Any, skip_schema: bool) -> None:
     with pytest.raises(RefusedError, match=key):
         render({"batching": {key: value}}, skip_schema=skip_schema)
-    with pytest.raises(GpuInferenceError, match=rf"batching\.{key}"):
-        load({"batching": {key: value}})
 
 
+@pytest.mark.parametrize("skip_schema", [False, True])
 @pytest.mark.parametrize(("key", "value"), [("mode", "all"), ("dtype", "int8"), ("fastJson", "yes")])
-def test_a_word_that_the_runtime_does_not_know_is_refused(key: str, value: str) -> None:
+def test_a_word_that_the_runtime_does_not_know_is_refused(key: str, value: str, skip_schema: bool) -> None:
     with pytest.raises(RefusedError, match=key):
-        render({"batching": {key: value}})
-    with pytest.raises(GpuInferenceError, match=rf"batching\.{key}"):
-        load({"batching": {key: value}})
+        render({"batching": {key: value}}, skip_schema=skip_schema)
 
 
 def test_extra_env_does_not_set_them_too() -> None:

@@ -1,20 +1,20 @@
 """What catalogs and chart-testing read of the chart: each statement agrees with the chart itself."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yamale
 import yaml
+from charts.values.documents import leaves
+from charts.values.schema import described_values
 from tests.chart.rendering import CHART, render, run_helm
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
 from gpu_inference import __version__
-from gpu_inference.values.deployment import Deployment
-from gpu_inference.values.documents import leaves
-from gpu_inference.values.in_kubernetes import IN_KUBERNETES
 from gpu_inference_runtime import __version__ as runtime_version
 
 ROOT = Path(__file__).parents[2]
@@ -81,10 +81,12 @@ def test_the_values_of_the_form_install_as_they_are() -> None:
 
 
 def test_the_readme_says_of_each_parameter_what_it_becomes() -> None:
-    assert IN_KUBERNETES.keys() == Deployment.model_fields.keys()
-    assert len(IN_KUBERNETES) == 31
     table = (CHART / "README.md").read_text()
-    assert all(f"| {meaning} |" in table for meaning in IN_KUBERNETES.values())
+    parameters = described_values()["properties"]["deployment"]["properties"]
+    assert len(parameters) == 31
+    for name, described in parameters.items():
+        (row,) = re.findall(rf"^\| `deployment\.{name}` .*$", table, re.MULTILINE)
+        assert row.endswith(f"| {described['kubernetes']} |")
 
 
 def test_chart_runtime_and_harness_carry_one_version() -> None:

@@ -14,15 +14,10 @@ from tests.chart.rendering import (
     Object,
     RefusedError,
     Rendered,
+    mistakes_in,
     render,
     render_scenario,
     scenario,
-)
-
-from gpu_inference.values.rules.extras import (
-    CONTAINERS_OF_THE_CHART,
-    MOUNT_PATHS_OF_THE_CHART,
-    VOLUMES_OF_THE_CHART,
 )
 
 EVERYWHERE = {
@@ -175,18 +170,27 @@ def test_on_openshift_the_pods_reach_its_dns_pods() -> None:
 
 
 @every_scenario
-def test_names_and_paths_of_the_charts_own_are_all_refused_to_users(path: Path) -> None:
-    given = scenario(path)
-    pod = render_scenario(path).pod
-    users = {name for key in USERS for name in (thing["name"] for thing in given.get(key, []))}
-    for volume in pod["volumes"]:
-        assert volume["name"] in users or VOLUMES_OF_THE_CHART.fullmatch(volume["name"])
-    for container in (*pod["containers"], *pod.get("initContainers", [])):
-        assert container["name"] in users or CONTAINERS_OF_THE_CHART.fullmatch(container["name"])
-    for mount in pod["containers"][0]["volumeMounts"]:
-        # Models and code lie where the values say.
-        if mount["name"] not in users and not mount["mountPath"].startswith("/var/azureml-app/"):
-            assert MOUNT_PATHS_OF_THE_CHART.fullmatch(mount["mountPath"])
+def test_the_charts_own_names_and_paths_are_refused_to_users(path: Path) -> None:
+    given, pod = scenario(path), render_scenario(path).pod
+    users = {thing["name"] for key in USERS for thing in given.get(key, [])}
+    volumes = {volume["name"] for volume in pod["volumes"]} - users
+    containers = {each["name"] for each in (*pod["containers"], *pod.get("initContainers", []))} - users
+    # Where models and code lie only the values say.
+    paths = {
+        mount["mountPath"]
+        for mount in pod["containers"][0]["volumeMounts"]
+        if mount["name"] not in users and not mount["mountPath"].startswith("/var/azureml-app/")
+    }
+    mistakes = mistakes_in(
+        {
+            "extraVolumes": [{"name": name, "emptyDir": {}} for name in volumes],
+            "extraVolumeMounts": [{"name": "mine", "mountPath": path} for path in paths],
+            "extraContainers": [{"name": name, "image": "x"} for name in containers],
+        }
+    )
+    for what, names in (("name", volumes | containers), ("path", paths)):
+        for name in names:
+            assert any(f"must not use the {what} {name}: " in mistake for mistake in mistakes), name
 
 
 def test_a_mount_where_the_code_lies_is_refused_with_a_sentence() -> None:

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 import requests
-from tests.chart.rendering import Rendered, render
+from tests.chart.rendering import CHART, Rendered, mistakes_in, render
 from tests.ports import free_ports
 
-from gpu_inference.values.env import SET_BY_THE_CHART
 from gpu_inference_runtime.settings import Settings, load_settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "interfaces.md").read_text(encoding="utf-8")
@@ -91,7 +90,17 @@ def test_the_page_has_the_tables() -> None:
 def test_the_chart_sets_exactly_the_variables_of_the_page() -> None:
     names = [row[0] for row in ENVIRONMENT]
     assert sorted(render(VALUES).env) == sorted(names)
-    assert sorted(SET_BY_THE_CHART) == sorted([*names, *(row[0] for row in TOKENS)])
+
+
+def test_the_variables_of_the_page_are_not_the_users_to_set() -> None:
+    names = sorted(row[0] for row in (*ENVIRONMENT, *TOKENS))
+    mistakes = mistakes_in({"extraEnv": [{"name": name, "value": "x"} for name in names]})
+    assert mistakes == [
+        f"extraEnv must not set {name}: the chart sets it from its own values." for name in names
+    ]
+    rule = (CHART / "templates" / "validation" / "_pod_rules.tpl").read_text()
+    reserved = re.findall(r'^    "([A-Z_]+)"$', rule, re.MULTILINE)
+    assert sorted(reserved) == names
 
 
 def settings_in_the_pod(rendered: Rendered, keys: Path) -> Settings:

@@ -8,11 +8,17 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.chart.rendering import CHART, HELMS, HelmMajor, Object, RefusedError, Rendered, notes, render
-
-from gpu_inference.values import load
-from gpu_inference.values.pool import max_surge
-from gpu_inference.values.rules.lifecycle import progress_deadline_seconds
+from tests.chart.rendering import (
+    CHART,
+    HELMS,
+    HelmMajor,
+    Object,
+    RefusedError,
+    Rendered,
+    mistakes_in,
+    notes,
+    render,
+)
 
 ROOT = "/var/azureml-app/azureml-models"
 SHA256 = hashlib.sha256(b"").hexdigest()
@@ -280,7 +286,6 @@ def test_a_rollout_waits_for_all_that_is_fetched_or_copied() -> None:
         "inference": {"entryScript": "score.py", **download(timeoutSeconds=70)},
     }
     deadline = render(values).one("Deployment")["spec"]["progressDeadlineSeconds"]
-    assert deadline == progress_deadline_seconds(load(values))
     bare = render({}).one("Deployment")["spec"]["progressDeadlineSeconds"]
     assert deadline - bare == 600 + 5000 + 70
 
@@ -356,7 +361,6 @@ def test_a_rollout_adds_no_pod_that_could_not_mount_the_volume(
     }
     strategy = render(values).one("Deployment")["spec"]["strategy"]["rollingUpdate"]
     assert strategy == {"maxSurge": surge, "maxUnavailable": 1 - surge}
-    assert max_surge(load(values)) == surge
 
 
 @pytest.mark.parametrize("deployment", [{"num_replicas": 2}, {"autoscale_enabled": True}])
@@ -404,9 +408,13 @@ def test_a_path_that_leaves_its_volume_is_refused(sub_path: str) -> None:
 def test_the_readme_has_an_example_for_each_source_that_the_chart_takes() -> None:
     section = (CHART / "README.md").read_text().partition("## Models and code\n")[2].partition("\n## ")[0]
     examples = [yaml.safe_load(block.partition("```")[0]) for block in section.split("```yaml\n")[1:]]
-    sources = {source for values in examples for source in load(values).inference.sources()}
-    sources |= {source for values in examples for each in load(values).models for source in each.sources()}
-    assert sources == {"image", "persistentVolumeClaim", "download", "configMap"}
+    kinds = {"image", "persistentVolumeClaim", "download", "configMap"}
+    given: set[str] = set()
+    for values in examples:
+        assert mistakes_in(values, kubernetes=NEWEST) == []
+        for each in (values.get("inference", {}), *values.get("models", [])):
+            given |= each.keys() & kinds
+    assert given == kinds
     for values in examples:
         render(values, kubernetes=NEWEST)
 

@@ -5,9 +5,6 @@ from typing import Any
 import pytest
 from tests.chart.rendering import RefusedError, render
 
-from gpu_inference.errors import GpuInferenceError
-from gpu_inference.values import load
-
 CLAIM = {"persistentVolumeClaim": {"claimName": "rows"}}
 VARIABLES = ("GPU_INFERENCE_MODEL_DATA_", "AML_APP_INSIGHTS", "OTEL_", "GPU_INFERENCE_TRACES")
 
@@ -115,14 +112,11 @@ def test_the_network_policy_lets_the_pods_reach_the_collectors_port(url: str, po
     "url",
     ["collector:4318", "grpc://collector:4317", "http://", "http://a b", "http://c:4318?x=y", "http://u:p@c"],
 )
-def test_an_endpoint_that_is_no_plain_url_is_refused_by_both_in_one_sentence(url: str) -> None:
-    with pytest.raises(RefusedError) as by_template:
+def test_an_endpoint_that_is_no_plain_url_is_refused_in_one_sentence(url: str) -> None:
+    with pytest.raises(RefusedError) as refused:
         render(traced(otlpEndpoint=url))
-    with pytest.raises(GpuInferenceError) as by_type:
-        load(traced(otlpEndpoint=url))
-    [sentence] = by_template.value.mistakes
+    [sentence] = refused.value.mistakes
     assert sentence.startswith(f'telemetry.otlpEndpoint is "{url}", but must be a URL such as')
-    assert str(by_type.value).endswith(sentence)
 
 
 @pytest.mark.parametrize("ratio", [-0.1, 1.5])
@@ -130,8 +124,6 @@ def test_the_ratio_is_a_share(ratio: float) -> None:
     for skip_schema in (False, True):
         with pytest.raises(RefusedError, match="samplingRatio"):
             render(traced(samplingRatio=ratio), skip_schema=skip_schema)
-    with pytest.raises(GpuInferenceError, match=r"telemetry\.samplingRatio"):
-        load(traced(samplingRatio=ratio))
     assert render(traced(samplingRatio=0)).env["GPU_INFERENCE_TRACES_RATIO"] == "0"
 
 

@@ -10,7 +10,6 @@ import yaml
 from gpu_inference.cli import main
 from gpu_inference.convert import convert
 from gpu_inference.errors import GpuInferenceError
-from gpu_inference.values import load
 
 SAMPLE = Path(__file__).parents[2] / "model-samples" / "mnist-tf"
 ALL_KEYS: dict[str, Any] = {
@@ -246,12 +245,15 @@ def test_a_second_key_without_a_first_is_left_out_as_azure_ml_did() -> None:
         ),
         ({"autoScaler": 3}, "autoScaler should be a mapping, not 3."),
         ({"numReplicas": 0}, "Invalid configuration, num_replicas must be greater than zero."),
-        ({"numReplicas": "3"}, "deployment.num_replicas: Input should be a valid integer"),
+        ({"numReplicas": "3"}, "deployment.num_replicas must be a whole number, at most 2147483647."),
         (
             {"tokenAuthEnabled": True, "authEnabled": True},
             "Invalid configuration, auth_enabled and token_auth_enabled cannot both be true.",
         ),
-        ({"dataCollection": {"storageEnabled": "yes"}}, "deployment.collect_model_data: Input should be a"),
+        (
+            {"dataCollection": {"storageEnabled": "yes"}},
+            "deployment.collect_model_data must be true or false.",
+        ),
     ],
 )
 def test_what_cannot_be_deployed_is_refused_with_a_sentence(changes: dict[str, Any], sentence: str) -> None:
@@ -313,7 +315,7 @@ def test_the_command_writes_values_to_stdout_and_warnings_to_stderr(
     files = [str(SAMPLE / name) for name in ("deploymentconfig.json", "inferenceconfig.json")]
     assert main(["convert", *files, "--gpu-count", "4"]) == 0
     printed = capsys.readouterr()
-    assert load(yaml.safe_load(printed.out)).cluster.gpu_count == 4
+    assert yaml.safe_load(printed.out)["cluster"] == {"gpu_count": 4}
     assert printed.err == ""
     assert main(["convert", files[0]]) == 0
     assert "cluster.gpu_count is 3" in capsys.readouterr().err
@@ -328,3 +330,16 @@ def test_the_command_fails_with_a_sentence_and_writes_no_values(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "only aks can be converted" in printed.err
+
+
+def test_without_helm_the_values_are_given_unchecked_and_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("GPU_INFERENCE_CACHE_DIR", str(tmp_path))
+    conversion = convert(config(numReplicas="3"), gpu_count=3)
+    assert conversion.values["deployment"]["num_replicas"] == "3"
+    assert conversion.warnings == (
+        "deploymentconfig.json: the values are not checked, because there is no Helm here;"
+        " gpu-inference deploy does it.",
+    )

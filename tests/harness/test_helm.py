@@ -215,6 +215,19 @@ def test_values_over_the_cap_are_refused_with_the_field_and_its_limit(major: Lit
 
 
 @pytest.mark.parametrize("major", [3, 4])
+def test_the_templates_sentences_replace_those_of_the_schema(major: Literal[3, 4]) -> None:
+    helm = Helm(clients.helm(major))
+    values = {"deployment": {"cpu_core": 1}, "image": {"pullPolicy": "Sometimes"}}
+    with pytest.raises(ProgramError) as refused:
+        helm.template("abc", chart_directory(), values)
+    assert str(refused.value).splitlines() == [
+        "Helm: These values cannot be deployed:",
+        "- deployment.cpu_core is not a value of this chart (did you mean cpu_cores?).",
+        "- image.pullPolicy must be one of Always, IfNotPresent, Never.",
+    ]
+
+
+@pytest.mark.parametrize("major", [3, 4])
 def test_values_that_fit_give_the_services_objects(major: Literal[3, 4]) -> None:
     manifests = Helm(clients.helm(major)).template("abc", chart_directory(), {}, namespace="n")
     assert "kind: Deployment\n" in manifests

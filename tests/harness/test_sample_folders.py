@@ -4,12 +4,12 @@ import re
 
 import pytest
 import yaml
+from tests.chart.rendering import render
 from tests.model_samples import EVERY, SAMPLES, Sample
 
 from gpu_inference.convert import convert
 from gpu_inference.image import FRAMEWORKS
 from gpu_inference.resources import runtime_directory
-from gpu_inference.values import load
 
 
 @pytest.fixture(params=EVERY, ids=lambda sample: sample.name)
@@ -26,7 +26,7 @@ def test_its_configuration_becomes_values_and_nothing_is_lost(sample: Sample) ->
     files = (sample.folder / "deploymentconfig.json", sample.folder / "inferenceconfig.json")
     conversion = convert(*files, gpu_count=4)
     assert conversion.warnings == ()
-    assert load(conversion.values).deployment.keys_in_use
+    render(conversion.values).one("Secret", "mnist-keys")
 
 
 def test_its_readme_deploys_it_with_a_framework_that_there_is(sample: Sample) -> None:

@@ -13,7 +13,6 @@ import yaml
 
 from gpu_inference.convert import convert
 from gpu_inference.resources import runtime_directory
-from gpu_inference.values import load
 
 SAMPLE = Path(sample_requests.__file__).parent
 
@@ -42,9 +41,9 @@ def test_the_data_set_has_its_known_sizes(digits: mnist_data.Digits) -> None:
 def test_the_configuration_becomes_values_for_three_replicas_with_a_gpu_each_and_nothing_is_lost() -> None:
     conversion = convert(SAMPLE / "deploymentconfig.json", SAMPLE / "inferenceconfig.json", gpu_count=4)
     assert conversion.warnings == ()
-    deployment = load(conversion.values).deployment
-    assert (deployment.num_replicas, deployment.cpu_cores, deployment.memory_gb) == (3, 2, 4)
-    assert (deployment.gpu_cores, deployment.keys_in_use) == (1, True)
+    deployment = conversion.values["deployment"]
+    assert (deployment["num_replicas"], deployment["cpu_cores"], deployment["memory_gb"]) == (3, 2, 4)
+    assert (deployment["gpu_cores"], deployment["auth_enabled"]) == (1, True)
     assert conversion.values["extraEnv"] == [{"name": "GPU_INFERENCE_TENSORFLOW_V1", "value": "true"}]
 
 

@@ -1,25 +1,24 @@
 {{/*
-The values as the templates use them: null and absent mean the default, and nothing is rendered from values that the
-chart cannot deploy.
+The values as all templates read them: complete and checked.
 
-Helm 3 removes a value that a user sets to null, Helm 4 keeps the null. Either way the default applies, which
-files/defaults.json holds (generated from the same source as values.yaml).
+Null means the default, like absent: Helm 3 removes a value that a user sets to null, Helm 4 keeps the null.
+files/values.json holds each value's type and default; it is generated from the same source as values.yaml, because
+Helm shows templates neither their values.yaml nor their schema.
 */}}
 
 {{/*
-Checks the values and lays them over their defaults, so that every template then reads complete values in .Values.
-Every template begins with this. It renders nothing, and fails with one sentence for each mistake.
+Completes .Values with the defaults and checks them. Every template begins with this, so that none renders half of a
+mistake. It renders nothing, and fails with one sentence for each mistake.
 */}}
 {{- define "gpu-inference.values" -}}
-{{- /* All templates of a render share the root context: the first one does the work. */}}
+{{- /* The templates of a render share the root context: the first one does the work for all. */}}
 {{- if not (hasKey . "valuesAreChecked") -}}
-  {{- $defaults := .Files.Get "files/defaults.json" | fromJson -}}
-  {{- $values := include "gpu-inference.overlaid" (list (deepCopy $defaults) .Values) | fromJson -}}
-  {{- if kindIs "slice" $values.models -}}
-    {{- $_ := set $values "models" (include "gpu-inference.modelsWithDefaults" (list $defaults $values.models) | fromJsonArray) -}}
-  {{- end -}}
+  {{- $schema := .Files.Get "files/values.json" | fromJson -}}
+  {{- /* A copy, in which all numbers are floats. */}}
+  {{- $values := .Values | toJson | fromJson -}}
+  {{- include "gpu-inference.fillDefaults" (list $schema $values) -}}
   {{- $_ := set . "Values" $values -}}
-  {{- with include "gpu-inference.validationErrors" . | fromJsonArray -}}
+  {{- with include "gpu-inference.validationErrors" (list . $schema) | fromJsonArray -}}
     {{- fail (printf "\n\nThese values cannot be deployed:\n- %s\n" (join "\n- " .)) -}}
   {{- end -}}
   {{- $_ := set . "valuesAreChecked" true -}}
@@ -27,18 +26,27 @@ Every template begins with this. It renders nothing, and fails with one sentence
 {{- end }}
 
 {{/*
-A mapping laid over another, section by section; null leaves what is there. Takes a list: the lower mapping and the
-upper one. A mapping without defaults is not a section: what lies deeper in it is the user's as it is.
+Puts each default where a mapping has nothing or null, section by section and in the items of lists. Takes a list: the
+mapping's schema, and the mapping, which is changed in place.
 */}}
-{{- define "gpu-inference.overlaid" -}}
-{{- $result := first . -}}
-{{- range $key, $given := last . -}}
-  {{- $default := get $result $key -}}
-  {{- if and (kindIs "map" $given) (kindIs "map" $default) $default -}}
-    {{- $_ := set $result $key (include "gpu-inference.overlaid" (list $default $given) | fromJson) -}}
-  {{- else if not (kindIs "invalid" $given) -}}
-    {{- $_ := set $result $key $given -}}
+{{- define "gpu-inference.fillDefaults" -}}
+{{- $values := index . 1 -}}
+{{- range $key, $schema := (index . 0).properties -}}
+  {{- if kindIs "invalid" (get $values $key) }}{{ $_ := unset $values $key }}{{ end -}}
+  {{- if not (hasKey $values $key) -}}
+    {{- if hasKey $schema "default" -}}
+      {{- $_ := set $values $key $schema.default -}}
+    {{- else if hasKey $schema "properties" -}}
+      {{- $_ := set $values $key dict -}}
+    {{- end -}}
+  {{- end -}}
+  {{- $value := get $values $key -}}
+  {{- if and (kindIs "map" $value) (hasKey $schema "properties") -}}
+    {{- include "gpu-inference.fillDefaults" (list $schema $value) -}}
+  {{- else if and (kindIs "slice" $value) (hasKey $schema "items") -}}
+    {{- range $item := $value -}}
+      {{- if kindIs "map" $item }}{{ include "gpu-inference.fillDefaults" (list $schema.items $item) }}{{ end -}}
+    {{- end -}}
   {{- end -}}
 {{- end -}}
-{{ $result | toJson }}
 {{- end }}

@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from gpu_inference.errors import GpuInferenceError
-from gpu_inference.values import load
-from gpu_inference.values.pool import DEFAULT_AUTOSCALER_MAXIMUM
-from gpu_inference.values.rules.autoscaling import OPTIONS
+from gpu_inference.helm import REFUSED_BY_TEMPLATES, Helm
+from gpu_inference.resources import chart_directory
+from gpu_inference.toolchain import clients
 
 Document = Mapping[str, Any]
 
@@ -51,6 +51,14 @@ _PARAMETERS = {
     "dataCollection.storageEnabled": "collect_model_data",
     "appInsightsEnabled": "enable_app_insights",
 }
+_AUTOSCALER_OPTIONS = (
+    "autoscale_min_replicas",
+    "autoscale_max_replicas",
+    "autoscale_refresh_seconds",
+    "autoscale_target_utilization",
+)
+# v1's, where nothing is given.
+_AUTOSCALER_MAXIMUM = 10
 # Keys that people write although Azure ML never read them there.
 _NEVER_READ = {
     "containerResourceRequirements.gpu": "GPUs are given as gpuCores, at the top level",
@@ -93,13 +101,17 @@ def convert(
     inference_config: Path | Document | None = None,
     *,
     gpu_count: int | None = None,
+    helm: Path | None = None,
 ) -> Conversion:
     """Return chart values that deploy the service as these files did.
+
+    The chart checks them, where there is a Helm to render it with; nothing is fetched for that.
 
     Args:
         deployment_config: a `deploymentconfig.json`, or its content; YAML is read as well.
         inference_config: an `inferenceconfig.json`, or its content.
         gpu_count: GPUs that the service may use; as many as its replicas need unless given.
+        helm: the Helm to check the values with; the one on PATH or in the cache unless given.
 
     Raises:
         GpuInferenceError: a file cannot be read, is not for AKS, or asks for what the chart cannot do.
@@ -147,8 +159,30 @@ def convert(
                 f"sharedMemory.sizeGb is {size:g}, from environment.docker.shmSize: each pod's memory is as"
                 " much larger. Leave it out if the script's libraries share no memory between processes."
             )
-    load(values, where=name)
+    program = helm or clients.helm_on_hand()
+    if program is None:
+        warnings.append(
+            f"{name}: the values are not checked, because there is no Helm here;"
+            " gpu-inference deploy does it."
+        )
+    else:
+        _check(name, values, Helm(program))
     return Conversion(values, tuple(warnings))
+
+
+def _check(name: str, values: Mapping[str, Any], helm: Helm) -> None:
+    namespace = values["deployment"].get("namespace")
+    try:
+        # Any name of a release will do. A namespace that is none is refused by the chart.
+        helm.template(
+            "service",
+            chart_directory(),
+            values,
+            namespace=namespace if isinstance(namespace, str) else "default",
+        )
+    except GpuInferenceError as error:
+        mistakes = str(error).removeprefix(f"Helm: {REFUSED_BY_TEMPLATES}").strip()
+        raise GpuInferenceError(f"{name} cannot be deployed:\n{mistakes}") from error
 
 
 def values_text(values: Mapping[str, Any]) -> str:
@@ -224,10 +258,10 @@ def _scaled_as_by_v1(name: str, deployment: dict[str, Any]) -> Iterator[str]:
     enabled = deployment.get("autoscale_enabled")
     if not enabled:
         # The SDK took 0 for not given.
-        for option in OPTIONS:
+        for option in _AUTOSCALER_OPTIONS:
             if not deployment.get(option):
                 deployment.pop(option, None)
-    if enabled is None and deployment.keys().isdisjoint(("num_replicas", *OPTIONS)):
+    if enabled is None and deployment.keys().isdisjoint(("num_replicas", *_AUTOSCALER_OPTIONS)):
         enabled = deployment["autoscale_enabled"] = True
         yield f"{name} has no numReplicas, for which v1 used an autoscaler: so does the chart."
     if enabled:
@@ -253,7 +287,7 @@ def _gpus_needed(deployment: Document) -> int | None:
     """Return the GPUs of all replicas; None where that is not a number (the values' check then says why)."""
     replicas, each = deployment.get("num_replicas"), deployment.get("gpu_cores", 1)
     if deployment.get("autoscale_enabled"):
-        replicas = deployment.get("autoscale_max_replicas", DEFAULT_AUTOSCALER_MAXIMUM)
+        replicas = deployment.get("autoscale_max_replicas", _AUTOSCALER_MAXIMUM)
     if not (isinstance(replicas, int) and isinstance(each, int)):
         return None
     return replicas * each if replicas > 0 and each > 0 else None

@@ -19,6 +19,8 @@ from gpu_inference.progress import Progress, Silent
 from gpu_inference.toolchain import clients
 
 _UNDERSTOOD = (3, 4)
+# How the chart's templates begin what they say against values.
+REFUSED_BY_TEMPLATES = "These values cannot be deployed:"
 # Time that the API server is given beside what Helm itself waits for.
 _SLACK_SECONDS = 120
 
@@ -68,12 +70,9 @@ class Helm:
         """Return the chart's manifests for these values, without asking a cluster.
 
         Raises:
-            GpuInferenceError: the values do not fit the chart's schema, or its templates refuse them.
+            GpuInferenceError: the chart refuses the values; the message has one sentence for each mistake.
         """
-        return self._helm(
-            ["template", name, chart, f"--namespace={namespace}", "--values=-"],
-            stdin=yaml.safe_dump(dict(values)),
-        )
+        return self._with_values(["template", name, chart, f"--namespace={namespace}", "--values=-"], values)
 
     def package(
         self, chart: Path, destination: Path, *, signing_key: str | None = None, keyring: Path | None = None
@@ -145,10 +144,8 @@ class Helm:
             flags.append("--skip-schema-validation")
 
         def upgrade(*more: str) -> None:
-            self._helm(
-                ["upgrade", name, chart, *flags, *more],
-                stdin=yaml.safe_dump(dict(values)),
-                timeout=timeout_seconds + _SLACK_SECONDS,
+            self._with_values(
+                ["upgrade", name, chart, *flags, *more], values, timeout=timeout_seconds + _SLACK_SECONDS
             )
 
         def upgrade_in_namespace(*more: str) -> None:
@@ -217,6 +214,33 @@ class Helm:
             )
         return None
 
+    def _with_values(
+        self,
+        words: list[str | os.PathLike[str]],
+        values: Mapping[str, Any],
+        *,
+        timeout: float | None = None,
+    ) -> str:
+        """Run a command that reads values; where the schema refuses them, say so in the templates' sentences.
+
+        The templates check all that the schema checks, and say what to change.
+        """
+        text = yaml.safe_dump(dict(values))
+        try:
+            return self._helm(words, stdin=text, timeout=timeout)
+        except process.ProgramError as error:
+            if "values don't meet the specifications of the schema" not in error.said:
+                raise
+            _, name, chart, namespace, *_ = words
+            try:
+                self._helm(
+                    ["template", name, chart, namespace, "--values=-", "--skip-schema-validation"], stdin=text
+                )
+            except process.ProgramError as by_templates:
+                if REFUSED_BY_TEMPLATES in by_templates.said:
+                    raise by_templates from error
+            raise
+
     def _helm(
         self, words: list[str | os.PathLike[str]], *, stdin: str | None = None, timeout: float | None = None
     ) -> str:
@@ -237,7 +261,11 @@ def sentence(said: str) -> str:
         if line.startswith(("Usage:", "goroutine ", "Use --debug flag", "helm.go:")):
             break
         kept.append(line)
-    return "Helm: " + "\n".join(kept).strip()
+    text = "\n".join(kept).strip()
+    # Which template fails first does not matter: each checks all values.
+    if REFUSED_BY_TEMPLATES in text:
+        text = text[text.index(REFUSED_BY_TEMPLATES) :]
+    return f"Helm: {text}"
 
 
 def _only_the_number_of_pods_conflicts(said: str) -> bool:

@@ -8,28 +8,6 @@ neither what else lies in it (lost+found) nor Kubernetes' own links (..data) are
 /var/azureml-app
 {{- end }}
 
-{{/*
-The models with their defaults, as JSON: items of a list have none in the values file. Takes a list: the defaults of
-all values, and the models. What is no mapping is left for the rules to name.
-*/}}
-{{- define "gpu-inference.modelsWithDefaults" -}}
-{{- $defaults := dict "version" 1 "entry" "" -}}
-{{- range include "gpu-inference.sourceKinds" . | fromJsonArray -}}
-  {{- $_ := set $defaults . (get (first $).inference .) -}}
-{{- end -}}
-{{- $models := list -}}
-{{- range last . -}}
-  {{- $model := . -}}
-  {{- if kindIs "map" . }}{{ $model = include "gpu-inference.overlaid" (list (deepCopy $defaults) .) | fromJson }}{{ end -}}
-  {{- $models = append $models $model -}}
-{{- end -}}
-{{ $models | toJson }}
-{{- end }}
-
-{{- define "gpu-inference.sourceKinds" -}}
-{{ list "image" "persistentVolumeClaim" "download" "configMap" | toJson }}
-{{- end }}
-
 {{/* The kinds of sources that are given, as a JSON list. Takes a model, or the section inference. */}}
 {{- define "gpu-inference.sourcesGiven" -}}
 {{- $given := list -}}

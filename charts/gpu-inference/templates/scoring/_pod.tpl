@@ -62,7 +62,7 @@ nothing.
 {{/* Batching. What is left at the runtime's own default is not set, so that such a pod is the same in every version. */}}
 {{- define "gpu-inference.batchingEnv" -}}
 {{- $batching := .Values.batching -}}
-{{- $defaults := (.Files.Get "files/defaults.json" | fromJson).batching -}}
+{{- $types := (.Files.Get "files/values.json" | fromJson).properties.batching.properties -}}
 {{- $variables := list
     (list "mode" "GPU_INFERENCE_BATCHING")
     (list "maxRows" "GPU_INFERENCE_BATCH_MAX_ROWS")
@@ -72,7 +72,7 @@ nothing.
 -}}
 {{- range $variables }}
 {{- $value := get $batching (first .) -}}
-{{- if ne (toString $value) (get $defaults (first .) | toString) }}
+{{- if ne (toString $value) ((get $types (first .)).default | toString) }}
 - name: {{ last . }}
   value: {{ ternary (int64 $value) $value (kindIs "float64" $value) | quote }}
 {{- end }}

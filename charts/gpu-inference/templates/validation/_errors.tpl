@@ -1,20 +1,22 @@
 {{/*
-What no schema can say, and the essence of what it says: the cap holds at any size and under
---skip-schema-validation too. One file for each module of harness/src/gpu_inference/values/rules/, whose sentences
-are the same; a test compares them.
+Validation of the values: their types, then the rules between them, which no schema can express. The rules stand in
+the other files of this folder, and nowhere else.
 */}}
 
-{{/* A JSON list with one sentence for each mistake. Takes a list, as all parts do: the root context and the values. */}}
+{{/*
+A JSON list with one sentence for each mistake. Takes a list: the root context, with defaults in its .Values, and the
+schema.
+*/}}
 {{- define "gpu-inference.validationErrors" -}}
-{{- $arguments := . -}}
-{{- $errors := concat (include "gpu-inference.numberErrors" . | fromJsonArray) (include "gpu-inference.modelShapeErrors" . | fromJsonArray) -}}
-{{- $parts := list "nameErrors" "keyErrors" "tokenAuthErrors" "podErrors" "extraErrors" "labelErrors" "imageErrors" "networkErrors" -}}
-{{- /* Rules between numbers would only repeat, in odd words, that one of them is none. */ -}}
+{{- $root := first . -}}
+{{- $found := dict "errors" list -}}
+{{- include "gpu-inference.typeErrors" (list (last .) $root.Values "" $found) -}}
+{{- $errors := $found.errors -}}
+{{- /* Rules between values of a wrong type would only restate the type error. */ -}}
 {{- if not $errors -}}
-  {{- $parts = concat (list "deploymentErrors" "modelErrors" "lifecycleErrors" "telemetryErrors" "autoscalingErrors" "poolErrors" "policyErrors") $parts -}}
-{{- end -}}
-{{- range $parts -}}
-  {{- $errors = concat $errors (include (printf "gpu-inference.%s" .) $arguments | fromJsonArray) -}}
+  {{- range list "deploymentErrors" "modelErrors" "rolloutErrors" "telemetryErrors" "replicaErrors" "poolErrors" "policyErrors" "nameErrors" "keyErrors" "tokenErrors" "podErrors" "extraErrors" "labelErrors" "imageErrors" "networkErrors" -}}
+    {{- $errors = concat $errors (include (printf "gpu-inference.%s" .) $root | fromJsonArray) -}}
+  {{- end -}}
 {{- end -}}
 {{ $errors | toJson }}
 {{- end }}

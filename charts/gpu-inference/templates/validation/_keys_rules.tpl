@@ -17,7 +17,7 @@
 {{ $errors | toJson }}
 {{- end }}
 
-{{- define "gpu-inference.tokenAuthErrors" -}}
+{{- define "gpu-inference.tokenErrors" -}}
 {{- $tokenAuth := .Values.tokenAuth -}}
 {{- $errors := list -}}
 {{- if and .Values.deployment.auth_enabled .Values.deployment.token_auth_enabled -}}

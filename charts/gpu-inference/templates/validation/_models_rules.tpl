@@ -21,54 +21,6 @@
 {{ $errors | toJson }}
 {{- end }}
 
-{{/* What the schema says too, and the rules rely on under --skip-schema-validation. */}}
-{{- define "gpu-inference.modelShapeErrors" -}}
-{{- $errors := include "gpu-inference.shapeErrors" (list "inference" .Values.inference) | fromJsonArray -}}
-{{- if kindIs "slice" .Values.models -}}
-  {{- range $index, $model := .Values.models -}}
-    {{- $errors = concat $errors (include "gpu-inference.shapeErrors" (list (printf "models[%d]" $index) $model) | fromJsonArray) -}}
-  {{- end -}}
-{{- else -}}
-  {{- $errors = append $errors "models must be a list." -}}
-{{- end -}}
-{{ $errors | toJson }}
-{{- end }}
-
-{{/* Takes a list: where it is, and the model or inference. */}}
-{{- define "gpu-inference.shapeErrors" -}}
-{{- $where := first . -}}
-{{- $given := last . -}}
-{{- $errors := list -}}
-{{- if not (kindIs "map" $given) -}}
-  {{- $errors = append $errors (printf "%s must be a mapping." $where) -}}
-{{- else -}}
-  {{- range include "gpu-inference.sourceKinds" . | fromJsonArray -}}
-    {{- if not (kindIs "map" (get $given .)) -}}
-      {{- $errors = append $errors (printf "%s.%s must be a mapping." $where .) -}}
-    {{- end -}}
-  {{- end -}}
-  {{- if kindIs "map" $given.download -}}
-    {{- if not (kindIs "float64" $given.download.sizeLimitGi) -}}
-      {{- $errors = append $errors (printf "%s.download.sizeLimitGi must be a number." $where) -}}
-    {{- end -}}
-    {{- if include "gpu-inference.isWhole" $given.download.timeoutSeconds | ne "true" -}}
-      {{- $errors = append $errors (printf "%s.download.timeoutSeconds must be a whole number, at most 2147483647." $where) -}}
-    {{- end -}}
-  {{- end -}}
-  {{- if ne $where "inference" -}}
-    {{- if not (and (kindIs "string" $given.name) $given.name) -}}
-      {{- $errors = append $errors (printf "%s.name is missing." $where) -}}
-    {{- end -}}
-    {{- if include "gpu-inference.isWhole" $given.version | ne "true" -}}
-      {{- $errors = append $errors (printf "%s.version must be a whole number, at most 2147483647." $where) -}}
-    {{- end -}}
-  {{- else if not (kindIs "map" $given.files) -}}
-    {{- $errors = append $errors "inference.files must be a mapping." -}}
-  {{- end -}}
-{{- end -}}
-{{ $errors | toJson }}
-{{- end }}
-
 {{/* Takes a list: where the model is in the values, and the model. */}}
 {{- define "gpu-inference.oneModelErrors" -}}
 {{- $where := first . -}}

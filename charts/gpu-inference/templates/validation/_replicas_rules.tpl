@@ -1,4 +1,7 @@
-{{/* The cap: all pods together never need more GPUs than the cluster lends to the service. */}}
+{{/*
+Rules about the number of pods: the cap, by which all pods together never need more GPUs than the pool has, and the
+autoscaler.
+*/}}
 
 {{- define "gpu-inference.poolErrors" -}}
 {{- $deployment := .Values.deployment -}}
@@ -25,7 +28,7 @@
 {{ $errors | toJson }}
 {{- end }}
 
-{{- define "gpu-inference.autoscalingErrors" -}}
+{{- define "gpu-inference.replicaErrors" -}}
 {{- $deployment := .Values.deployment -}}
 {{- $errors := list -}}
 {{- if $deployment.autoscale_enabled -}}

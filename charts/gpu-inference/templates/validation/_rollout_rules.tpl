@@ -1,6 +1,6 @@
 {{/* Rules about how pods start, spread and leave: what Kubernetes would refuse after the install has begun. */}}
 
-{{- define "gpu-inference.lifecycleErrors" -}}
+{{- define "gpu-inference.rolloutErrors" -}}
 {{- $errors := list -}}
 {{- $seconds := include "gpu-inference.rolloutSeconds" . | int64 -}}
 {{- if gt $seconds 2147483647 -}}

@@ -1,66 +1,139 @@
-{{/* That numbers are numbers, and in range: what the schema says too, but not under --skip-schema-validation. */}}
+{{/*
+Types and ranges of values: what the chart's schema says too, in sentences, and also under --skip-schema-validation.
+Go's templates would otherwise read text as 0, and numbers beyond 32 bits would overflow in the products of the cap.
+*/}}
 
-{{- define "gpu-inference.numberErrors" -}}
-{{- $deployment := .Values.deployment -}}
-{{- $errors := list -}}
-{{- range $name := list "cpu_cores" "cpu_cores_limit" "memory_gb" "memory_gb_limit" -}}
-  {{- if hasKey $deployment $name -}}
-    {{- $number := get $deployment $name -}}
-    {{- if not (kindIs "float64" $number) -}}
-      {{- $errors = append $errors (printf "deployment.%s must be a number." $name) -}}
-    {{- else if le $number 0.0 -}}
-      {{- $errors = append $errors (printf "Invalid configuration, %s must be greater than zero." $name) -}}
+{{/*
+Appends a sentence for each wrong value to a list. Takes a list: the schema and the value, the value's path, and a
+mapping whose entry errors is the list.
+*/}}
+{{- define "gpu-inference.typeErrors" -}}
+{{- $schema := index . 0 -}}
+{{- $value := index . 1 -}}
+{{- $path := index . 2 -}}
+{{- $found := index . 3 -}}
+{{- $type := get $schema "type" -}}
+{{- if kindIs "slice" $type }}{{ $type = first $type }}{{ end -}}
+{{- $must := "" -}}
+{{- $kindIsWrong := false -}}
+{{- if eq $type "object" -}}
+  {{- if kindIs "map" $value -}}
+    {{- include "gpu-inference.mappingErrors" . -}}
+  {{- else -}}
+    {{- $must = "be a mapping" -}}
+  {{- end -}}
+{{- else if eq $type "array" -}}
+  {{- if kindIs "slice" $value -}}
+    {{- range $index, $item := $value -}}
+      {{- include "gpu-inference.typeErrors" (list $schema.items $item (printf "%s[%d]" $path $index) $found) -}}
     {{- end -}}
+  {{- else -}}
+    {{- $must = "be a list" -}}
+  {{- end -}}
+{{- else if eq $type "boolean" -}}
+  {{- if not (kindIs "bool" $value) }}{{ $must = "be true or false" }}{{ end -}}
+{{- else if eq $type "string" -}}
+  {{- $must = include "gpu-inference.mustOfText" (list $schema $value) -}}
+{{- else if $type -}}
+  {{- $must = include "gpu-inference.mustOfNumber" (list $schema $value $type) -}}
+{{- end -}}
+{{- if $must -}}
+  {{- /* The SDK's words, for what the SDK itself checked. */}}
+  {{- $subject := $path -}}
+  {{- $end := ternary "" "." (hasSuffix "$" $must) -}}
+  {{- $ofSdk := or (hasPrefix "be greater" $must) (contains "Regex for validation" $must) -}}
+  {{- if and (hasPrefix "deployment." $path) $ofSdk -}}
+    {{- $subject = printf "Invalid configuration, %s" (trimPrefix "deployment." $path) -}}
+  {{- end -}}
+  {{- $_ := set $found "errors" (append $found.errors (printf "%s must %s%s" $subject $must $end)) -}}
+{{- end -}}
+{{- end }}
+
+{{/* The same for the entries of a mapping. */}}
+{{- define "gpu-inference.mappingErrors" -}}
+{{- $schema := index . 0 -}}
+{{- $value := index . 1 -}}
+{{- $prefix := ternary "" (printf "%s." (index . 2)) (empty (index . 2)) -}}
+{{- $found := index . 3 -}}
+{{- $known := get $schema "properties" | default dict -}}
+{{- $others := get $schema "additionalProperties" -}}
+{{- range $key := get $schema "required" | default list -}}
+  {{- if not (hasKey $value $key) -}}
+    {{- $_ := set $found "errors" (append $found.errors (printf "%s%s is missing." $prefix $key)) -}}
   {{- end -}}
 {{- end -}}
-{{- range $name := list "num_replicas" "autoscale_min_replicas" "autoscale_max_replicas" "autoscale_refresh_seconds" "autoscale_target_utilization" "scoring_timeout_ms" "replica_max_concurrent_requests" "max_request_wait_time" "initial_delay_seconds" "period_seconds" "timeout_seconds" "success_threshold" "failure_threshold" -}}
-  {{- if hasKey $deployment $name -}}
-    {{- $number := get $deployment $name -}}
-    {{- if include "gpu-inference.isWhole" $number | ne "true" -}}
-      {{- $errors = append $errors (printf "deployment.%s must be a whole number, at most 2147483647." $name) -}}
-    {{- else if lt $number 1.0 -}}
-      {{- $errors = append $errors (printf "Invalid configuration, %s must be greater than zero." $name) -}}
-    {{- end -}}
+{{- $order := get $schema "order" | default list -}}
+{{- range $key := concat $order (keys $value | sortAlpha) | uniq -}}
+  {{- $entry := get $value $key -}}
+  {{- if not (hasKey $value $key) -}}
+  {{- else if hasKey $known $key -}}
+    {{- include "gpu-inference.typeErrors" (list (get $known $key) $entry (print $prefix $key) $found) -}}
+  {{- else if kindIs "map" $others -}}
+    {{- include "gpu-inference.typeErrors" (list $others $entry (print $prefix $key) $found) -}}
+  {{- else if and (kindIs "bool" $others) (not $others) -}}
+    {{- $hint := include "gpu-inference.similarName" (list $key (keys $known)) -}}
+    {{- $_ := set $found "errors" (append $found.errors (printf "%s%s is not a value of this chart%s." $prefix $key $hint)) -}}
   {{- end -}}
 {{- end -}}
-{{- if include "gpu-inference.isWhole" $deployment.gpu_cores | ne "true" -}}
-  {{- $errors = append $errors "deployment.gpu_cores must be a whole number, at most 2147483647." -}}
-{{- else if lt $deployment.gpu_cores 0.0 -}}
-  {{- $errors = append $errors "Invalid configuration, gpu_cores must be greater than or equal to zero." -}}
-{{- end -}}
-{{- range $path, $number := dict "autoscaling.scaleDownStabilizationSeconds" .Values.autoscaling.scaleDownStabilizationSeconds "cluster.gpu_count" .Values.cluster.gpu_count "cluster.quota.gpus" .Values.cluster.quota.gpus "drain.preStopSleepSeconds" .Values.drain.preStopSleepSeconds "drain.seconds" .Values.drain.seconds "rollout.pullSeconds" .Values.rollout.pullSeconds -}}
-  {{- if include "gpu-inference.isWhole" $number | ne "true" -}}
-    {{- $errors = append $errors (printf "%s must be a whole number, at most 2147483647." $path) -}}
-  {{- else if lt $number 0.0 -}}
-    {{- $errors = append $errors (printf "%s must be greater than or equal to zero." $path) -}}
-  {{- end -}}
-{{- end -}}
-{{- range $path, $number := dict "batching.maxBytes" .Values.batching.maxBytes "batching.maxRows" .Values.batching.maxRows "dataCollection.maxFileSizeMb" .Values.dataCollection.maxFileSizeMb "dataCollection.maxTotalSizeMb" .Values.dataCollection.maxTotalSizeMb "podDisruptionBudget.maxUnavailable" .Values.podDisruptionBudget.maxUnavailable -}}
-  {{- if include "gpu-inference.isWhole" $number | ne "true" -}}
-    {{- $errors = append $errors (printf "%s must be a whole number, at most 2147483647." $path) -}}
-  {{- else if lt $number 1.0 -}}
-    {{- $errors = append $errors (printf "%s must be greater than zero." $path) -}}
-  {{- end -}}
-{{- end -}}
-{{- $ratio := .Values.telemetry.samplingRatio -}}
-{{- if not (and (kindIs "float64" $ratio) (ge (float64 $ratio) 0.0) (le (float64 $ratio) 1.0)) -}}
-  {{- $errors = append $errors "telemetry.samplingRatio must be a number from 0 to 1." -}}
-{{- end -}}
-{{- $sizeGb := .Values.sharedMemory.sizeGb -}}
-{{- if not (kindIs "float64" $sizeGb) -}}
-  {{- $errors = append $errors "sharedMemory.sizeGb must be a number." -}}
-{{- else if lt $sizeGb 0.0 -}}
-  {{- $errors = append $errors "sharedMemory.sizeGb must be greater than or equal to zero." -}}
-{{- end -}}
-{{ $errors | toJson }}
 {{- end }}
 
 {{/*
-"true" for a whole number that fits into 32 bits, in which Kubernetes keeps it. More would overflow in the products
-of the cap, and text would count as 0 there. All numbers are floats here, because the values went through JSON.
+What a number breaks, to follow "must"; nothing where it is right. Takes a list: the schema, the number and the type.
 */}}
-{{- define "gpu-inference.isWhole" -}}
-{{- if kindIs "float64" . -}}
-{{- and (eq . (floor .)) (le . 2147483647.0) -}}
+{{- define "gpu-inference.mustOfNumber" -}}
+{{- $schema := index . 0 -}}
+{{- $value := index . 1 -}}
+{{- $whole := eq (index . 2) "integer" -}}
+{{- $bounded := and (hasKey $schema "minimum") (hasKey $schema "maximum") -}}
+{{- $right := kindIs "float64" $value -}}
+{{- if and $right $whole }}{{ $right = eq $value (floor $value) }}{{ end -}}
+{{- if and $right (hasKey $schema "maximum") }}{{ $right = le $value $schema.maximum }}{{ end -}}
+{{- if and $right $bounded (not $whole) }}{{ $right = ge $value $schema.minimum }}{{ end -}}
+{{- if not $right -}}
+  {{- if $whole -}}
+be a whole number{{ if hasKey $schema "maximum" }}, at most {{ int64 $schema.maximum }}{{ end }}
+  {{- else if $bounded -}}
+be a number from {{ $schema.minimum }} to {{ $schema.maximum }}
+  {{- else -}}
+be a number
+  {{- end -}}
+{{- else if and (hasKey $schema "exclusiveMinimum") (le $value (get $schema "exclusiveMinimum" | default 0.0)) -}}
+be greater than zero
+{{- else if and (hasKey $schema "minimum") (lt $value (get $schema "minimum" | default 0.0)) -}}
+{{ ternary "be greater than zero" "be greater than or equal to zero" (eq $schema.minimum 1.0) }}
 {{- end -}}
+{{- end }}
+
+{{/* What a text breaks, likewise. Takes a list: the schema and the text, which may be a key and is never shown. */}}
+{{- define "gpu-inference.mustOfText" -}}
+{{- $schema := index . 0 -}}
+{{- $value := index . 1 -}}
+{{- if not (kindIs "string" $value) -}}
+be text
+{{- else if and (hasKey $schema "enum") (not (has $value $schema.enum)) -}}
+be one of {{ without $schema.enum "" | join ", " }}
+{{- else if and (hasKey $schema "pattern") (not (regexMatch $schema.pattern $value)) -}}
+{{ get $schema "must" | default (printf "match %s" $schema.pattern) }}
+{{- else if and (hasKey $schema "minLength") (not $value) -}}
+not be empty
+{{- else if and (hasKey $schema "maxLength") (gt (len $value | float64) (get $schema "maxLength" | default 0.0)) -}}
+have at most {{ int64 $schema.maxLength }} characters
+{{- end -}}
+{{- end }}
+
+{{/*
+" (did you mean NAME?)" for the name that a person probably meant: the same letters in another order, one more or one
+less at the end, or other case and dashes. Takes a list: what was written, and the names that there are.
+*/}}
+{{- define "gpu-inference.similarName" -}}
+{{- $plain := regexReplaceAll "[-_]" (first . | lower) "" -}}
+{{- $letters := splitList "" $plain | sortAlpha | join "" -}}
+{{- $similar := "" -}}
+{{- range $name := last . | sortAlpha -}}
+  {{- $other := regexReplaceAll "[-_]" (lower $name) "" -}}
+  {{- $oneApart := or (hasPrefix $plain $other) (hasPrefix $other $plain) -}}
+  {{- $oneApart = and $oneApart (le (sub (len $plain) (len $other) | int64) 1) (ge (sub (len $plain) (len $other) | int64) -1) -}}
+  {{- if or $oneApart (eq $letters (splitList "" $other | sortAlpha | join "")) }}{{ $similar = $name }}{{ end -}}
+{{- end -}}
+{{- with $similar }} (did you mean {{ . }}?){{ end -}}
 {{- end }}

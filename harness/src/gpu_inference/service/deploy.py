@@ -24,10 +24,9 @@ from gpu_inference.image.names import require_service_name
 from gpu_inference.paths import state_directory
 from gpu_inference.progress import Progress, Silent
 from gpu_inference.resources import chart_directory
-from gpu_inference.service import pool
+from gpu_inference.service.pool import with_nodes_looked_at
 from gpu_inference.service.service import Service
 from gpu_inference.service.values import merged
-from gpu_inference.values import load
 
 _REFERENCE = re.compile(
     r"(?P<repository>(?:[^\s/@]+/)*[^\s/:@]+)(?::(?P<tag>[^\s/:@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
@@ -83,7 +82,7 @@ def deploy(
     client = Helm(helm, progress=progress)
     given = dict(values or {})
     wanted = f"gpu-inference-{name}:checked-before-it-is-built" if image is None else image
-    client.template(name, chart_directory(), _with_image(given, wanted), namespace=namespace)
+    rendered = client.template(name, chart_directory(), _with_image(given, wanted), namespace=namespace)
 
     if cluster is not None and kubeconfig is None:
         kubeconfig = cluster.up()
@@ -101,7 +100,7 @@ def deploy(
             f"Error, there is already a service with name {name} found in namespace {namespace}.",
             "Change its values with `gpu-inference update`, or replace it with --overwrite.",
         )
-    given = _with_nodes_looked_at(given, found, context, progress)
+    given = with_nodes_looked_at(given, rendered, found, context, progress)
     if source is not None:
         wanted = _bring(_build(source, framework, base_image, progress), target, push, progress)
     with progress.step(f"Release {name} in namespace {namespace}"):
@@ -133,32 +132,6 @@ def _source(
             "Give --source FOLDER --entry-script SCRIPT, or --image IMAGE.",
         )
     return ServiceSource(name, source_directory, entry_script, models)
-
-
-def _with_nodes_looked_at(
-    values: Mapping[str, Any], kubeconfig: Path, context: str | None, progress: Progress
-) -> dict[str, Any]:
-    """Look whether the nodes have the GPUs; return the values that Helm can then deploy.
-
-    Raises:
-        GpuInferenceError: they have not, and `cluster.check_nodes` is true; otherwise that is only told.
-    """
-    wanted = load(values)
-    if not wanted.deployment.gpu_cores or wanted.cluster.resource_claim.enabled:
-        return dict(values)
-    found = pool.look(kubeconfig, context, wanted)
-    if found is None and wanted.cluster.check_nodes:
-        progress.say("! This user may not list nodes: whether they have the GPUs is not known.")
-        # Helm would abort.
-        return merged(values, {"cluster": {"check_nodes": False}})
-    problem = pool.shortage(wanted, found) if found else None
-    if problem and wanted.cluster.check_nodes:
-        raise GpuInferenceError(
-            problem, "Ask for less, add nodes, or set cluster.check_nodes to false if they come on demand."
-        )
-    if problem:
-        progress.say(f"! {problem} Pods that find no GPU wait for one.")
-    return dict(values)
 
 
 def _build(

@@ -16,6 +16,7 @@ from gpu_inference.service.key_rotation import regenerate
 from gpu_inference.service.keys import Key, keys_place, new_key, read_keys, require_key, which_key
 from gpu_inference.service.objects import Object, Objects
 from gpu_inference.service.pod_logs import ReadRun, ended_log, pod_log
+from gpu_inference.service.pool import with_nodes_looked_at
 from gpu_inference.service.port_forward import PortForward
 from gpu_inference.service.state import Observed, ServiceState, State, judge
 from gpu_inference.service.tokens import AccessToken, new_token, token_check
@@ -205,8 +206,12 @@ class Service:
             return next(iter(logs.values()))
         return "\n".join(f"==> {pod} <==\n{text}" for pod, text in logs.items())
 
-    def update(self, values: Mapping[str, Any]) -> None:
+    def update(self, values: Mapping[str, Any], *, progress: Progress | None = None) -> None:
         """Change some of the service's values; those not given stay. Returns when Kubernetes has accepted it.
+
+        Args:
+            values: the chart's values that change.
+            progress: where to tell what was found out about the cluster's GPUs.
 
         Raises:
             GpuInferenceError: nothing is given, or the values do not fit; nothing is changed then.
@@ -215,8 +220,10 @@ class Service:
             raise GpuInferenceError("No parameters provided to update.")
         release = _release(self._deployment())
         helm = self._helm()
-        current = helm.values(release, namespace=self.namespace)
-        helm.upgrade(release, chart_directory(), merged(current, values), namespace=self.namespace)
+        wanted = merged(helm.values(release, namespace=self.namespace), values)
+        rendered = helm.template(release, chart_directory(), wanted, namespace=self.namespace)
+        wanted = with_nodes_looked_at(wanted, rendered, self.kubeconfig, self.context, progress or Silent())
+        helm.upgrade(release, chart_directory(), wanted, namespace=self.namespace)
         self._clients.clear()
 
     def delete(self) -> bool:

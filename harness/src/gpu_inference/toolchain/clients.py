@@ -70,6 +70,11 @@ def helm_on_path() -> Path | None:
     return Path(found) if found else None
 
 
+def helm_on_hand() -> Path | None:
+    """Return a Helm that needs no fetching: the user's own, or the one in the cache."""
+    return helm_on_path() or next((each.path for each in (HELM_4, HELM_3) if each.path.is_file()), None)
+
+
 def fetched(client: Client, progress: Progress) -> Path:
     """Return a client; fetch it first if the cache does not have it.
 

@@ -7,29 +7,59 @@ each of its branches would add a line to the error of a single mistake.
 import json
 from typing import Any
 
+from charts.values.base import SnakeCaseSection
+from charts.values.cap import cap_clauses
+from charts.values.chart import ChartValues
 from pydantic.fields import FieldInfo
-
-from gpu_inference.values.base import Section
-from gpu_inference.values.cap import cap_clauses
-from gpu_inference.values.chart import ChartValues
 
 Schema = dict[str, Any]
 
 
-def values_schema() -> Schema:
-    """Return the schema of a values file."""
+# What the models say about a value beyond JSON Schema's own words.
+_OURS = ("must", "kubernetes")
+# What the templates need of a value to fill in its default and to name what is wrong with it.
+_CHECKED = (
+    *("type", "default", "enum", "pattern", "must", "minLength", "maxLength"),
+    *("minimum", "exclusiveMinimum", "maximum", "required", "additionalProperties"),
+)
+
+
+def described_values() -> Schema:
+    """Return the schema of a values file with two words of ours.
+
+    `must` ends the error about a text that does not match its pattern; `kubernetes` is what a parameter
+    of the SDK becomes.
+    """
     generated = ChartValues.model_json_schema(by_alias=True)
     definitions = generated.pop("$defs")
-    schema = _simplified(generated, definitions)
+    schema: Schema = _simplified(generated, definitions)
     # The class explains itself to Python's readers.
     del schema["description"]
     _allow_null(schema, ChartValues)
+    return schema
+
+
+def values_schema() -> Schema:
+    """Return the chart's values.schema.json, with the cap."""
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Values of the chart gpu-inference",
-        **schema,
+        **_without(described_values(), _OURS),
         "allOf": cap_clauses(),
     }
+
+
+def template_schema(schema: Schema) -> Schema:
+    """Return what the templates check values by: Helm does not show them the chart's own schema."""
+    checked: Schema = {key: value for key, value in schema.items() if key in _CHECKED}
+    if "properties" in schema:
+        checked["properties"] = {key: template_schema(value) for key, value in schema["properties"].items()}
+        # Go sorts the keys of a mapping; errors come in the order in which a person reads the values.
+        checked["order"] = list(schema["properties"])
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            checked[key] = template_schema(schema[key])
+    return checked
 
 
 def schema_text(schema: Schema) -> str:
@@ -54,14 +84,14 @@ def _simplified(node: Any, definitions: dict[str, Schema]) -> Any:
         # A default of None is the absence of one.
         node = {**kind, **{key: value for key, value in node.items() if (key, value) != ("default", None)}}
     if (bound := node.pop("le", None)) is not None:
-        # A bound laid over that of Count, which pydantic leaves beside it in its own word.
+        # A bound laid over that of PositiveInt, which pydantic leaves beside it in its own word.
         node["maximum"] = bound
     if node.get("additionalProperties") is True:
         del node["additionalProperties"]
     return {key: _simplified(value, definitions) for key, value in node.items()}
 
 
-def _allow_null(schema: Schema, section: type[Section]) -> None:
+def _allow_null(schema: Schema, section: type[SnakeCaseSection]) -> None:
     """Let null be given where it means the same as leaving the key out."""
     for name, field in section.model_fields.items():
         key = field.alias or name
@@ -72,6 +102,19 @@ def _allow_null(schema: Schema, section: type[Section]) -> None:
             _allow_null(described, nested)
 
 
-def _section_of(field: FieldInfo) -> type[Section] | None:
+def _section_of(field: FieldInfo) -> type[SnakeCaseSection] | None:
     kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+    return kind if isinstance(kind, type) and issubclass(kind, SnakeCaseSection) else None
+
+
+def _without(node: Any, keys: tuple[str, ...]) -> Any:
+    """Return a part of a schema without some keys, except as names of values."""
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: {name: _without(value, keys) for name, value in node[key].items()}
+        if key == "properties"
+        else _without(node[key], keys)
+        for key in node
+        if key not in keys
+    }

@@ -1,37 +1,33 @@
 """All values of the chart, in the order in which a person reads them."""
 
-from typing import Any, Self
+from typing import Any
 
-from pydantic import Field, model_validator
-
-from gpu_inference.values.autoscaling import Autoscaling
-from gpu_inference.values.base import FreeForm, KubernetesSection, Switch, Text
-from gpu_inference.values.batching import Batching
-from gpu_inference.values.cluster import Cluster
-from gpu_inference.values.data_collection import DataCollection
-from gpu_inference.values.deployment import Deployment
-from gpu_inference.values.disruption import PodDisruptionBudget, Rollout, TopologySpreadConstraint
-from gpu_inference.values.drain import Drain
-from gpu_inference.values.env import EnvVar
-from gpu_inference.values.extras import ExtraContainer, ExtraVolume, ExtraVolumeMount
-from gpu_inference.values.helm_test import HelmTest
-from gpu_inference.values.http_route import HttpRoute
-from gpu_inference.values.image import Image, ImagePullSecret
-from gpu_inference.values.inference import Inference
-from gpu_inference.values.ingress import Ingress
-from gpu_inference.values.keys import Keys
-from gpu_inference.values.metrics import Metrics
-from gpu_inference.values.models import ModelVersion
-from gpu_inference.values.network_policy import NetworkPolicy
-from gpu_inference.values.rules import problems
-from gpu_inference.values.service import Service, ServiceAccount
-from gpu_inference.values.shared_memory import SharedMemory
-from gpu_inference.values.telemetry import Telemetry
-from gpu_inference.values.token_auth import TokenAuth
+from charts.values.base import FreeForm, Section
+from charts.values.cluster import Cluster
+from charts.values.deployment import Deployment
+from charts.values.images import HelmTest, Image, ImagePullSecret
+from charts.values.keys import Keys, TokenAuth
+from charts.values.models import Inference, ModelVersion
+from charts.values.monitoring import DataCollection, Metrics, Telemetry
+from charts.values.network import HttpRoute, Ingress, NetworkPolicy, Service, ServiceAccount
+from charts.values.scoring import (
+    Autoscaling,
+    Batching,
+    Drain,
+    EnvVar,
+    ExtraContainer,
+    ExtraVolume,
+    ExtraVolumeMount,
+    PodDisruptionBudget,
+    Rollout,
+    SharedMemory,
+    TopologySpreadConstraint,
+)
+from pydantic import Field, StrictBool, StrictStr
 
 
-class ChartValues(KubernetesSection):
-    """The chart's values; building one checks them as the chart does at install."""
+class ChartValues(Section):
+    """The chart's values."""
 
     deployment: Deployment = Field(
         default_factory=Deployment,
@@ -62,7 +58,7 @@ class ChartValues(KubernetesSection):
         default=[],
         description="Models, by name and version, each from one source; those of the image unless given.",
     )
-    fullname_override: Text = Field(
+    fullname_override: StrictStr = Field(
         default="",
         description="Name of the service, 3 to 32 characters long; the release's name unless given.",
     )
@@ -101,22 +97,22 @@ class ChartValues(KubernetesSection):
         default_factory=PodDisruptionBudget,
         description="How many pods a node's drain may take away at a time.",
     )
-    common_labels: dict[Text, Text] = Field(
+    common_labels: dict[StrictStr, StrictStr] = Field(
         default={}, description="Further labels of all objects and pods; none unless given."
     )
-    common_annotations: dict[Text, Text] = Field(
+    common_annotations: dict[StrictStr, StrictStr] = Field(
         default={}, description="Annotations of all objects, not of their pods; none unless given."
     )
-    deployment_annotations: dict[Text, Text] = Field(
+    deployment_annotations: dict[StrictStr, StrictStr] = Field(
         default={}, description="Annotations of the Deployment; none unless given."
     )
-    pod_annotations: dict[Text, Text] = Field(
+    pod_annotations: dict[StrictStr, StrictStr] = Field(
         default={}, description="Annotations of the scoring pods; none unless given."
     )
-    pod_labels: dict[Text, Text] = Field(
+    pod_labels: dict[StrictStr, StrictStr] = Field(
         default={}, description="Further labels of the scoring pods; none unless given."
     )
-    node_selector: dict[Text, Text] = Field(
+    node_selector: dict[StrictStr, StrictStr] = Field(
         default={}, description="Labels that a node must have to run the pods; none unless given."
     )
     affinity: FreeForm = Field(
@@ -131,10 +127,10 @@ class ChartValues(KubernetesSection):
         default=[],
         description="How the service's pods are spread over nodes or zones; not at all unless given.",
     )
-    priority_class_name: Text = Field(
+    priority_class_name: StrictStr = Field(
         default="", description="PriorityClass of the scoring pods; the cluster's default unless given."
     )
-    runtime_class_name: Text = Field(
+    runtime_class_name: StrictStr = Field(
         default="",
         description="RuntimeClass of the scoring pods, where GPUs need one; none unless given.",
     )
@@ -170,17 +166,11 @@ class ChartValues(KubernetesSection):
         default={},
         description="What to add to the containers' restricted securityContext, or replace; none by default.",
     )
-    openshift: Switch = Field(
+    openshift: StrictBool = Field(
         default=False,
         description="Whether this is OpenShift: no users and groups from values, its DNS port let through.",
     )
     helm_test: HelmTest = Field(default_factory=HelmTest, description="What helm test asks of the service.")
     # Helm hands these to a chart that is used as a part of another: the value of its condition, and global.
-    enabled: Switch | None = Field(default=None, exclude=True)
+    enabled: StrictBool | None = Field(default=None, exclude=True)
     global_: dict[str, Any] | None = Field(default=None, alias="global", exclude=True)
-
-    @model_validator(mode="after")
-    def _obeys_the_rules(self) -> Self:
-        if found := problems(self):
-            raise ValueError("\n".join(found))
-        return self

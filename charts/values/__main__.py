@@ -1,24 +1,26 @@
-"""`python -m gpu_inference.values write|check`: writes the chart's generated files or compares them."""
+"""`python -m charts.values write|check`: writes the chart's generated files, or finds those out of date."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gpu_inference.resources import chart_directory
-from gpu_inference.values.documents import defaults_text, values_table, values_yaml, with_table
-from gpu_inference.values.questions import questions_text
-from gpu_inference.values.schema import schema_text, values_schema
+from charts.values.documents import values_table, values_yaml, with_table
+from charts.values.questions import questions_text
+from charts.values.schema import described_values, schema_text, template_schema, values_schema
+
+CHART = Path(__file__).parents[1] / "gpu-inference"
 
 
 def generated_files(chart: Path) -> dict[Path, str]:
     """Return what the generated files of the chart should contain."""
-    schema = values_schema()
+    schema = described_values()
     readme = chart / "README.md"
     return {
-        chart / "values.schema.json": schema_text(schema),
+        chart / "values.schema.json": schema_text(values_schema()),
         chart / "values.yaml": values_yaml(schema),
-        chart / "files" / "defaults.json": defaults_text(schema),
+        chart / "files" / "values.json": json.dumps(template_schema(schema), indent=1) + "\n",
         chart / "questions.yaml": questions_text(schema),
         readme: with_table(readme.read_text(encoding="utf-8"), values_table(schema)),
     }
@@ -26,9 +28,9 @@ def generated_files(chart: Path) -> dict[Path, str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the files, or return 1 when one differs from what would be written."""
-    parser = argparse.ArgumentParser(prog="python -m gpu_inference.values", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m charts.values", description=__doc__)
     parser.add_argument("action", choices=["write", "check"])
-    parser.add_argument("--chart", type=Path, default=chart_directory(), help="the chart's folder")
+    parser.add_argument("--chart", type=Path, default=CHART, help="the chart's folder")
     parsed = parser.parse_args(arguments)
     status = 0
     for path, text in generated_files(parsed.chart).items():

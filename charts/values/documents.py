@@ -1,4 +1,4 @@
-"""Writes what else tells about the values: values.yaml, its defaults, the README's table."""
+"""Generates values.yaml and the README's table of values."""
 
 import json
 import textwrap
@@ -7,8 +7,6 @@ from typing import Any
 
 import yaml
 
-from gpu_inference.values.in_kubernetes import IN_KUBERNETES
-
 Schema = dict[str, Any]
 
 TABLE_BEGIN = "<!-- values: written by `make generate` -->"
@@ -16,22 +14,6 @@ TABLE_END = "<!-- end of values -->"
 _WIDTH = 110
 # What only a chart that this one is a part of gives; not to be found among the values.
 OF_A_PARENT = ("enabled", "global")
-
-
-def defaults(schema: Schema) -> dict[str, Any]:
-    """Return what each value is that nobody gives, without those that are then absent."""
-    found: dict[str, Any] = {}
-    for key, described in schema["properties"].items():
-        if "properties" in described:
-            found[key] = defaults(described)
-        elif "default" in described:
-            found[key] = described["default"]
-    return found
-
-
-def defaults_text(schema: Schema) -> str:
-    """Return the defaults as the file that the templates read where a value is null or absent."""
-    return json.dumps(defaults(schema), indent=2) + "\n"
 
 
 def values_yaml(schema: Schema) -> str:
@@ -44,10 +26,10 @@ def values_table(schema: Schema) -> str:
     """Return the README's table of all values, with the marks around it."""
     parameters, others = [], []
     for path, described in leaves(schema):
-        section, _, name = path.partition(".")
+        section = path.partition(".")[0]
         row = f"| `{path}` | {_cell(described)} | {described['description']} |"
         if section == "deployment":
-            parameters.append(f"{row} {IN_KUBERNETES[name]} |")
+            parameters.append(f"{row} {described['kubernetes']} |")
         else:
             others.append(row)
     return "\n".join(

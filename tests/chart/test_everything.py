@@ -1,0 +1,147 @@
+"""Every value of the chart leaves a trace: another value gives another release, or other notes.
+
+A key that is misspelt in a template, or a value that no template reads, fails here although nobody wrote a
+test for it.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from charts.values.documents import leaves
+from charts.values.schema import described_values
+from tests.chart.rendering import CHART, EVERYTHING, RefusedError, manifests, notes, render
+
+NEWEST = "1.37"
+LEAVES = dict(leaves(described_values()))
+# What these do shows on a cluster alone: without one, it shows in what the chart refuses.
+REFUSED: dict[str, dict[str, Any]] = {
+    "deployment.namespace": {"deployment": {"namespace": "speech"}},
+    "cluster.check_nodes": {"cluster": {"resource_claim": {"enabled": True}}},
+    "tokenAuth.clusterIssuer": {
+        "deployment": {"auth_enabled": False, "token_auth_enabled": True},
+        "tokenAuth": None,
+    },
+}
+
+
+def laid_over(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with changes over them, as Helm joins them; null takes a value away."""
+    result = dict(values)
+    for key, change in changes.items():
+        if change is None:
+            result.pop(key, None)
+        elif isinstance(change, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = laid_over(result[key], change)
+        else:
+            result[key] = change
+    return result
+
+
+def variants() -> list[dict[str, Any]]:
+    """Return the first document, and each further one laid over it."""
+    first, *others = yaml.safe_load_all(EVERYTHING.read_text())
+    return [first, *(laid_over(first, other) for other in others)]
+
+
+VARIANTS = variants()
+
+
+def found(values: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a path; None where it is not given."""
+    node: Any = values
+    for key in path.split("."):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node
+
+
+def with_value(path: str, value: Any) -> dict[str, Any]:
+    """Return changes that give one value, or take it away."""
+    *sections, key = path.split(".")
+    changes: dict[str, Any] = {key: value}
+    for section in reversed(sections):
+        changes = {section: changes}
+    return changes
+
+
+def variants_with(path: str) -> list[dict[str, Any]]:
+    """Return the variants in which a value is away from its default."""
+    default = LEAVES[path].get("default")
+    return [each for each in VARIANTS if found(each, path) not in (None, default)]
+
+
+def other_values(path: str, given: Any) -> Iterator[Any]:
+    """Yield what else a value may be: nothing, hence its default, or something near to what is given."""
+    yield None
+    match given:
+        case bool():
+            yield not given
+        case int() | float():
+            yield from (given + 1, given - 1)
+        case str():
+            yield from LEAVES[path].get("enum", [])
+            yield from (f"{given}x", f"{given}.py", f"{given}/x", f"x{given}", given.replace("0", "1"))
+        case list():
+            yield from (given[:1], given[1:], [*given, given[0]])
+        case dict():
+            yield {"example.com/else": "x"}
+            yield json.loads(json.dumps(given).replace('"}', 'x"}'))
+
+
+def said(values: Mapping[str, Any], chart: Path = CHART) -> str:
+    """Return all that the chart makes of values."""
+    return manifests(json.dumps(values), chart=chart, kubernetes=NEWEST)
+
+
+def leaves_a_trace(path: str, chart: Path = CHART) -> bool:
+    """Return whether another value gives another release, or other notes, in one of the variants."""
+    if path in REFUSED:
+        with pytest.raises(RefusedError, match=path):
+            said(laid_over(VARIANTS[0], REFUSED[path]), chart)
+        return True
+    return any(
+        differs(variant, laid_over(variant, with_value(path, other)), chart)
+        for variant in variants_with(path)
+        for other in other_values(path, found(variant, path))
+    )
+
+
+def differs(before: Mapping[str, Any], after: Mapping[str, Any], chart: Path) -> bool:
+    """Return whether the chart accepts both, and something else comes of them."""
+    try:
+        return said(after, chart) != said(before, chart) or notes(after) != notes(before)
+    except RefusedError:
+        return False
+
+
+@pytest.mark.parametrize("number", range(len(VARIANTS)))
+def test_each_document_is_deployable(number: int) -> None:
+    render(VARIANTS[number], kubernetes=NEWEST)
+
+
+@pytest.mark.parametrize("section", sorted({path.partition(".")[0] for path in LEAVES}))
+def test_every_value_leaves_a_trace(section: str) -> None:
+    paths = [path for path in LEAVES if path.partition(".")[0] == section]
+    assert [path for path in paths if not leaves_a_trace(path)] == []
+
+
+def test_a_value_that_no_template_reads_is_noticed(tmp_path: Path) -> None:
+    chart = tmp_path / CHART.name
+    shutil.copytree(CHART, chart)
+    template = chart / "templates" / "scoring" / "deployment.yaml"
+    template.write_text(template.read_text().replace(".Values.priorityClassName", ".Values.priorityClass"))
+    assert leaves_a_trace("priorityClassName")
+    assert not leaves_a_trace("priorityClassName", chart)
+
+
+def test_a_misspelt_field_of_an_object_is_noticed(tmp_path: Path) -> None:
+    chart = tmp_path / CHART.name
+    shutil.copytree(CHART, chart)
+    template = chart / "templates" / "scoring" / "deployment.yaml"
+    template.write_text(template.read_text().replace("runtimeClassName:", "runtimeClasName:"))
+    with pytest.raises(AssertionError, match="runtimeClasName"):
+        render(VARIANTS[0], kubernetes=NEWEST, chart=chart)
