@@ -1,25 +1,23 @@
 """The documents are true: what they tell people to type exists, and what they link to is there."""
 
-import os
 import re
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests.harness.makefile import ROOT
+from tests.harness.makefile import TEXT as MAKEFILE
 from tests.runtime.differential.cases import CASES
 from tests.runtime.differential.cases.failed_starts import FAILED_STARTS
 
 from gpu_inference.cli import build_parser
 from gpu_inference.process import run
 
-ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     ROOT / name
     for name in run(["git", "ls-files", "-z", "*.md"], cwd=ROOT).split("\0")
     if name and (ROOT / name).is_file()
 ]
-MAKEFILE = (ROOT / "Makefile").read_text()
 
 
 def _commands(document: Path) -> list[str]:
@@ -55,24 +53,6 @@ def test_every_link_inside_the_checkout_leads_somewhere(document: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
     local = [target for target in targets if "://" not in target]
     assert [target for target in local if not (document.parent / target).exists()] == []
-
-
-def test_make_help_lists_every_target_with_a_sentence() -> None:
-    declared = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
-    assert declared
-    sentences = dict(line.split(maxsplit=1) for line in _make("help").splitlines())
-    assert sentences.keys() == set(declared[1].split())
-
-
-def test_make_alone_is_make_help() -> None:
-    assert _make() == _make("help") != ""
-
-
-def _make(*words: str) -> str:
-    # Without these two a make that runs the tests would have its own say in the output.
-    own = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
-    done = subprocess.run(["make", *words], cwd=ROOT, env=own, capture_output=True, text=True, check=True)
-    return done.stdout
 
 
 @pytest.mark.parametrize(("page", "at_least"), [("features.md", 90), ("v1-contract.md", 95)])
