@@ -85,7 +85,7 @@ def _move(version: str, progress: Progress) -> None:
 
 
 def _downloaded(go: Go, module: str) -> dict[str, Any]:
-    command = [go.program, "mod", "download", "-json", module]
+    command = [str(go.program), "mod", "download", "-json", module]
     done = subprocess.run(command, capture_output=True, text=True)
     said: dict[str, Any] = json.loads(done.stdout or "{}")
     if done.returncode or "Dir" not in said:

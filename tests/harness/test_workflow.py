@@ -35,7 +35,7 @@ def actionlint() -> Path:
 
 def _lint(actionlint: Path, *workflows: Path) -> str:
     # Without shellcheck and pyflakes, which are on some machines only.
-    command = [actionlint, "-shellcheck=", "-pyflakes=", "-no-color", *workflows]
+    command = [str(actionlint), "-shellcheck=", "-pyflakes=", "-no-color", *map(str, workflows)]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout
 
 
