@@ -22,7 +22,7 @@ KIND_CLUSTER ?= gpu-inference-ct
 needs = @for program in $(1); do command -v $$program > /dev/null \
 	  || { echo "make $@ needs $$program on PATH." >&2; exit 1; }; done
 # $(call given,VARIABLE,EXAMPLE): stop unless the variable has a value.
-given = @test -n "$($(1))" || { echo "make $@ needs $(1): make $@ $(1)=$(2)" >&2; exit 2; }
+given = $(if $($(1)),,@echo "make $@ needs $(1): make $@ $(1)=$(2)" >&2; exit 2)
 # Live tests that look at the whole host for what they left behind, so that nothing may run beside them.
 WHOLE_HOST := tests/live/test_cluster_life.py tests/live/test_cluster_pods.py tests/live/test_images.py
 
@@ -101,9 +101,11 @@ lint: .venv/.installed ## Check style, formatting and types, and that generated 
 	done
 	$(BIN)/python -m gpu_inference.values check
 
-chart-lint: ## Lint the chart with chart-testing (needs ct, helm)
+chart-lint: .venv/.installed ## Lint the chart with chart-testing (needs ct, helm)
 	$(call needs,ct helm)
-	ct lint --config ct.yaml --charts charts/gpu-inference
+	PATH="$(CURDIR)/$(BIN):$$PATH" ct lint --config ct.yaml --charts charts/gpu-inference \
+	  --chart-yaml-schema tests/chart/chart-testing/chart_schema.yaml \
+	  --lint-conf tests/chart/chart-testing/lintconf.yaml
 
 chart-install: .venv/.installed ## Install and upgrade the chart on a kind cluster of its own (needs ct, kind, Docker)
 	$(call needs,ct helm kubectl kind docker)
@@ -132,6 +134,7 @@ kubernetes: $(if $(VERSION),.venv/.installed) ## Move everything to another Kube
 
 kubernetes-schemas: .venv/.installed ## Write the JSON schemas that the chart's tests validate its objects against
 	$(BIN)/python tests/chart/kubernetes-schemas/generate.py
+	$(BIN)/python tests/chart/kubernetes-schemas/generate_crds.py
 
 generate: .venv/.installed ## Write the files generated from the typed values: values.yaml, schema, defaults, form, README table
 	$(BIN)/python -m gpu_inference.values write

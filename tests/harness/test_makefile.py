@@ -68,10 +68,13 @@ def test_the_example_of_test_one_is_a_test() -> None:
     assert f"def {example[2]}(" in (ROOT / example[1]).read_text()
 
 
-def test_test_one_runs_the_tests_that_are_given() -> None:
-    ran = make(*AS_IT_IS, "test-one", 'T="tests/chart/test_batching.py" --collect-only -q')
+def test_test_one_takes_pytests_options_too() -> None:
+    ran = make(
+        *AS_IT_IS, "test-one", 'T=tests/chart/test_batching.py -k "value and not mode" --collect-only -q'
+    )
     assert ran.returncode == 0, ran.stderr
     assert "tests/chart/test_batching.py::" in ran.stdout
+    assert "deselected" in ran.stdout
 
 
 def test_the_makefile_finds_the_frameworks_of_the_command() -> None:
