@@ -10,7 +10,9 @@ import jsonschema
 from jsonschema.protocols import Validator
 
 FOLDER = Path(__file__).with_name("kubernetes-schemas")
-VERSIONS = ("v1.30", "v1.37")
+_FILES = sorted(FOLDER.glob("v*.json"), key=lambda path: int(path.stem.split(".")[1]))
+VERSIONS = tuple(path.stem for path in _FILES)
+"""The lowest and the newest supported version: `("v1.30", "v1.37")`."""
 
 
 def check_object(thing: dict[str, Any], versions: Sequence[str] = VERSIONS) -> None:

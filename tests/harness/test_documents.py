@@ -1,25 +1,24 @@
 """The documents are true: what they tell people to type exists, and what they link to is there."""
 
-import os
 import re
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests.harness.makefile import ROOT
+from tests.harness.makefile import TEXT as MAKEFILE
 from tests.runtime.differential.cases import CASES
 from tests.runtime.differential.cases.failed_starts import FAILED_STARTS
 
 from gpu_inference.cli import build_parser
+from gpu_inference.image import FRAMEWORKS
 from gpu_inference.process import run
 
-ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     ROOT / name
     for name in run(["git", "ls-files", "-z", "*.md"], cwd=ROOT).split("\0")
     if name and (ROOT / name).is_file()
 ]
-MAKEFILE = (ROOT / "Makefile").read_text()
 
 
 def _commands(document: Path) -> list[str]:
@@ -32,8 +31,10 @@ def _commands(document: Path) -> list[str]:
 def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
     inline = re.findall(r"`(make [^`\n]+)`", document.read_text())
     shown = [line.split("#")[0] for line in _commands(document) if line.startswith("make ")]
-    named = {target for command in (*inline, *shown) for target in command.split()[1:]}
-    assert {target for target in named if f"\n{target}:" not in MAKEFILE} == set()
+    named = {word for command in (*inline, *shown) for word in shlex.split(command)[1:]}
+    variables = {word.partition("=")[0] for word in named if "=" in word}
+    assert {target for target in named if "=" not in target and f"\n{target}:" not in MAKEFILE} == set()
+    assert {name for name in variables if not re.search(rf"\$\({name}\)|,{name},", MAKEFILE)} == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -57,22 +58,43 @@ def test_every_link_inside_the_checkout_leads_somewhere(document: Path) -> None:
     assert [target for target in local if not (document.parent / target).exists()] == []
 
 
-def test_make_help_lists_every_target_with_a_sentence() -> None:
-    declared = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
-    assert declared
-    sentences = dict(line.split(maxsplit=1) for line in _make("help").splitlines())
-    assert sentences.keys() == set(declared[1].split())
+def _anchors(document: Path) -> set[str]:
+    """Return what links may name after `#`: the headings, as GitHub writes them."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_make_alone_is_make_help() -> None:
-    assert _make() == _make("help") != ""
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_anchor_of_a_link_is_a_heading(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", document.read_text())
+    missing = [
+        f"{file}#{anchor}"
+        for file, anchor in links
+        if anchor not in _anchors(document.parent / file if file else document)
+    ]
+    assert missing == []
 
 
-def _make(*words: str) -> str:
-    # Without these two a make that runs the tests would have its own say in the output.
-    own = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
-    done = subprocess.run(["make", *words], cwd=ROOT, env=own, capture_output=True, text=True, check=True)
-    return done.stdout
+# What people read from its beginning, as opposed to what they look up.
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "charts/gpu-inference/README.md"])
+def test_paragraphs_are_short(page: str) -> None:
+    text = re.sub(r"^```.*?^```", "", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
+    prose = [line for line in text.splitlines() if not line.startswith("|")]
+    assert [line for line in prose if len(line.split()) > 80] == []
+
+
+def test_lists_of_frameworks_are_the_lock_files() -> None:
+    locks = (ROOT / "runtime").glob("requirements-*.lock")
+    frameworks = ["none", *sorted(path.stem.removeprefix("requirements-") for path in locks)]
+    assert list(FRAMEWORKS) == frameworks
+    shown = ", ".join(f"`{name}`" for name in frameworks[:-1])
+    assert f"{shown} or `{frameworks[-1]}`" in (ROOT / "README.md").read_text()
+    assert f"{shown} or `{frameworks[-1]}`" in (ROOT / "docs" / "interfaces.md").read_text()
+    assert [
+        path.stem
+        for path in (ROOT / "runtime").glob("requirements-*.in")
+        if path.stem.removeprefix("requirements-") not in frameworks
+    ] == []
 
 
 @pytest.mark.parametrize(("page", "at_least"), [("features.md", 90), ("v1-contract.md", 95)])

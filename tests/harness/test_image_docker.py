@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from gpu_inference import __version__
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import FRAMEWORKS, BuiltImage, Model, find_engine, runtime_image, service_image
 from gpu_inference.resources import runtime_directory
@@ -106,7 +107,7 @@ def test_a_docker_whose_engine_is_not_running_is_not_the_engine(docker: Docker) 
 def test_the_runtime_image_is_built_from_its_dockerfile_on_the_default_base(docker: Docker) -> None:
     image = runtime_image("tensorflow-cpu")
     [build] = docker.calls("build")
-    assert image.reference == "docker.io/library/gpu-inference-runtime:0.2.0-tensorflow-cpu"
+    assert image.reference == f"docker.io/library/gpu-inference-runtime:{__version__}-tensorflow-cpu"
     assert f"--tag={image.reference}" in build
     assert [word for word in build if word.startswith("--build-arg")] == [
         "--build-arg=FRAMEWORK=tensorflow-cpu"
@@ -124,7 +125,7 @@ def test_the_runtime_image_takes_another_base(docker: Docker) -> None:
 def test_runtime_images_on_several_bases_stand_side_by_side() -> None:
     bases = (None, "registry.example/python:3.12", "registry.example/python:3.13")
     references = [runtime_image(base_image=base).reference for base in bases]
-    assert references[0] == "docker.io/library/gpu-inference-runtime:0.2.0"
+    assert references[0] == f"docker.io/library/gpu-inference-runtime:{__version__}"
     assert all(reference.startswith(f"{references[0]}-on-") for reference in references[1:])
     assert len(set(references)) == 3
 
@@ -173,7 +174,7 @@ def test_a_service_image_holds_source_and_model_in_v1s_layout(
         "models/azureml-models/tf-dnn-mnist/3/model/weights",
     }
     assert (docker.context / "Dockerfile").read_text() == (
-        "FROM docker.io/library/gpu-inference-runtime:0.2.0\n"
+        f"FROM docker.io/library/gpu-inference-runtime:{__version__}\n"
         'COPY --chown=10001:0 ["models/", "/var/azureml-app/"]\n'
         'COPY --chown=10001:0 ["source/", "/var/azureml-app/"]\n'
         'ENV AML_APP_ROOT="/var/azureml-app"\n'

@@ -99,7 +99,7 @@ class Api:
 
 def _trusting(authorities: Path) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(authorities))
-    # Python 3.13 asks certificates for extensions that many a cluster's do not have.
+    # Python 3.13 asks certificates for extensions that many a cluster's do not have (docs/decisions.md 18).
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
@@ -126,6 +126,7 @@ def fill(api: Api, names: list[str]) -> None:
         made = {name: base64.b64encode(new_key().encode()).decode() for name in missing}
         secret = api.patch(secret, data=made)
     # The keys shall be nobody's: Helm 4 could not replace fields of ours by keys given in values later.
+    # docs/decisions.md 19
     owners = secret["metadata"].get("managedFields", [])
     others = [owner for owner in owners if owner.get("manager") != FIELD_MANAGER]
     if len(others) < len(owners):

@@ -163,6 +163,7 @@ class Helm:
             if not _only_the_number_of_pods_conflicts(error.said):
                 raise
             # An autoscaler, or `kubectl scale`, has set the number that these values fix: the values count.
+            # docs/decisions.md 15
             upgrade_in_namespace("--force-conflicts")
 
     def uninstall(self, name: str, *, namespace: str = "default") -> bool:

@@ -17,7 +17,7 @@ def main() -> int:
     could not be started.
     """
     # gunicorn handles it from its own start on. Until then the kernel would withhold it from a container's
-    # first process, and the pod would only end when its whole grace period is over.
+    # first process, and the pod would only end when its whole grace period is over (docs/decisions.md 56).
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     leave_working_directory_off_the_path()
     try:
@@ -38,6 +38,7 @@ def main() -> int:
 
 def leave_working_directory_off_the_path() -> None:
     """Undo what `python -m` does: no file of the user's must hide a package. The app root comes last."""
+    # docs/decisions.md 68
     if not sys.flags.safe_path and sys.path[0] == str(Path.cwd()):
         del sys.path[0]
 

@@ -319,7 +319,7 @@ def _application() -> Any:
 
         app = Flask("gpu_inference_script", static_folder=None)
         # The body is all in memory already. Flask of v1's time had no limit for a form's fields; 3.1 has
-        # 500 kB.
+        # 500 kB (docs/decisions.md 75).
         app.config["MAX_FORM_MEMORY_SIZE"] = None
         for path in _PATHS:
             app.add_url_rule(path, path, lambda **_: "", methods=_METHODS)

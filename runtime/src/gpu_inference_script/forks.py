@@ -9,6 +9,7 @@ from typing import Callable, Sequence
 from gpu_inference_script.interrupts import Interrupts
 
 
+# docs/decisions.md 60
 def leave_to_the_script(
     interrupts: Interrupts, descriptors: Sequence[int], forked: Callable[[], None]
 ) -> None:

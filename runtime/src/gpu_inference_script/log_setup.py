@@ -70,6 +70,7 @@ def configure_logging(log_format: str, log_level: str, app_root: str, entry_scri
         logger.propagate = False
     logging.root.handlers[:] = []
     logging.root.setLevel(log_level)
+    # docs/decisions.md 70
     logging.lastResort = handler
     logging.basicConfig = _basic_config
     path = _logging_json(Path(app_root), entry_script)

@@ -55,6 +55,7 @@ STATE, ABANDONED, INTERRUPT, OWNER = range(4)
 WAITING, BEGUN = range(2)
 HAS_TRACE = 1
 
+# docs/decisions.md 61
 INTERRUPT_SIGNAL = signal.SIGURG
 """Sent to a script process again and again while the interrupt byte is set. Unhandled, it does nothing."""
 

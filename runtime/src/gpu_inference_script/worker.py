@@ -95,6 +95,7 @@ def main(text: str) -> None:
 def _end_with(parent: int) -> None:
     """Have the kernel kill this process when the front ends, however that happens."""
     with contextlib.suppress(OSError, AttributeError):
+        # docs/decisions.md 44
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent:
         os._exit(protocol.STOPPED)
@@ -407,6 +408,7 @@ class Worker:
         answer = flask_request.finish(answer, front_end)
         return answer if isinstance(answer.body, bytes) else self._with_first_part(request, answer)
 
+    # docs/decisions.md 64
     def _with_first_part(self, request: CrossedRequest, answer: Answer) -> Answer:
         """Make the first part of a streamed body: until then a failure can still be told by the status."""
         body = answer.body

@@ -1,15 +1,20 @@
 """Writes the JSON schemas of the kinds that the chart renders, out of Kubernetes' own OpenAPI document.
 
-`python tests/chart/kubernetes-schemas/generate.py v1.30.14 v1.37.2` fetches the Go modules k8s.io/kubernetes
-of these versions and writes v1.30.json and v1.37.json beside itself. They are stricter than the OpenAPI
-document: unknown fields fail, as they do at the API server under strict field validation.
+`make kubernetes-schemas` fetches the Go module k8s.io/kubernetes of the lowest supported version and of the
+one that the tests' cluster runs, writes a file such as v1.37.json for each, and removes those of other
+versions. They are stricter than the OpenAPI document: unknown fields fail, as they do at the API server under
+strict field validation.
 """
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from gpu_inference import versions
+
+LOWEST = "1.30.14"
+"""The newest patch of the lowest version that the chart supports (kubeVersion in Chart.yaml)."""
 
 # A kind that a version lacks is left out of its file.
 KINDS = {
@@ -52,8 +57,10 @@ KEPT = ("type", "format", "required", "enum", "x-kubernetes-list-map-keys")
 
 
 def main() -> None:
-    """Write one file for each version given."""
-    for version in sys.argv[1:]:
+    """Write one file for each version, and remove the others."""
+    folder = Path(__file__).parent
+    written = set()
+    for version in (f"v{LOWEST}", f"v{versions.KUBERNETES}"):
         definitions = openapi(version)["definitions"]
         kinds = {kind: name for kind, name in KINDS.items() if name in definitions}
         wanted = closure(list(kinds.values()), definitions)
@@ -63,8 +70,11 @@ def main() -> None:
             "kinds": kinds,
             "definitions": {name: strict(name, definitions[name]) for name in sorted(wanted)},
         }
-        target = Path(__file__).with_name(f"{version.rpartition('.')[0]}.json")
-        target.write_text(text(document), encoding="utf-8")
+        file = folder / f"{'.'.join(version.split('.')[:2])}.json"
+        file.write_text(text(document), encoding="utf-8")
+        written.add(file)
+    for outdated in set(folder.glob("v*.json")) - written:
+        outdated.unlink()
 
 
 def openapi(version: str) -> dict[str, Any]:

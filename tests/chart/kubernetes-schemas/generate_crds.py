@@ -1,6 +1,6 @@
 """Writes the JSON schemas of the custom kinds that the chart renders, out of their operators' own CRDs.
 
-`python tests/chart/kubernetes-schemas/generate_crds.py` fetches the Go modules of these operators and writes
+`make kubernetes-schemas` fetches the Go modules of these operators and writes
 crds.json beside itself: stricter than the CRDs, because unknown fields fail instead of being dropped. Rules
 in CEL are left out; a live test puts the objects before a real API server with the CRDs themselves.
 """

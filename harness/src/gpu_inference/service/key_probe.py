@@ -9,7 +9,7 @@ from gpu_inference.service.objects import Objects
 from gpu_inference.service.port_forward import PortForward
 
 # The server looks at the key before the size (docs/interfaces.md): who has the right one is told that this is
-# too much. As the body never comes, run() could not be called in any case.
+# too much. As the body never comes, run() could not be called in any case (docs/decisions.md 20).
 _TOO_MANY_BYTES = 2**50
 _ANSWER_SECONDS = 10
 _UNAUTHORIZED = 401

@@ -234,6 +234,7 @@ class Service:
         """
         deployment = self._objects.deployment(self.name)
         release = _release(deployment) if deployment else self.name
+        # docs/decisions.md 89
         removed = self._helm().uninstall(release, namespace=self.namespace)
         if deployment and not removed and "deletionTimestamp" not in deployment["metadata"]:
             raise GpuInferenceError(

@@ -31,6 +31,7 @@ _LARGEST_ANSWER = 1024 * 1024
 log = logging.getLogger("gpu_inference")
 
 
+# docs/decisions.md 24
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """Another address than the given one would get the credentials too."""
 

@@ -23,11 +23,13 @@ STALL_SECONDS = 30.0
 # Longer than most clients and proxies keep an idle connection, so that it is they who close it, seconds.
 _KEEPALIVE_SECONDS = 75.0
 # How long a request may wait for its turn after its client has said that it sends nothing more, seconds.
+# docs/decisions.md 54
 _HALF_CLOSED_SECONDS = 0.05
 # How long, and for how many bytes, a client may go on sending after its last answer.
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 256 * MIB
 # The rest of a refused body is read up to this size, so that the connection can be kept.
+# docs/decisions.md 52
 _READ_ANYWAY_BYTES = 64 * KIB
 # Heads of this size are looked at before they are complete: they may be too large already.
 _LONG_HEAD_BYTES = 4 * KIB

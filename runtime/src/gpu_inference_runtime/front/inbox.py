@@ -107,6 +107,7 @@ class Inbox:
     """Allocates blocks in a memory file that script processes inherit."""
 
     def __init__(self) -> None:
+        # docs/decisions.md 47
         self.descriptor = os.memfd_create("gpu-inference-inbox", os.MFD_CLOEXEC)
         os.ftruncate(self.descriptor, FIXED_SIZE)
         self._map = mmap.mmap(self.descriptor, FIXED_SIZE)

@@ -5,6 +5,7 @@ import ctypes
 import os
 from collections.abc import Callable
 
+# docs/decisions.md 48
 _CLOCK_MONOTONIC = 1
 
 

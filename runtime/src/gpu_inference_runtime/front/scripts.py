@@ -25,7 +25,7 @@ from gpu_inference_script.config import Config
 from gpu_inference_script.memory import OUTBOX_SIZE
 from gpu_inference_script.protocol import BLOCK_SIZE, CALL, ORDER, PAGE, REPLY
 
-# One may be bad luck, such as a neighbour that had the memory for a moment.
+# One may be bad luck, such as a neighbour that had the memory for a moment (docs/decisions.md 58).
 MOST_DEATHS_IN_INIT = 3
 # For how long the signal that ends a call is sent again while it comes at a bad moment, and how often,
 # seconds.
@@ -203,6 +203,7 @@ class ScriptProcesses:
         orders_read, orders_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         replies_read, replies_write = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(replies_read, False)
+        # docs/decisions.md 47
         outbox = os.memfd_create("gpu-inference-outbox", os.MFD_CLOEXEC)
         os.ftruncate(outbox, OUTBOX_SIZE)
         passed = (self._calls_read, orders_read, replies_write, self.inbox.descriptor, outbox)
@@ -212,6 +213,7 @@ class ScriptProcesses:
             "several": len(self._processes) > 1,
             "config": json.loads(self._config.to_json()),
         }
+        # docs/decisions.md 44
         popen = subprocess.Popen(
             [self._settings.script_python or sys.executable, str(_START), json.dumps(given)],
             stdin=subprocess.DEVNULL,
@@ -316,7 +318,7 @@ class ScriptProcesses:
             " replaced, and init() runs again.",
             self._settings.worker_timeout_seconds,
         )
-        # faulthandler writes what the script is doing.
+        # faulthandler writes what the script is doing (docs/decisions.md 62).
         process.signal(signal.SIGABRT)
         self._loop.call_later(_TRACEBACK_SECONDS, self._kill_if_there, process)
 
@@ -343,6 +345,7 @@ class ScriptProcesses:
             if process is not None:
                 self._read(process)
 
+    # docs/decisions.md 48
     def _collect_and_pause(self) -> None:
         """Read what is there, and leave the processes alone for as long as they have enough to do.
 
@@ -515,6 +518,7 @@ class ScriptProcesses:
         else:
             log.error("The script process (pid %d) ended with status %d", process.pid, status)
 
+    # docs/decisions.md 55
     def _hand_on(self, process: Process) -> None:
         """Answer what a process had begun, and give the others what it had only taken from the pipe."""
         begun, taken = [], []

@@ -41,6 +41,7 @@ _FLUSH_SECONDS = 2.0
 log = logging.getLogger("gpu_inference")
 
 
+# docs/decisions.md 42
 class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type information
     """The front. `app` is process.server.ScoringApplication."""
 
@@ -69,6 +70,7 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
 
         Those put a signal into a queue that is only read there.
         """
+        # docs/decisions.md 56
         inherited = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
         super().init_signals()
         queued = getattr(inherited, "SIG_QUEUE", None)

@@ -11,6 +11,7 @@ from gpu_inference_script.messages import Answer, error_answer
 LONGEST_ID = 100
 SENT_IDS = frozenset({b"x-request-id", b"x-ms-request-id", b"x-ms-client-request-id", b"traceid"})
 """The headers of a request, in lower case, that decide about its ids."""
+# docs/decisions.md 80
 SERVER_VERSION = f"gpu-inference/{__version__}"
 
 _VERSION_LINE = f"x-ms-server-version: {SERVER_VERSION}\r\n".encode()

@@ -7,6 +7,7 @@ from gpu_inference_runtime.http.routing import Kind, Route
 from gpu_inference_script.messages import Answer
 
 # What the known heads may take: a client's requests differ in few lengths of their bodies.
+# docs/decisions.md 50
 _MOST_KNOWN = 512
 _LONGEST_KNOWN_BYTES = 1024
 # A head with one of these is hardly ever sent twice.

@@ -12,7 +12,7 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-# Part of the driver; a container has it where its runtime puts it in.
+# Part of the driver; a container has it where its runtime puts it in (docs/decisions.md 84).
 _LIBRARY = "libnvidia-ml.so.1"
 
 log = logging.getLogger("gpu_inference")

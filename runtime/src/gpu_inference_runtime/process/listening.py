@@ -69,7 +69,7 @@ def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.soc
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # Machines differ in whether IPv6 includes IPv4 when nothing is said.
+            # Machines differ in whether IPv6 includes IPv4 when nothing is said (docs/decisions.md 57).
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind((address, port))
         listener.listen(_BACKLOG)

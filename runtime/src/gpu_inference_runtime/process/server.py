@@ -73,6 +73,7 @@ class ScoringApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has
 
     def _before_fork(self, arbiter: Any, worker: FrontWorker) -> None:  # noqa: ARG002  (gunicorn's arguments)
         # What is there already stays shared with the front, whose garbage collector would else write to it.
+        # docs/decisions.md 65
         gc.freeze()
         worker.groups = Groups(self.settings.worker_count)
         worker.management = self._management

@@ -25,6 +25,7 @@ AT_HAND = 256
 # Calls whose time inside run() the expected wait is taken from. The median ignores a single slow one.
 _REMEMBERED_CALLS = 9
 # A request is refused at once where it is expected to wait longer than this share of the longest wait.
+# docs/decisions.md 53
 _HOPELESS = 0.9
 
 OVERLOADED, NOT_READY = "overloaded", "starting"

@@ -7,6 +7,7 @@ trusted both.
 import importlib.util
 import os
 
+# docs/decisions.md 71
 VARIABLE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 # Whoever set one of the two has decided; PyTorch refuses to load anything where both are set.
 _DECISIONS = (VARIABLE, "TORCH_FORCE_WEIGHTS_ONLY_LOAD")

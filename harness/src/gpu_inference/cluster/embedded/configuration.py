@@ -101,6 +101,7 @@ def _cni(network: Network) -> dict[str, Any]:
         "name": "pods",
         "plugins": [
             {
+                # docs/decisions.md 93
                 "type": "ptp",
                 "ipMasq": True,
                 "ipam": {

@@ -17,6 +17,7 @@ from gpu_inference_runtime.web.docs_page.samples import find_samples
 
 _HEADERS = {
     # No inline script or style, no other host, no frame around it. Swagger UI has icons as data: URLs.
+    # docs/decisions.md 83
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",

@@ -13,4 +13,5 @@ def offer() -> None:
     """Let imports fall back on the stand-ins."""
     folder = str(Path(__file__).parent)
     if folder not in sys.path:
+        # docs/decisions.md 66
         sys.path.append(folder)
