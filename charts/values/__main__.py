@@ -1,4 +1,4 @@
-"""`python -m charts.values write|check`: writes the chart's generated files, or finds those out of date."""
+"""`python -m charts.values write|check`: writes the chart's generated files, or reports outdated ones."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ def generated_files(chart: Path) -> dict[Path, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the files, or return 1 when one differs from what would be written."""
+    """Write the files, or return 1 if a file is outdated."""
     parser = argparse.ArgumentParser(prog="python -m charts.values", description=__doc__)
     parser.add_argument("action", choices=["write", "check"])
     parser.add_argument("--chart", type=Path, default=CHART, help="the chart's folder")

@@ -29,7 +29,7 @@ def text(pattern: str, must: str, *, max_length: int | None = None) -> Any:
 
 
 class SnakeCaseSection(BaseModel):
-    """A mapping of the values file that knows all its keys, which are written as the fields are."""
+    """A closed mapping of the values file, with keys in snake_case."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,6 +40,6 @@ class SnakeCaseSection(BaseModel):
 
 
 class Section(SnakeCaseSection):
-    """A section in Kubernetes' own terms, hence with keys in camelCase."""
+    """A closed mapping of the values file, with keys in camelCase as in Kubernetes."""
 
     model_config = ConfigDict(alias_generator=to_camel)

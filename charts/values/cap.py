@@ -71,7 +71,7 @@ def _gpu_cores_are(per_pod: int) -> Clause:
 
 
 def _pool_between(low: int, high: int) -> Clause:
-    """Return a condition on gpu_count that an absent or null one fulfils where 1 would."""
+    """Return a condition on gpu_count; absent or null counts as 1."""
     if low <= 1 <= high:
         return {
             "properties": {"cluster": {"properties": {"gpu_count": {"enum": [*range(low, high + 1), None]}}}}

@@ -1,4 +1,4 @@
-"""All values of the chart, in the order in which a person reads them."""
+"""All values of the chart, in the order of values.yaml."""
 
 from typing import Any
 
@@ -33,144 +33,137 @@ class ChartValues(Section):
         default_factory=Deployment,
         description="Parameters of AksWebservice.deploy_configuration (Azure ML SDK v1), under its names.",
     )
-    cluster: Cluster = Field(
-        default_factory=Cluster, description="The GPUs that the cluster lends to this service."
-    )
+    cluster: Cluster = Field(default_factory=Cluster, description="GPUs that this service may use.")
     autoscaling: Autoscaling = Field(
         default_factory=Autoscaling,
-        description="The autoscaler behind deployment.autoscale_enabled.",
+        description="Autoscaler that deployment.autoscale_enabled turns on.",
     )
     image: Image = Field(
         default_factory=Image,
-        description="The image with the scoring server, the entry script and the models.",
+        description="Image with the scoring server, the entry script and the models.",
     )
     image_pull_secrets: list[ImagePullSecret] = Field(
-        default=[], description="Secrets with the credentials of the image's registry; none unless given."
+        default=[], description="Secrets with the credentials of the image's registry."
     )
     inference: Inference = Field(
-        default_factory=Inference, description="The entry script and its folder, as in InferenceConfig."
+        default_factory=Inference, description="Entry script and source folder, as in InferenceConfig."
     )
     batching: Batching = Field(
         default_factory=Batching,
-        description="Whether one call of the script's run() may take what several requests hold.",
+        description="Batching of several requests into one call of run().",
     )
     models: list[ModelVersion] = Field(
         default=[],
-        description="Models, by name and version, each from one source; those of the image unless given.",
+        description="Models by name and version, each from one source; empty uses the image's models.",
     )
     fullname_override: StrictStr = Field(
         default="",
-        description="Name of the service, 3 to 32 characters long; the release's name unless given.",
+        description="Name of the service, 3 to 32 characters; defaults to the release's name.",
     )
-    keys: Keys = Field(default_factory=Keys, description="Where the service's two keys come from.")
+    keys: Keys = Field(default_factory=Keys, description="Source of the service's two keys.")
     token_auth: TokenAuth = Field(
         default_factory=TokenAuth,
-        description="Whose tokens let a request score while deployment.token_auth_enabled is true.",
+        description="Tokens that requests may carry if deployment.token_auth_enabled is true.",
     )
     service_account: ServiceAccount = Field(
-        default_factory=ServiceAccount, description="The ServiceAccount of the scoring pods."
+        default_factory=ServiceAccount, description="ServiceAccount of the scoring pods."
     )
-    service: Service = Field(default_factory=Service, description="The Service in front of the pods.")
-    ingress: Ingress = Field(
-        default_factory=Ingress, description="An Ingress to the service, and to nothing else of the pods."
-    )
+    service: Service = Field(default_factory=Service, description="Service in front of the pods.")
+    ingress: Ingress = Field(default_factory=Ingress, description="Ingress to the scoring port.")
     http_route: HttpRoute = Field(
-        default_factory=HttpRoute, description="A route of the Gateway API to the service."
+        default_factory=HttpRoute, description="HTTPRoute (Gateway API) to the scoring port."
     )
     network_policy: NetworkPolicy = Field(
-        default_factory=NetworkPolicy, description="Who may reach the pods, and what they may reach."
+        default_factory=NetworkPolicy, description="NetworkPolicy of the scoring pods."
     )
-    metrics: Metrics = Field(
-        default_factory=Metrics, description="What Prometheus and Grafana get to know of the service."
-    )
+    metrics: Metrics = Field(default_factory=Metrics, description="Metrics for Prometheus and Grafana.")
     data_collection: DataCollection = Field(
         default_factory=DataCollection,
-        description="Where collected rows go while deployment.collect_model_data is true.",
+        description="Storage for collected rows if deployment.collect_model_data is true.",
     )
     telemetry: Telemetry = Field(
         default_factory=Telemetry,
-        description="Where traces go while deployment.enable_app_insights is true.",
+        description="Destination of traces if deployment.enable_app_insights is true.",
     )
-    drain: Drain = Field(default_factory=Drain, description="How a pod leaves without failing a request.")
-    rollout: Rollout = Field(default_factory=Rollout, description="When a rollout counts as failed.")
+    drain: Drain = Field(default_factory=Drain, description="Shutdown of a pod without failing a request.")
+    rollout: Rollout = Field(default_factory=Rollout, description="Deadline of a rollout.")
     pod_disruption_budget: PodDisruptionBudget = Field(
         default_factory=PodDisruptionBudget,
-        description="How many pods a node's drain may take away at a time.",
+        description="PodDisruptionBudget of the scoring pods.",
     )
     common_labels: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Further labels of all objects and pods; none unless given."
+        default={}, description="Additional labels of all objects and pods."
     )
     common_annotations: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Annotations of all objects, not of their pods; none unless given."
+        default={}, description="Annotations of all objects, but not of their pods."
     )
     deployment_annotations: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Annotations of the Deployment; none unless given."
+        default={}, description="Annotations of the Deployment."
     )
     pod_annotations: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Annotations of the scoring pods; none unless given."
+        default={}, description="Annotations of the scoring pods."
     )
     pod_labels: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Further labels of the scoring pods; none unless given."
+        default={}, description="Additional labels of the scoring pods."
     )
     node_selector: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Labels that a node must have to run the pods; none unless given."
+        default={}, description="Labels that a node must have to run the pods."
     )
     affinity: FreeForm = Field(
         default={},
-        description="Affinity of the pods, beside cluster.gpu_products; none unless given.",
+        description="Affinity of the pods, besides cluster.gpu_products.",
     )
     tolerations: list[FreeForm] = Field(
         default=[],
-        description="Tolerations of the pods, beside that of cluster.gpu_toleration; none unless given.",
+        description="Tolerations of the pods, besides cluster.gpu_toleration.",
     )
     topology_spread_constraints: list[TopologySpreadConstraint] = Field(
         default=[],
-        description="How the service's pods are spread over nodes or zones; not at all unless given.",
+        description="Topology spread constraints of the scoring pods.",
     )
     priority_class_name: StrictStr = Field(
-        default="", description="PriorityClass of the scoring pods; the cluster's default unless given."
+        default="", description="PriorityClass of the scoring pods; defaults to the cluster's default."
     )
     runtime_class_name: StrictStr = Field(
         default="",
-        description="RuntimeClass of the scoring pods, where GPUs need one; none unless given.",
+        description="RuntimeClass of the scoring pods, if the GPUs need one.",
     )
     shared_memory: SharedMemory = Field(
-        default_factory=SharedMemory, description="Memory that the processes of a pod share."
+        default_factory=SharedMemory, description="Shared memory of the scoring container."
     )
     extra_env: list[EnvVar] = Field(
         default=[],
-        description="Environment variables of the pods, with value or valueFrom; none unless given.",
+        description="Environment variables of the scoring container, each with value or valueFrom.",
     )
-    extra_volumes: list[ExtraVolume] = Field(
-        default=[], description="Volumes of the pods, as in Kubernetes; none unless given."
-    )
+    extra_volumes: list[ExtraVolume] = Field(default=[], description="Volumes of the pods, as in Kubernetes.")
     extra_volume_mounts: list[ExtraVolumeMount] = Field(
-        default=[], description="Mounts of the scoring container, as in Kubernetes; none unless given."
+        default=[], description="Volume mounts of the scoring container, as in Kubernetes."
     )
     init_containers: list[ExtraContainer] = Field(
         default=[],
-        description="Init containers and sidecars (restartPolicy: Always), run first; none unless given.",
+        description="Init containers and sidecars (restartPolicy: Always), which start before the"
+        " chart's own.",
     )
     extra_containers: list[ExtraContainer] = Field(
-        default=[], description="Containers beside the scoring container; none unless given."
+        default=[], description="Containers besides the scoring container."
     )
     extra_objects: list[Any] = Field(
         default=[],
-        description="Objects of the release, mappings or texts, with template actions; none unless given.",
+        description="Objects to add to the release, as mappings or text; may contain template actions.",
     )
     pod_security_context: FreeForm = Field(
         default={},
-        description="What to add to the pods' restricted securityContext, or replace; none by default.",
+        description="Fields to add to the pods' restricted securityContext, or to override in it.",
     )
     security_context: FreeForm = Field(
         default={},
-        description="What to add to the containers' restricted securityContext, or replace; none by default.",
+        description="Fields to add to the containers' restricted securityContext, or to override in it.",
     )
     openshift: StrictBool = Field(
         default=False,
-        description="Whether this is OpenShift: no users and groups from values, its DNS port let through.",
+        description="Whether the cluster is OpenShift: omits users and groups, and allows its DNS port.",
     )
-    helm_test: HelmTest = Field(default_factory=HelmTest, description="What helm test asks of the service.")
+    helm_test: HelmTest = Field(default_factory=HelmTest, description="Test that helm test runs.")
     # Helm hands these to a chart that is used as a part of another: the value of its condition, and global.
     enabled: StrictBool | None = Field(default=None, exclude=True)
     global_: dict[str, Any] | None = Field(default=None, alias="global", exclude=True)

@@ -1,4 +1,4 @@
-"""`cluster.*`: the GPUs that the cluster lends to this service, and what guards them there."""
+"""`cluster.*`: the GPUs that this service may use, and the policies that limit them."""
 
 from typing import Annotated
 
@@ -26,70 +26,75 @@ DeviceClassName = Annotated[
 
 
 class Quota(SnakeCaseSection):
-    """A ResourceQuota, which counts the GPUs of all services of the namespace together."""
+    """A ResourceQuota for the GPUs of all services of the namespace."""
 
     gpus: NonNegativeInt = Field(
         default=0,
-        description="GPUs for all pods of the namespace together, as a ResourceQuota, in GPUs; 0 makes none.",
+        description="Maximum number of GPUs for all pods of the namespace, in GPUs; 0 creates no quota.",
     )
 
 
 class ResourceClaim(SnakeCaseSection):
-    """Dynamic resource allocation (DRA) of the GPUs, instead of the device plugin's extended resource."""
+    """GPUs by dynamic resource allocation (DRA), instead of a device plugin's extended resource."""
 
     enabled: StrictBool = Field(
         default=False,
-        description="Whether pods claim their GPUs from a DRA driver (Kubernetes 1.34), not by gpu_resource.",
+        description="Whether pods claim GPUs from a DRA driver instead of gpu_resource (Kubernetes 1.34"
+        " or newer).",
     )
     device_class_name: DeviceClassName = Field(
-        default="gpu.nvidia.com", description="DeviceClass of the driver that the GPUs are claimed from."
+        default="gpu.nvidia.com", description="DeviceClass of the claimed GPUs."
     )
     selectors: list[StrictStr] = Field(
         default=[],
-        description="CEL expressions that each claimed GPU must fulfil; none unless given.",
+        description="CEL expressions that each claimed GPU must satisfy.",
         examples=[["device.attributes['gpu.nvidia.com'].productName.startsWith('NVIDIA A100')"]],
     )
 
 
 class Cluster(SnakeCaseSection):
-    """What the cluster has for this service."""
+    """The pool of GPUs for this service."""
 
     gpu_count: NonNegativeInt = Field(
         default=1,
-        description="GPUs for all pods of this service together, never exceeded, in GPUs.",
+        description="Maximum number of GPUs for all pods of this service together, in GPUs.",
     )
     gpu_resource: ResourceName = Field(
         default="nvidia.com/gpu",
-        description="Kubernetes resource that one GPU is: a MIG profile, amd.com/gpu, gpu.intel.com/i915.",
+        description="Extended resource that is one GPU, such as a MIG profile, amd.com/gpu or"
+        " gpu.intel.com/i915.",
     )
     gpu_products: list[StrictStr] = Field(
         default=[],
-        description="GPU models for the pods, as in the node label gpu_product_label; any unless given.",
+        description="Allowed GPU models, as in the node label gpu_product_label; empty allows any.",
         examples=[["NVIDIA-A100-SXM4-40GB"]],
     )
     gpu_product_label: LabelKey = Field(
-        default="nvidia.com/gpu.product", description="Node label that tells the GPU model."
+        default="nvidia.com/gpu.product", description="Node label that holds the GPU model."
     )
     gpu_toleration: StrictBool = Field(
         default=True,
-        description="Whether pods with GPUs tolerate the taint of GPU nodes, named as gpu_resource.",
+        description="Whether pods with GPUs tolerate the taint of GPU nodes, whose key is gpu_resource.",
     )
     resource_claim: ResourceClaim = Field(
         default_factory=ResourceClaim, description="GPUs from a DRA driver instead of a device plugin."
     )
     quota: Quota = Field(
-        default_factory=Quota, description="A quota for the namespace, made by one service in it at most."
+        default_factory=Quota,
+        description="ResourceQuota for the GPUs of the namespace; at most one service of a namespace may"
+        " create it.",
     )
     admission_policy: StrictBool = Field(
         default=False,
-        description="Whether the API server refuses pods beyond gpu_count (kubectl scale too); for admins.",
+        description="Whether the API server rejects pods beyond gpu_count, also from kubectl scale;"
+        " needs cluster admin rights.",
     )
     check_nodes: StrictBool = Field(
         default=False,
-        description="Whether Helm looks first if nodes have these GPUs; it must be allowed to list nodes.",
+        description="Whether Helm checks that nodes have gpu_count GPUs; needs permission to list nodes.",
     )
 
     @classmethod
     def accepts_null(cls, key: str) -> bool:
-        """The cap reads an empty gpu_count as 1, whether null or absent."""
+        """The cap counts gpu_count as 1 if it is null or absent."""
         return key == "gpu_count"

@@ -57,7 +57,7 @@ def with_table(readme: str, table: str) -> str:
 
 
 def leaves(schema: Schema, prefix: str = "") -> Iterator[tuple[str, Schema]]:
-    """Yield each value's dotted path and schema; a section is told by its values."""
+    """Yield the dotted path and the schema of each value that is not a section."""
     for key, described in schema["properties"].items():
         if key in OF_A_PARENT and not prefix:
             continue

@@ -20,23 +20,23 @@ Digest = Annotated[
 
 
 class Image(Section):
-    """Which image the pods run; the default one has no model and only echoes what it is sent."""
+    """The image of the scoring pods; the default image has no model and echoes requests."""
 
     registry: Registry = Field(
         default="",
-        description="Registry of the image, host with port and path; global.imageRegistry goes before it.",
+        description="Registry of the image, as host with port and path; global.imageRegistry overrides it.",
     )
     repository: NonEmpty = Field(
         default="gpu-inference-runtime",
-        description="Name of the image; its registry may stand in front.",
+        description="Name of the image; may include its registry.",
     )
-    tag: Tag = Field(default="", description="Tag of the image; the chart's appVersion unless given.")
+    tag: Tag = Field(default="", description="Tag of the image; defaults to the chart's appVersion.")
     digest: Digest = Field(
         default="",
-        description="Digest of the image (sha256:…), which replaces the tag; none unless given.",
+        description="Digest of the image (sha256:…), used instead of the tag.",
     )
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
-        default="IfNotPresent", description="When a node pulls the image."
+        default="IfNotPresent", description="Pull policy of the image."
     )
 
 
@@ -47,23 +47,21 @@ class ImagePullSecret(Section):
 
 
 class HelmTestImage(Section):
-    """An image with python3, for those who do not want the service's own for this."""
+    """An image with python3, as an alternative to the service's image."""
 
-    registry: Registry = Field(default="", description="Registry of the test's image; none unless given.")
+    registry: Registry = Field(default="", description="Registry of the test's image.")
     repository: StrictStr = Field(
-        default="", description="Name of an image with python3 for the test; the service's unless given."
+        default="", description="Name of an image with python3; defaults to the service's image."
     )
-    tag: Tag = Field(default="", description="Tag of the test's image; the chart's appVersion unless given.")
-    digest: Digest = Field(
-        default="", description="Digest of the test's image, which replaces the tag; none unless given."
-    )
+    tag: Tag = Field(default="", description="Tag of the test's image; defaults to the chart's appVersion.")
+    digest: Digest = Field(default="", description="Digest of the test's image, used instead of the tag.")
 
 
 class HelmTest(Section):
-    """What `helm test` asks, and with which image."""
+    """The request that `helm test` sends, and the image that sends it."""
 
     request: StrictStr = Field(
         default='{"data": [1, 2, 3]}',
-        description="Body of the request that helm test scores, as JSON text that your script takes.",
+        description="Body of the request that helm test scores, as JSON text.",
     )
-    image: HelmTestImage = Field(default_factory=HelmTestImage, description="The image of the pod that asks.")
+    image: HelmTestImage = Field(default_factory=HelmTestImage, description="Image of the test's pod.")

@@ -1,4 +1,4 @@
-"""`keys.*` and `tokenAuth.*`: what requests must carry, and where that comes from."""
+"""`keys.*` and `tokenAuth.*`: how requests authenticate."""
 
 from typing import Annotated
 
@@ -13,63 +13,67 @@ EntryName = Annotated[
 
 
 class Keys(Section):
-    """A Secret of the user's own."""
+    """An existing Secret of the user."""
 
     existing_secret: StrictStr = Field(
         default="",
-        description="Your own Secret that holds both keys; the chart's Secret unless given.",
+        description="Your own Secret with both keys; defaults to the chart's Secret.",
     )
     primary_key_name: EntryName = Field(
-        default="primaryKey", description="Name of the first key in existingSecret."
+        default="primaryKey", description="Name of the primary key's entry in existingSecret."
     )
     secondary_key_name: EntryName = Field(
-        default="secondaryKey", description="Name of the second key in existingSecret."
+        default="secondaryKey", description="Name of the secondary key's entry in existingSecret."
     )
 
 
 class Jwks(Section):
-    """Where the keys of the tokens' issuer are published, as a JSON Web Key Set."""
+    """Source of the issuer's JSON Web Key Set."""
 
     config_map: StrictStr = Field(
-        default="", description="ConfigMap with the issuer's JSON Web Key Set, read again when it changes."
+        default="", description="ConfigMap with the issuer's JSON Web Key Set; changes are picked up."
     )
     key: NonEmpty = Field(default="jwks.json", description="Key of that ConfigMap.")
     url: StrictStr = Field(
-        default="", description="URL of the issuer's JSON Web Key Set, with https; asked again every 5 min."
+        default="", description="HTTPS URL of the issuer's JSON Web Key Set, fetched every 5 minutes."
     )
     ca_config_map: StrictStr = Field(
         default="",
-        description="ConfigMap whose ca.crt has the authorities for jwks.url; the image's unless given.",
+        description="ConfigMap whose ca.crt holds the certificate authorities for jwks.url; defaults to"
+        " the image's.",
     )
     token_secret: StrictStr = Field(
         default="",
-        description="Secret whose token is shown to jwks.url as a bearer token; none unless given.",
+        description="Secret whose key token holds a bearer token for jwks.url.",
     )
 
 
 class TokenAuth(Section):
-    """What a token must say, and who vouches for it."""
+    """Tokens that requests may carry instead of a key."""
 
     cluster_issuer: StrictBool = Field(
         default=False,
-        description="Whether the cluster's own tokens of ServiceAccounts count (kubectl create token).",
+        description="Whether to accept tokens of the cluster's ServiceAccounts (kubectl create token).",
     )
     issuer: StrictStr = Field(
         default="",
-        description="Who issues the tokens (claim iss); the cluster's own is found out unless given.",
+        description="Issuer (`iss` claim) of accepted tokens; discovered if clusterIssuer is true.",
     )
     audience: StrictStr = Field(
-        default="", description="Whom the tokens are for (claim aud); the service's name unless given."
+        default="",
+        description="Audience (`aud` claim) that tokens must carry; defaults to the service's name.",
     )
     allowed_subjects: list[NonEmpty] = Field(
         default=[],
-        description="Who may score (claim sub), as in system:serviceaccount:NAMESPACE:NAME; must be given.",
+        description="Subjects (`sub` claim) that may score, such as"
+        " system:serviceaccount:NAMESPACE:NAME; required.",
     )
-    jwks: Jwks = Field(default_factory=Jwks, description="The issuer's keys, unless clusterIssuer is true.")
+    jwks: Jwks = Field(default_factory=Jwks, description="Keys of the issuer, if clusterIssuer is false.")
     egress_ports: list[Port] = Field(
         default=[],
-        description="TCP ports of who publishes the keys; jwks.url's, or 443 and 6443, unless given.",
+        description="TCP ports that serve the issuer's keys; defaults to the port of jwks.url, or to 443"
+        " and 6443.",
     )
     egress_cidrs: list[NonEmpty] = Field(
-        default=[], description="Networks (CIDR) of who publishes the keys; any unless given."
+        default=[], description="Networks (CIDR) that serve the issuer's keys; empty allows any."
     )

@@ -1,4 +1,4 @@
-"""`models[]` and `inference.*`: models and code, and where each comes from."""
+"""`models[]` and `inference.*`: models and code, and the source of each."""
 
 from typing import Annotated, Literal
 
@@ -22,13 +22,14 @@ class ImageSource(Section):
 
     reference: StrictStr = Field(
         default="",
-        description="OCI image to mount (Kubernetes 1.35 or newer); global.imageRegistry goes before it.",
+        description="OCI image to mount (Kubernetes 1.35 or newer); global.imageRegistry overrides its"
+        " registry.",
     )
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
-        default="IfNotPresent", description="When a node pulls that image."
+        default="IfNotPresent", description="Pull policy of that image."
     )
     sub_path: SubPath = Field(
-        default="", description="Folder (not a file) in that image to mount alone; all of it unless given."
+        default="", description="Folder (not a file) of that image to mount; empty mounts the whole image."
     )
 
 
@@ -36,16 +37,14 @@ class ClaimSource(Section):
     """A PersistentVolumeClaim, mounted read-only."""
 
     claim_name: StrictStr = Field(default="", description="PersistentVolumeClaim in the release's namespace.")
-    sub_path: SubPath = Field(
-        default="", description="File or folder in that volume, which alone is mounted; must be given."
-    )
+    sub_path: SubPath = Field(default="", description="File or folder of that volume to mount; required.")
     access_mode: Literal["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"] = Field(
         default="ReadOnlyMany",
-        description="Access mode that the claim has; ReadWriteOnce suits one pod, or pods on one node.",
+        description="Access mode of the claim; ReadWriteOnce allows one pod, or pods on one node.",
     )
     single_node: StrictBool = Field(
         default=False,
-        description="Whether all pods run on one node, so that they can share a ReadWriteOnce volume.",
+        description="Whether all pods run on one node and can share a ReadWriteOnce volume.",
     )
 
 
@@ -53,27 +52,29 @@ class Download(Section):
     """A file behind a URL, fetched by an init container."""
 
     url: StrictStr = Field(
-        default="", description="URL (http or https) to fetch, without credentials; see existingSecret."
+        default="", description="URL (http or https) to download, without credentials; see existingSecret."
     )
     existing_secret: StrictStr = Field(
         default="",
-        description="Your own Secret with url (if itself secret) or headers (lines NAME: VALUE), or both.",
+        description="Your own Secret with the key url (if the URL is secret), the key headers (lines"
+        " NAME: VALUE), or both.",
     )
-    sha256: Sha256 = Field(
-        default="", description="SHA-256 of the file, in hexadecimal digits; must be given."
-    )
+    sha256: Sha256 = Field(default="", description="SHA-256 of the file, in hexadecimal digits; required.")
     archive: Literal["", "tar", "zip"] = Field(
-        default="", description="Kind of archive to unpack, tar (plain, gz, bz2 or xz) or zip; none if empty."
+        default="",
+        description="Kind of archive to unpack: tar (plain, gz, bz2 or xz) or zip; empty keeps the file"
+        " as it is.",
     )
     size_limit_gi: PositiveNumber = Field(
-        default=10, description="Largest size of the file, and of what is unpacked from it, in Gi."
+        default=10,
+        description="Maximum size of the file, and of its unpacked content, in units of 2^30 bytes (Gi).",
     )
     timeout_seconds: PositiveInt = Field(
-        default=600, description="Longest time that the download may take with all its tries, in seconds."
+        default=600, description="Timeout of the download including retries, in seconds."
     )
     ca_config_map: StrictStr = Field(
         default="",
-        description="ConfigMap whose ca.crt holds further authorities; the image's alone unless given.",
+        description="ConfigMap whose ca.crt holds certificate authorities to trust besides the image's.",
     )
 
 
@@ -82,12 +83,12 @@ class ConfigMapSource(Section):
 
     name: StrictStr = Field(default="", description="ConfigMap in the release's namespace.")
     keys: list[ConfigMapKey] = Field(
-        default=[], description="Keys of that ConfigMap that become files; must be given."
+        default=[], description="Keys of that ConfigMap that become files; required."
     )
 
 
 class Sourced(Section):
-    """Something that comes from one place at most; from none: it lies in the image."""
+    """A model or code with at most one source; without one it is part of the image."""
 
     image: ImageSource = Field(default_factory=ImageSource, description="From an OCI image.")
     persistent_volume_claim: ClaimSource = Field(
@@ -100,11 +101,11 @@ class Sourced(Section):
 class ModelVersion(Sourced):
     """One version of a model: a single file or folder in azureml-models/NAME/VERSION."""
 
-    name: StrictStr = Field(description="Name of the model, as it was registered.")
+    name: StrictStr = Field(description="Name of the registered model.")
     version: NonNegativeInt = Field(default=1, description="Version of the model.")
     entry: EntryName = Field(
         default="",
-        description="Name of the model's file or folder in its version's folder; its own unless given.",
+        description="Name of the model's file or folder in its version's folder; defaults to its own name.",
     )
 
 
@@ -116,16 +117,16 @@ FolderName = Annotated[StrictStr, text(_NAME, "be the name of one folder")]
 
 
 class Inference(Sourced):
-    """The entry script and the folder around it."""
+    """The entry script and its source folder."""
 
     entry_script: EntryScript = Field(
         default="",
-        description="Entry script, relative to sourceDirectory; what the image says unless given.",
+        description="Path of the entry script in sourceDirectory; defaults to the image's script.",
     )
     source_directory: FolderName = Field(
-        default="src", description="Name of the source folder below /var/azureml-app, where scripts find it."
+        default="src", description="Name of the source folder under /var/azureml-app."
     )
     files: dict[StrictStr, StrictStr] = Field(
         default={},
-        description="Small source files, text by path in the source folder (helm's --set-file reads them).",
+        description="Small source files: text by path in the source folder; Helm's --set-file reads them.",
     )

@@ -16,83 +16,85 @@ Duration = Annotated[
 
 
 class Monitor(Section):
-    """How the Prometheus operator finds the pods' metrics."""
+    """A PodMonitor or ServiceMonitor of the Prometheus operator."""
 
-    enabled: StrictBool = Field(default=False, description="Whether it is there; needs the operator's CRDs.")
+    enabled: StrictBool = Field(
+        default=False, description="Whether to create it; needs the CRDs of the Prometheus operator."
+    )
     interval: Duration = Field(
-        default="", description="Time between two scrapes, e.g. 15s; Prometheus' own unless given."
+        default="", description="Scrape interval, for example 15s; defaults to Prometheus' own."
     )
     scrape_timeout: Duration = Field(
-        default="", description="Time within which a scrape must end; Prometheus' own unless given."
+        default="", description="Scrape timeout, for example 10s; defaults to Prometheus' own."
     )
-    relabelings: list[FreeForm] = Field(
-        default=[], description="Relabelings of the targets; none unless given."
-    )
+    relabelings: list[FreeForm] = Field(default=[], description="Relabelings of the targets.")
     labels: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Further labels, by which Prometheus selects it; none unless given."
+        default={}, description="Additional labels, by which Prometheus selects it."
     )
-    annotations: dict[StrictStr, StrictStr] = Field(default={}, description="Annotations; none unless given.")
+    annotations: dict[StrictStr, StrictStr] = Field(default={}, description="Annotations of the object.")
 
 
 class PrometheusRule(Section):
-    """Alerts about the service."""
+    """PrometheusRule with alerts about the service."""
 
     enabled: StrictBool = Field(
         default=False,
-        description="Whether there are alerts; needs the operator's CRDs and kube-state-metrics.",
+        description="Whether to create it; needs the CRDs of the Prometheus operator and kube-state-metrics.",
     )
-    rules: list[FreeForm] = Field(
-        default=[], description="Further rules, in a group of their own; none unless given."
-    )
+    rules: list[FreeForm] = Field(default=[], description="Additional rules, in their own group.")
     labels: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Further labels, by which Prometheus selects it; none unless given."
+        default={}, description="Additional labels, by which Prometheus selects it."
     )
     alert_labels: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Further labels of the alerts, for their routing; none unless given."
+        default={}, description="Additional labels of the alerts, for routing."
     )
-    annotations: dict[StrictStr, StrictStr] = Field(default={}, description="Annotations; none unless given.")
+    annotations: dict[StrictStr, StrictStr] = Field(default={}, description="Annotations of the object.")
 
 
 class GrafanaDashboard(Section):
     """A dashboard for Grafana's sidecar."""
 
-    enabled: StrictBool = Field(default=False, description="Whether there is a ConfigMap with a dashboard.")
+    enabled: StrictBool = Field(
+        default=False, description="Whether to create a ConfigMap with the dashboard."
+    )
     labels: dict[StrictStr, StrictStr] = Field(
-        default={"grafana_dashboard": "1"}, description="Further labels, by which the sidecar selects it."
+        default={"grafana_dashboard": "1"},
+        description="Additional labels, by which Grafana's sidecar selects it.",
     )
     annotations: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Annotations, e.g. for the folder; none unless given."
+        default={}, description="Annotations of the object, for example for the folder."
     )
 
 
 class Metrics(Section):
-    """Metrics that the pods tell on port 9090."""
+    """Metrics of port 9090, for Prometheus and Grafana."""
 
-    pod_monitor: Monitor = Field(default_factory=Monitor, description="A PodMonitor for the pods.")
+    pod_monitor: Monitor = Field(default_factory=Monitor, description="PodMonitor of the pods.")
     service_monitor: Monitor = Field(
-        default_factory=Monitor, description="A ServiceMonitor for the pods, where PodMonitors are not read."
+        default_factory=Monitor,
+        description="ServiceMonitor of the pods, for a Prometheus that reads no PodMonitors.",
     )
     prometheus_rule: PrometheusRule = Field(
-        default_factory=PrometheusRule, description="Alerts about the service."
+        default_factory=PrometheusRule, description="PrometheusRule with alerts about the service."
     )
     grafana_dashboard: GrafanaDashboard = Field(
-        default_factory=GrafanaDashboard, description="A dashboard of the service."
+        default_factory=GrafanaDashboard, description="Grafana dashboard of the service."
     )
 
 
 class DataCollection(Section):
-    """A volume for CSV files, and how much of it they may take."""
+    """A volume for CSV files, and the space that they may use."""
 
     volume: FreeForm = Field(
         default={},
-        description="Volume for the rows: csi, emptyDir, ephemeral or persistentVolumeClaim, as in a pod.",
+        description="Volume for the rows, as in a pod: csi, emptyDir, ephemeral or persistentVolumeClaim.",
     )
     max_file_size_mb: PositiveInt = Field(
-        default=16, description="Size at which the next file begins, in units of 2^20 bytes."
+        default=16, description="Size at which a new file begins, in units of 2^20 bytes (Mi)."
     )
     max_total_size_mb: PositiveInt = Field(
         default=1024,
-        description="Size of all files together, beyond which the oldest go, in units of 2^20 bytes.",
+        description="Total size beyond which the oldest files are deleted, in units of 2^20 bytes (Mi).",
     )
 
 
@@ -100,13 +102,13 @@ Ratio = Annotated[float, Strict(), Field(ge=0, le=1)]
 
 
 class HeadersSecret(Section):
-    """A Secret of the user's own."""
+    """An existing Secret of the user."""
 
     name: StrictStr = Field(
         default="",
-        description="Your own Secret with headers for the collector, NAME=VALUE,…; none unless given.",
+        description="Your own Secret with headers for the collector (NAME=VALUE,…).",
     )
-    key: StrictStr = Field(default="headers", description="Key in that Secret.")
+    key: StrictStr = Field(default="headers", description="Key of that Secret.")
 
 
 class Telemetry(Section):
@@ -114,18 +116,18 @@ class Telemetry(Section):
 
     otlp_endpoint: StrictStr = Field(
         default="",
-        description="URL of an OpenTelemetry collector that takes OTLP over HTTP; /v1/traces is added.",
+        description="URL of an OpenTelemetry collector that accepts OTLP over HTTP; /v1/traces is appended.",
     )
     headers_secret: HeadersSecret = Field(
         default_factory=HeadersSecret, description="Headers for the collector, such as an API key."
     )
     service_name: StrictStr = Field(
-        default="", description="Name of the service in the traces; its own name unless given."
+        default="", description="Name of the service in the traces; defaults to the service's name."
     )
     sampling_ratio: Ratio = Field(
         default=1.0,
-        description="Share of the requests to trace, from 0 to 1; a caller's own decision goes before.",
+        description="Share of requests to trace, from 0 to 1; a caller's sampling decision takes precedence.",
     )
     resource_attributes: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Further attributes of the service in the traces; none unless given."
+        default={}, description="Additional resource attributes of the traces."
     )

@@ -11,47 +11,45 @@ class Service(Section):
 
     type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = Field(
         default="ClusterIP",
-        description="How the Service is reached from outside the cluster.",
+        description="Type of the Service.",
     )
-    port: Port = Field(default=80, description="Port of the Service, which leads to the pods' port 5001.")
+    port: Port = Field(default=80, description="Port of the Service; it forwards to port 5001 of the pods.")
     node_port: PortOrZero = Field(
-        default=0, description="Port of the nodes, for NodePort and LoadBalancer; 0 leaves it to Kubernetes."
+        default=0, description="Node port for the types NodePort and LoadBalancer; 0 lets Kubernetes choose."
     )
     load_balancer_class: StrictStr = Field(
-        default="", description="Who makes the LoadBalancer; the cluster's default unless given."
+        default="", description="Class of the LoadBalancer; defaults to the cluster's default."
     )
     load_balancer_source_ranges: list[StrictStr] = Field(
         default=[],
-        description="Addresses that the LoadBalancer lets in, as CIDR; all unless given.",
+        description="Networks (CIDR) that the LoadBalancer admits; empty admits all.",
     )
     external_traffic_policy: Literal["", "Cluster", "Local"] = Field(
         default="",
-        description="Local keeps clients' addresses and skips nodes without pods; Cluster unless given.",
+        description="Traffic policy; Local keeps client addresses and skips nodes without pods; defaults"
+        " to Cluster.",
     )
     ip_family_policy: Literal["", "SingleStack", "PreferDualStack", "RequireDualStack"] = Field(
-        default="", description="Whether the Service has IPv4 and IPv6; the cluster's choice unless given."
+        default="", description="IP family policy (IPv4, IPv6 or both); defaults to the cluster's choice."
     )
     ip_families: list[Literal["IPv4", "IPv6"]] = Field(
-        default=[], description="The Service's IP families in order; the cluster's choice unless given."
+        default=[], description="IP families in order of preference; defaults to the cluster's choice."
     )
-    annotations: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Annotations of the Service; none unless given."
-    )
-    labels: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Further labels of the Service; none unless given."
-    )
+    annotations: dict[StrictStr, StrictStr] = Field(default={}, description="Annotations of the Service.")
+    labels: dict[StrictStr, StrictStr] = Field(default={}, description="Additional labels of the Service.")
 
 
 class ServiceAccount(Section):
-    """The ServiceAccount of the scoring pods, whose token they see with tokenAuth.clusterIssuer alone."""
+    """The ServiceAccount of the scoring pods; its token is mounted only with tokenAuth.clusterIssuer."""
 
-    create: StrictBool = Field(default=True, description="Whether the chart makes the ServiceAccount.")
+    create: StrictBool = Field(default=True, description="Whether the chart creates the ServiceAccount.")
     name: StrictStr = Field(
         default="",
-        description="Name of the ServiceAccount; the service's or, without create, default unless given.",
+        description="Name of the ServiceAccount; defaults to the service's name, or to default if create"
+        " is false.",
     )
     annotations: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Annotations of the ServiceAccount; none unless given."
+        default={}, description="Annotations of the ServiceAccount."
     )
 
 
@@ -65,62 +63,56 @@ Hostname = Annotated[
     ),
 ]
 Path = Annotated[StrictStr, text(r"(/[^ ]*)?", "be a path that begins with a slash and has no spaces")]
-PATH = "Path that leads to the service, with all below it; /api/v1/service/NAME unless given."
+PATH = "Path prefix of the service; defaults to /api/v1/service/NAME."
 
 
 class IngressTls(Section):
     """One certificate."""
 
     secret_name: StrictStr = Field(default="", description="Secret with the certificate and its key.")
-    hosts: list[Hostname] = Field(default=[], description="Hosts of the certificate; those of the Ingress.")
+    hosts: list[Hostname] = Field(
+        default=[], description="Hosts of the certificate; defaults to the hosts of the Ingress."
+    )
 
 
 class Ingress(Section):
     """The Ingress; it forwards the scoring port alone."""
 
-    enabled: StrictBool = Field(default=False, description="Whether there is an Ingress.")
-    class_name: StrictStr = Field(
-        default="", description="Which ingress controller serves it; the cluster's default unless given."
-    )
-    hosts: list[Hostname] = Field(default=[], description="Host names of the service; any unless given.")
+    enabled: StrictBool = Field(default=False, description="Whether to create an Ingress.")
+    class_name: StrictStr = Field(default="", description="IngressClass; defaults to the cluster's default.")
+    hosts: list[Hostname] = Field(default=[], description="Host names of the service; empty matches any.")
     path: Path = Field(default="", description=PATH)
     tls: list[IngressTls] = Field(
         default=[],
-        description="Certificates, with secretName and hosts (the Ingress's unless given); none by default.",
+        description="TLS certificates, each with secretName and hosts (default: the Ingress's hosts).",
     )
     annotations: dict[StrictStr, StrictStr] = Field(
         default={},
-        description="Annotations of the Ingress, e.g. for cert-manager or timeouts; none unless given.",
+        description="Annotations of the Ingress, for example for cert-manager or timeouts.",
     )
-    labels: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Further labels of the Ingress; none unless given."
-    )
+    labels: dict[StrictStr, StrictStr] = Field(default={}, description="Additional labels of the Ingress.")
 
 
 class HttpRoute(Section):
     """The HTTPRoute; it forwards the scoring port alone. TLS is the Gateway's."""
 
     enabled: StrictBool = Field(
-        default=False, description="Whether there is an HTTPRoute, which needs the Gateway API's CRDs."
+        default=False, description="Whether to create an HTTPRoute; needs the CRDs of the Gateway API."
     )
     parent_refs: list[FreeForm] = Field(
-        default=[], description="Gateways that the route belongs to; at least one where it is enabled."
+        default=[], description="Gateways that the route attaches to; at least one if it is enabled."
     )
     hostnames: list[Hostname] = Field(
-        default=[], description="Host names of the service; the Gateway's unless given."
+        default=[], description="Host names of the service; defaults to the Gateway's."
     )
     path: Path = Field(default="", description=PATH)
     timeouts: StrictBool = Field(
         default=True,
-        description="Whether requests may take as long as queue and scoring may together, and a second more.",
+        description="Whether the route sets a request timeout of one second more than the service's own.",
     )
-    filters: list[FreeForm] = Field(default=[], description="Filters of the route's rule; none unless given.")
-    annotations: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Annotations of the HTTPRoute; none unless given."
-    )
-    labels: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Further labels of the HTTPRoute; none unless given."
-    )
+    filters: list[FreeForm] = Field(default=[], description="Filters of the route's rule.")
+    annotations: dict[StrictStr, StrictStr] = Field(default={}, description="Annotations of the HTTPRoute.")
+    labels: dict[StrictStr, StrictStr] = Field(default={}, description="Additional labels of the HTTPRoute.")
 
 
 class NetworkPolicy(Section):
@@ -128,25 +120,27 @@ class NetworkPolicy(Section):
 
     enabled: StrictBool = Field(
         default=True,
-        description="Whether a NetworkPolicy restricts the connections of the pods to those named here.",
+        description="Whether to create a NetworkPolicy for the pods.",
     )
     ingress_from: list[FreeForm] = Field(
         default=[],
-        description="Who may reach the scoring port 5001, as NetworkPolicy peers; everybody unless given.",
+        description="Peers that may reach the scoring port 5001, as in a NetworkPolicy; empty allows all.",
     )
     management_from: list[FreeForm] = Field(
         default=[{"namespaceSelector": {}}],
-        description="Who may reach probes and metrics on port 9090, as peers; [] is everybody.",
+        description="Peers that may reach probes and metrics on port 9090, as in a NetworkPolicy; empty"
+        " allows all.",
     )
     allow_external_egress: StrictBool = Field(
         default=True,
-        description="Whether the pods may reach everything; false allows DNS and what the values name.",
+        description="Whether the pods may connect to anything; false allows only DNS and what the values"
+        " name.",
     )
     egress: list[FreeForm] = Field(
         default=[],
-        description="Egress rules of the pods without allowExternalEgress; none unless given.",
+        description="Additional egress rules of the pods if allowExternalEgress is false.",
     )
     job_egress: list[FreeForm] = Field(
         default=[],
-        description="What the keys' Job may reach (the API server), as egress rules; all unless given.",
+        description="Egress rules of the key Job, which connects to the API server; empty allows all.",
     )

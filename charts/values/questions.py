@@ -1,4 +1,4 @@
-"""Writes questions.yaml: the form that Rancher's catalog shows for the values that people set most."""
+"""Generates questions.yaml, Rancher's form for the most common values."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +22,7 @@ GROUPS = {
 _TYPES = {"boolean": "boolean", "integer": "int", "number": "float", "string": "string"}
 # Shown as dots while they are typed.
 _PASSWORDS = ("primary_key", "secondary_key")
-# What is asked for only where another answer makes it matter.
+# Questions that are shown only if another answer makes them relevant.
 _SHOW_IF = {
     "deployment.autoscale_min_replicas": "deployment.autoscale_enabled=true",
     "deployment.autoscale_max_replicas": "deployment.autoscale_enabled=true",
@@ -38,7 +38,7 @@ def questions_text(schema: Schema) -> str:
 
 
 def questions(schema: Schema) -> Iterator[dict[str, Any]]:
-    """Yield one question for each value of the sections above that a form field can hold."""
+    """Yield a question for each value of the sections above that fits a form field."""
     for section, group in GROUPS.items():
         described = schema["properties"].get(section, {})
         yield from _of_section(described, section, group)

@@ -63,7 +63,7 @@ def template_schema(schema: Schema) -> Schema:
 
 
 def schema_text(schema: Schema) -> str:
-    """Return the schema as a file: readable where people read, one line for each clause of the cap."""
+    """Return the schema as text: indented, with one line per clause of the cap."""
     readable = json.dumps({**schema, "allOf": "CLAUSES"}, indent=2, ensure_ascii=False)
     clauses = ",\n".join("    " + json.dumps(clause, separators=(",", ":")) for clause in schema["allOf"])
     return readable.replace('"CLAUSES"', f"[\n{clauses}\n  ]") + "\n"
@@ -92,7 +92,7 @@ def _simplified(node: Any, definitions: dict[str, Schema]) -> Any:
 
 
 def _allow_null(schema: Schema, section: type[SnakeCaseSection]) -> None:
-    """Let null be given where it means the same as leaving the key out."""
+    """Allow null for each key where it means the same as leaving the key out."""
     for name, field in section.model_fields.items():
         key = field.alias or name
         described = schema["properties"][key]

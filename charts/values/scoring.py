@@ -1,4 +1,4 @@
-"""The scoring pods: how many, how they are replaced and spread, and what is added to them."""
+"""Values of the scoring pods: autoscaling, rollouts, spreading, and what users add to them."""
 
 from typing import Annotated, Literal
 
@@ -13,82 +13,85 @@ from charts.values.base import (
 )
 from pydantic import ConfigDict, Field, StrictBool, StrictStr
 
-# As long as Kubernetes lets an autoscaler look back.
+# Kubernetes' maximum stabilization window.
 StabilizationSeconds = Annotated[NonNegativeInt, Field(le=3600)]
 
 
 class ExternalMetric(Section):
-    """A metric of external.metrics.k8s.io: the busy slots of all the service's pods together."""
+    """A metric of external.metrics.k8s.io with the busy slots of all pods of the service."""
 
     name: StrictStr = Field(
         default="",
-        description="For the engine hpa: metric with the busy slots of all pods; needed by it.",
+        description="External metric with the busy slots of all pods; required by the engine hpa.",
         examples=["gpu_inference_busy_slots_average"],
     )
     selector: dict[StrictStr, StrictStr] = Field(
-        default={}, description="Labels that the metric's series must have; none unless given."
+        default={}, description="Labels that the metric's series must have."
     )
 
 
 class Autoscaling(Section):
-    """How the number of pods follows the load."""
+    """How an autoscaler sets the number of pods."""
 
     engine: Literal["keda", "hpa"] = Field(
         default="keda",
-        description="KEDA, which asks the pods itself, or a HorizontalPodAutoscaler on a metric of yours.",
+        description="Autoscaler: keda (polls the pods) or hpa (HorizontalPodAutoscaler on externalMetric).",
     )
     scale_down_stabilization_seconds: StabilizationSeconds = Field(
         default=60,
-        description="Time for which fewer pods must have been enough before one goes, in seconds.",
+        description="Stabilization window before a scale-down, in seconds.",
     )
     external_metric: ExternalMetric = Field(
-        default_factory=ExternalMetric, description="What the engine hpa looks at."
+        default_factory=ExternalMetric, description="Metric for the engine hpa."
     )
 
 
 class Batching(Section):
-    """How requests that wait are put together, and how much of them goes into one call."""
+    """How waiting requests are combined into one call of the script."""
 
     mode: Literal["none", "merge", "schema", "array"] = Field(
         default="none",
-        description="How waiting requests are put into one call of run(); none: each has a call of its own.",
+        description="How waiting requests are combined into one call of run(); none calls run() once per"
+        " request.",
     )
-    max_rows: PositiveInt = Field(default=256, description="Most rows of one call.")
-    max_bytes: PositiveInt = Field(default=16777216, description="Most bytes of the requests in one call.")
+    max_rows: PositiveInt = Field(default=256, description="Maximum number of rows per call, in rows.")
+    max_bytes: PositiveInt = Field(
+        default=16777216, description="Maximum size of the requests per call, in bytes."
+    )
     dtype: Literal["float32", "float64", "uint8", "int32", "int64"] = Field(
-        default="float32", description="Type of the numbers in the array that run() takes in mode array."
+        default="float32", description="Element type of the array that run() receives in mode array."
     )
     fast_json: StrictBool = Field(
-        default=False, description="Whether json.loads in scripts is a faster one, in any mode."
+        default=False, description="Whether json.loads in the script uses a faster parser, in any mode."
     )
 
 
 class Drain(Section):
-    """The two waits between the decision to end a pod and its last request."""
+    """The two waiting times between a pod's termination and its last request."""
 
     pre_stop_sleep_seconds: NonNegativeInt = Field(
         default=5,
-        description="Time between leaving the Service's endpoints and being told to end, in seconds.",
+        description="Time between leaving the Service's endpoints and SIGTERM, in seconds.",
     )
     seconds: NonNegativeInt = Field(
         default=10,
-        description="Time that a pod told to end still accepts requests, in seconds.",
+        description="Time that a pod still accepts requests after SIGTERM, in seconds.",
     )
 
 
 class PodDisruptionBudget(Section):
-    """What a node's drain may do. There is no minAvailable: as large as the service it blocks drains."""
+    """A PodDisruptionBudget. No minAvailable: set to the replica count, it would block node drains."""
 
     enabled: StrictBool = Field(
-        default=True, description="Whether pods are evicted, as by a node's drain, only a few at a time."
+        default=True, description="Whether to limit evictions, for example during a node drain."
     )
     max_unavailable: PositiveInt = Field(
-        default=1, description="Pods that may be missing while pods are evicted, in pods."
+        default=1, description="Maximum number of unavailable pods during evictions, in pods."
     )
 
 
 class Rollout(Section):
-    """When a rollout counts as failed."""
+    """Deadline of a rollout."""
 
     pull_seconds: NonNegativeInt = Field(
         default=600,
@@ -98,47 +101,46 @@ class Rollout(Section):
 
 
 class TopologySpreadConstraint(Section):
-    """One constraint, as in a Kubernetes pod."""
+    """A topology spread constraint, as in a Kubernetes pod."""
 
-    max_skew: PositiveInt = Field(description="By how many pods two places may differ, in pods.")
-    topology_key: NonEmpty = Field(description="Node label whose values are the places.")
+    max_skew: PositiveInt = Field(description="Maximum difference between two topology domains, in pods.")
+    topology_key: NonEmpty = Field(description="Node label whose values are the topology domains.")
     when_unsatisfiable: Literal["DoNotSchedule", "ScheduleAnyway"] = Field(
-        description="What happens to a pod that would make the difference larger."
+        description="What happens to a pod that would exceed the difference."
     )
     label_selector: FreeForm | None = Field(
-        default=None, description="Pods that count; those of the service unless given."
+        default=None, description="Pods to count; defaults to the service's pods."
     )
     match_label_keys: list[NonEmpty] | None = Field(
-        default=None, description="Labels whose values must be the pod's own for others to count."
+        default=None, description="Labels by whose values pods are counted separately."
     )
-    min_domains: PositiveInt | None = Field(default=None, description="Places that there must be at least.")
+    min_domains: PositiveInt | None = Field(default=None, description="Minimum number of topology domains.")
     node_affinity_policy: Literal["Honor", "Ignore"] | None = Field(
-        default=None, description="Whether nodes that the pod's affinity excludes are places."
+        default=None, description="Whether to ignore nodes that the pod's affinity excludes."
     )
     node_taints_policy: Literal["Honor", "Ignore"] | None = Field(
-        default=None, description="Whether nodes whose taints the pod does not tolerate are places."
+        default=None, description="Whether to ignore nodes whose taints the pod does not tolerate."
     )
 
 
 class SharedMemory(Section):
-    """`/dev/shm`, which is 64 MiB unless asked for: too small for data loaders and several GPUs."""
+    """`/dev/shm`, whose default of 64 MiB is too small for data loaders and several GPUs."""
 
     size_gb: NonNegativeNumber = Field(
         default=0,
-        description="Size of /dev/shm in units of 2^30 bytes, counted into pods' memory; 0 leaves 64 MiB.",
+        description="Size of /dev/shm, in units of 2^30 bytes (Gi), added to the pods' memory; 0 leaves"
+        " 64 MiB.",
     )
 
 
 class EnvVar(Section):
-    """One variable, as in a Kubernetes container."""
+    """An environment variable, as in a Kubernetes container."""
 
     name: Annotated[
         StrictStr, text(r"[-._a-zA-Z][-._a-zA-Z0-9]*", "be the name of an environment variable")
     ] = Field(description="Name of the variable.")
-    value: StrictStr | None = Field(default=None, description="Its value.")
-    value_from: FreeForm | None = Field(
-        default=None, description="Where its value comes from, as in Kubernetes."
-    )
+    value: StrictStr | None = Field(default=None, description="Value of the variable.")
+    value_from: FreeForm | None = Field(default=None, description="Source of the value, as in Kubernetes.")
 
 
 # What the API server takes for the name of a volume or a container.
@@ -149,7 +151,7 @@ Name = Annotated[
 
 
 class Extra(Section):
-    """A thing of Kubernetes' own, of which the chart knows only how it is told from others."""
+    """A Kubernetes object that is passed through; only the fields that identify it are typed."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -165,12 +167,12 @@ class ExtraVolumeMount(Extra):
 
     name: Name = Field(description="Name of the volume.")
     mount_path: Annotated[StrictStr, text(r"/[^:]*", "be an absolute path without a colon")] = Field(
-        description="Where the scoring container sees it."
+        description="Path in the scoring container."
     )
 
 
 class ExtraContainer(Extra):
-    """A container, as in a pod; without a securityContext of its own it gets the scoring container's."""
+    """A container, as in a pod; it gets the scoring container's securityContext by default."""
 
     name: Name = Field(description="Name of the container.")
-    image: NonEmpty = Field(description="Its image.")
+    image: NonEmpty = Field(description="Image of the container.")
