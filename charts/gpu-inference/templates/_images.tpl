@@ -1,12 +1,12 @@
-{{/* Names of images: the registry, and what a parent chart or the Azure Marketplace says about it. */}}
+{{/* References of images: repository, tag or digest, and the registry, which a parent chart or the Azure Marketplace may set. */}}
 
-{{/* The image of the scoring pods and of the release's own Jobs. */}}
+{{/* Image of the scoring pods and of the release's own Jobs. */}}
 {{- define "gpu-inference.image" -}}
 {{- $image := .Values.image -}}
 {{- include "gpu-inference.imageReference" (list . $image "runtime") -}}
 {{- end }}
 
-{{/* The image of the test's pod: the service's, which is on the nodes already, unless another is given. */}}
+{{/* Image of the test's pod; defaults to the service's image, which the nodes already have. */}}
 {{- define "gpu-inference.testImage" -}}
 {{- $image := .Values.helmTest.image -}}
 {{- if $image.repository -}}
@@ -17,9 +17,9 @@
 {{- end }}
 
 {{/*
-An image's reference. Takes a list: the root context, a mapping with repository, and registry, tag and digest where it
-has them (or with a whole reference instead), and the image's name under global.azure.images where it has one. A digest
-decides alone: with a tag beside it, the tag would only pretend to matter.
+Reference of an image. Takes a list: the root context; a mapping with repository, optional registry, tag and digest, or
+with a whole reference; and, optionally, the image's name under global.azure.images. A digest is used without the tag,
+which would have no effect beside it.
 */}}
 {{- define "gpu-inference.imageReference" -}}
 {{- $root := index . 0 -}}
@@ -44,9 +44,8 @@ decides alone: with a tag beside it, the tag would only pretend to matter.
 {{- end }}
 
 {{/*
-An image's name in the registry that it is to come from: the one for all charts, else the image's own. A mirror keeps
-the path, so that its host takes the place of the host in the name. Takes a list: global, the name, and the registry
-beside it.
+Name of an image in its registry: global.imageRegistry, else the image's own. A mirror keeps the path, so its host
+replaces the host in the name (docs/decisions.md 4). Takes a list: global, the name, and the image's registry.
 */}}
 {{- define "gpu-inference.inRegistry" -}}
 {{- $global := index . 0 -}}
@@ -60,7 +59,7 @@ beside it.
 {{- end -}}
 {{- end }}
 
-{{/* Credentials for all images of the release, each named once: server-side apply refuses a second time. */}}
+{{/* Pull secrets of all images of the release, each once, because server-side apply rejects duplicates. */}}
 {{- define "gpu-inference.imagePullSecrets" -}}
 {{- $global := .Values.global | default dict -}}
 {{- $names := list -}}
@@ -75,8 +74,8 @@ beside it.
 {{- end }}
 
 {{/*
-A mapping inside others as JSON, empty where there is none: global is what other charts make of it. Takes a list: the
-outermost mapping and the keys.
+A nested mapping as JSON; empty if it does not exist. global has no fixed form, because other charts set it too. Takes
+a list: the outermost mapping, and the keys.
 */}}
 {{- define "gpu-inference.mappingAt" -}}
 {{- $found := first . -}}

@@ -1,9 +1,9 @@
 {{/*
-Labels. What selects pods never comes from values: a Deployment's selector cannot be changed, and two releases must
-never select each other's pods.
+Labels and annotations. Selector labels never come from values: a Deployment's selector is immutable, and two releases
+must not select each other's pods (docs/decisions.md 5).
 */}}
 
-{{/* What finds the pods of one component. Takes a list: the root context and the component. */}}
+{{/* Labels that select the pods of a component. Takes a list: the root context and the component. */}}
 {{- define "gpu-inference.selectorLabels" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: {{ $root.Chart.Name }}
@@ -12,8 +12,8 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
 {{/*
-What every object carries. Takes a list: the root context, the component and, where the object has some of its own,
-further labels. Of two labels of a name the object's own counts.
+Labels of an object. Takes a list: the root context, the component and, optionally, additional labels, which take
+precedence over commonLabels.
 */}}
 {{- define "gpu-inference.labels" -}}
 {{- $root := index . 0 -}}
@@ -29,8 +29,8 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end }}
 
 {{/*
-What the pods of one component carry: fewer, because another label is another pod. Takes a list: the root context, the
-component and, where the pods have some of their own, further labels.
+Labels of a component's pods. They exclude the versions, because a changed label would replace the pods. Takes a list:
+the root context, the component and, optionally, additional labels (docs/decisions.md 7).
 */}}
 {{- define "gpu-inference.podLabels" -}}
 {{ include "gpu-inference.selectorLabels" . }}
@@ -42,8 +42,7 @@ component and, where the pods have some of their own, further labels.
 {{- end }}
 
 {{/*
-An object's annotations, or nothing where it has none. Takes a list: the root context and the object's own, of which
-there may be none.
+Annotations of an object; empty if it has none. Takes a list: the root context and, optionally, the object's own.
 */}}
 {{- define "gpu-inference.annotations" -}}
 {{- $own := dict -}}

@@ -1,9 +1,6 @@
-{{/*
-What NOTES.txt warns of: one sentence for each thing that a person should know before it surprises them. Each feature
-contributes by a helper of its own, which returns a JSON list of sentences.
-*/}}
+{{/* Warnings in NOTES.txt. Each feature has a helper that returns a JSON list of sentences. */}}
 
-{{/* How many pods there are, for a sentence. */}}
+{{/* Number of pods, in words. */}}
 {{- define "gpu-inference.podsInWords" -}}
 {{- $deployment := .Values.deployment -}}
 {{- $most := include "gpu-inference.maxReplicas" . | int64 -}}
@@ -14,7 +11,7 @@ contributes by a helper of its own, which returns a JSON list of sentences.
 {{- end -}}
 {{- end }}
 
-{{/* All of them as one JSON list. */}}
+{{/* All warnings, as a JSON list. */}}
 {{- define "gpu-inference.notes" -}}
 {{- $root := . -}}
 {{- $notes := list -}}

@@ -1,9 +1,12 @@
 {{/*
-The service's two keys. A render holds nothing random, so that two renders are equal and no rollback brings a revoked
-key back: the Secret comes without the keys that nobody gave, and a Job fills in what is missing.
+The service's two keys. A render contains nothing random, so two renders are equal and a rollback restores no revoked
+key: the Secret is rendered without keys that are not in the values, and a Job fills them in (docs/decisions.md 17).
 */}}
 
-{{/* "true" where requests must carry a key: said, or because they need no token. As in the SDK, one excludes the other. */}}
+{{/*
+"true" if requests must carry a key: auth_enabled is true, or unset and no token is required. As in the SDK, keys and
+tokens exclude each other.
+*/}}
 {{- define "gpu-inference.keysInUse" -}}
 {{- $deployment := .Values.deployment -}}
 {{- if hasKey $deployment "auth_enabled" | ternary $deployment.auth_enabled (not $deployment.token_auth_enabled) -}}
@@ -11,7 +14,7 @@ true
 {{- end -}}
 {{- end }}
 
-{{/* The names of the keys that the Job has to make, separated by spaces; nothing where there is no Job. */}}
+{{/* Names of the keys that the Job generates, separated by spaces; empty if there is no Job. */}}
 {{- define "gpu-inference.keysToMake" -}}
 {{- if and (include "gpu-inference.keysInUse" .) (not .Values.keys.existingSecret) -}}
   {{- $missing := list -}}
@@ -21,7 +24,7 @@ true
 {{- end -}}
 {{- end }}
 
-{{/* The Job's spec, apart from the Job, because the Job's name carries its hash: a spec cannot be changed. */}}
+{{/* Spec of the Job. It is a helper because the Job's name contains its hash: a Job's spec is immutable. */}}
 {{- define "gpu-inference.keysJobSpec" -}}
 backoffLimit: 3
 template:
@@ -73,7 +76,7 @@ template:
 {{- end }}
 {{- end }}
 
-{{/* A whole folder and no subPath, so that changed keys arrive without a restart. */}}
+{{/* A whole folder without subPath, so that the kubelet updates changed keys without a restart. */}}
 {{- define "gpu-inference.keyMounts" -}}
 {{- if include "gpu-inference.keysInUse" . }}
 - name: keys
@@ -82,7 +85,7 @@ template:
 {{- end }}
 {{- end }}
 
-{{/* The keys are listed one by one, so that no pod starts before both exist. */}}
+{{/* Each key is listed, so that no pod starts before both exist. */}}
 {{- define "gpu-inference.keyVolumes" -}}
 {{- if include "gpu-inference.keysInUse" . }}
 - name: keys

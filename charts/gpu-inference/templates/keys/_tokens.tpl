@@ -1,7 +1,7 @@
 {{/*
-Tokens instead of keys: what the server needs to check them. The keys of their issuer come from a ConfigMap, which it
-reads again when it changes, or from a URL, which it asks again. The cluster's own issuer of ServiceAccounts' tokens is
-such a URL: the API server answers it to everybody who shows a token of the cluster.
+Tokens instead of keys. The server gets the issuer's keys from a ConfigMap, whose changes it reads, or from a URL,
+which it fetches periodically. For the cluster's own issuer this is a URL of the API server, which requires a token of
+the cluster.
 */}}
 
 {{- define "gpu-inference.tokenAudience" -}}
@@ -40,7 +40,7 @@ such a URL: the API server answers it to everybody who shows a token of the clus
 {{- end }}
 {{- end }}
 
-{{/* A whole folder and no subPath, so that what changes arrives without a restart. */}}
+{{/* A whole folder without subPath, so that the kubelet updates changed files without a restart. */}}
 {{- define "gpu-inference.tokenAuthMounts" -}}
 {{- if include "gpu-inference.tokenAuthSources" . | trim }}
 - name: issuer
@@ -58,7 +58,7 @@ such a URL: the API server answers it to everybody who shows a token of the clus
 {{- end }}
 {{- end }}
 
-{{/* What lies in that folder. Each file is listed, so that no pod starts before it exists. */}}
+{{/* Sources of that folder. Each file is listed, so that no pod starts before it exists. */}}
 {{- define "gpu-inference.tokenAuthSources" -}}
 {{- $jwks := .Values.tokenAuth.jwks -}}
 {{- if not .Values.deployment.token_auth_enabled }}
@@ -98,8 +98,8 @@ such a URL: the API server answers it to everybody who shows a token of the clus
 {{- end }}
 
 {{/*
-The way to who publishes the keys. A NetworkPolicy sees the API server's own port, behind its Service's 443: 6443 in
-most clusters.
+Egress to the issuer's keys. A NetworkPolicy applies to the API server's own port, usually 6443, and not to its
+Service's port 443.
 */}}
 {{- define "gpu-inference.tokenAuthEgress" -}}
 {{- $tokenAuth := .Values.tokenAuth -}}
@@ -121,7 +121,7 @@ most clusters.
 {{- end }}
 {{- end }}
 
-{{/* How to get a token, for NOTES: a command for the first subject that is a ServiceAccount, else a sentence. */}}
+{{/* Command for NOTES that gets a token for the first allowed ServiceAccount; empty if there is none. */}}
 {{- define "gpu-inference.tokenCommand" -}}
 {{- $accounts := list -}}
 {{- range $subject := .Values.tokenAuth.allowedSubjects -}}

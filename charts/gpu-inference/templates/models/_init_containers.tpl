@@ -1,9 +1,9 @@
 {{/*
-Init containers that bring models and code into the pod before the service starts: one for each download, and for each
-model that is copied from its volume. They run one after another, and again from where they were after a failure.
+Init containers that fetch models and code before the service starts: one for each download, and one for each model
+that is copied from its volume. They run one after another; after a failure, only the failed one runs again.
 */}}
 
-{{/* Something, if there is any such container. */}}
+{{/* Not empty if there is such a container. */}}
 {{- define "gpu-inference.bringsContents" -}}
 {{- range include "gpu-inference.contents" . | fromJsonArray -}}
   {{- if has .kind (list "download" "copy") }}{{ .id }}{{ end -}}
@@ -25,7 +25,7 @@ model that is copied from its volume. They run one after another, and again from
   env:
     {{- . | nindent 4 }}
   {{- end }}
-  # So that the pod's status says why it failed.
+  # Puts the reason of a failure into the pod's status.
   terminationMessagePolicy: FallbackToLogsOnError
   resources:
     requests:
@@ -55,7 +55,7 @@ model that is copied from its volume. They run one after another, and again from
 {{- end }}
 {{- end }}
 
-{{/* Takes a list, as the next two do: the root context and the content. */}}
+{{/* Arguments of a copy. Takes a list, like the next two helpers: the root context and the content. */}}
 {{- define "gpu-inference.copyArguments" -}}
 {{- $content := last . -}}
 - /etc/gpu-inference/model-scripts/copy_model.py
@@ -90,10 +90,7 @@ model that is copied from its volume. They run one after another, and again from
 {{- end }}
 {{- end }}
 
-{{/*
-What a download needs of the Secret, and the proxy that the scoring container was given, if any. Takes a list: the
-root context and the content.
-*/}}
+{{/* Environment of a download: the Secret's entries, and the proxy variables of extraEnv. */}}
 {{- define "gpu-inference.fetchEnv" -}}
 {{- $source := (last .).source -}}
 {{- if eq (last .).kind "download" }}
@@ -122,7 +119,7 @@ root context and the content.
 {{- end }}
 {{- end }}
 
-{{/* The longest that these containers may take, in seconds; nobody tells how large a copy is. */}}
+{{/* Longest time that these containers may take, in seconds. A copy counts 600 s, because its size is unknown. */}}
 {{- define "gpu-inference.fetchSeconds" -}}
 {{- $seconds := 0 -}}
 {{- range include "gpu-inference.contents" . | fromJsonArray -}}
@@ -132,7 +129,10 @@ root context and the content.
 {{ $seconds }}
 {{- end }}
 
-{{/* "true" where a volume keeps a second pod from starting elsewhere, so that no rollout may add one. */}}
+{{/*
+"true" if a volume prevents a second pod from starting on another node, so that a rollout must not add a pod
+(docs/decisions.md 31).
+*/}}
 {{- define "gpu-inference.tiedToOnePlace" -}}
 {{- $tied := false -}}
 {{- range include "gpu-inference.contents" . | fromJsonArray -}}
@@ -142,7 +142,7 @@ root context and the content.
 {{ $tied }}
 {{- end }}
 
-{{/* Ways out to where downloads come from: the ports alone, since a NetworkPolicy knows no names of hosts. */}}
+{{/* Egress for downloads: ports only, because a NetworkPolicy has no host names. */}}
 {{- define "gpu-inference.modelEgress" -}}
 {{- $ports := list -}}
 {{- range include "gpu-inference.contents" . | fromJsonArray -}}
@@ -161,7 +161,7 @@ root context and the content.
 {{- end }}
 {{- end }}
 
-{{/* What NOTES say of models and code, as a JSON list of sentences. */}}
+{{/* Warnings about models and code, as a JSON list of sentences. */}}
 {{- define "gpu-inference.modelNotes" -}}
 {{- $notes := list -}}
 {{- $kinds := list -}}

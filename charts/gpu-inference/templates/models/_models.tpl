@@ -1,14 +1,14 @@
 {{/*
-Models and code that are not in the image. Wherever they come from, the pods see v1's layout: each model as the one
-file or folder in azureml-models/NAME/VERSION, the code in its source folder. A volume is mounted by subPath, so that
-neither what else lies in it (lost+found) nor Kubernetes' own links (..data) are seen.
+Models and code that are not in the image. Whatever the source, the pods see v1's layout: each model as the only file
+or folder in azureml-models/NAME/VERSION, and the code in its source folder. Volumes are mounted by subPath, which hides
+other content (lost+found) and Kubernetes' own links (..data); see docs/decisions.md 27.
 */}}
 
 {{- define "gpu-inference.appRoot" -}}
 /var/azureml-app
 {{- end }}
 
-{{/* The kinds of sources that are given, as a JSON list. Takes a model, or the section inference. */}}
+{{/* Kinds of the given sources, as a JSON list. Takes a model, or the section inference. */}}
 {{- define "gpu-inference.sourcesGiven" -}}
 {{- $given := list -}}
 {{- if (get . "image").reference }}{{ $given = append $given "image" }}{{ end -}}
@@ -20,9 +20,9 @@ neither what else lies in it (lost+found) nor Kubernetes' own links (..data) are
 {{- end }}
 
 {{/*
-All that has to be brought to the pods, as a JSON list. Each content has an id (of its volume), what it is called, its
-kind of source (copy: a volume that is copied), the source, the folder it is put into, and the entry in that folder,
-which is empty where only the archive or the image tells it.
+Contents to mount or fetch, as a JSON list of mappings: id (name of the volume), what (name in messages), kind (of the
+source; copy is a volume that is copied), source, folder (target), and entry (name in the folder; empty if only the
+archive or the image defines it).
 */}}
 {{- define "gpu-inference.contents" -}}
 {{- $blobfuse := .Values.deployment.blobfuse_enabled -}}
@@ -49,7 +49,7 @@ which is empty where only the archive or the image tells it.
 {{ $contents | toJson }}
 {{- end }}
 
-{{/* The name that a URL gives its file; nothing where it is not plain. */}}
+{{/* File name in a URL; empty if it has unusual characters. */}}
 {{- define "gpu-inference.fileName" -}}
 {{- $path := regexReplaceAll "[?#].*$" . "" -}}
 {{- $name := regexFind "[^/]*$" (regexReplaceAll "^[a-z]+://[^/]*" $path "") -}}
@@ -82,7 +82,8 @@ which is empty where only the archive or the image tells it.
 {{- define "gpu-inference.modelMounts" -}}
 {{- range include "gpu-inference.contents" . | fromJsonArray }}
   {{- $content := . -}}
-  {{- /* An image may be the version's folder itself: container runtimes mount folders of images, but no files. */ -}}
+  {{- /* A whole image is the version's folder, because container runtimes mount folders of images, but not files
+     (docs/decisions.md 32). */ -}}
   {{- $path := printf "%s/%s" .folder .entry | trimSuffix "/" -}}
   {{- if eq .kind "image" }}
 - name: {{ .id }}
@@ -125,19 +126,19 @@ which is empty where only the archive or the image tells it.
 {{- end }}
 {{- end }}
 
-{{/* A claim is one volume of the pod, however many models lie in it. */}}
+{{/* Volume of a claim; several models may share it. */}}
 {{- define "gpu-inference.claimVolumeName" -}}
 claim-{{ .claimName | sha256sum | trunc 8 }}
 {{- end }}
 
-{{/* What changes with the source files of the values, so that the pods are replaced. */}}
+{{/* Annotation that changes with inference.files, so that a change replaces the pods. */}}
 {{- define "gpu-inference.modelAnnotations" -}}
 {{- with .Values.inference.files }}
 checksum/code: {{ toJson . | sha256sum }}
 {{- end }}
 {{- end }}
 
-{{/* The key that a file of the values has in the ConfigMap, where a slash is not allowed. */}}
+{{/* Key of a file in the ConfigMap, in which slashes are not allowed. */}}
 {{- define "gpu-inference.fileKey" -}}
 {{ . | replace "/" ".." }}
 {{- end }}
@@ -179,7 +180,7 @@ checksum/code: {{ toJson . | sha256sum }}
   {{- else if eq .kind "download" }}
 - name: {{ .id }}
   emptyDir:
-    {{- /* An archive lies there beside what is unpacked from it. */}}
+    {{- /* The volume holds both an archive and its unpacked content. */}}
     sizeLimit: {{ mulf .source.sizeLimitGi (empty .source.archive | ternary 1.0 2.0) | include "gpu-inference.memoryQuantity" }}
     {{- if .source.caConfigMap }}
 - name: {{ .id }}-ca

@@ -1,6 +1,6 @@
-{{/* What the objects for Prometheus have in common. */}}
+{{/* Parts that the objects for Prometheus share. */}}
 
-{{/* Where and how the Prometheus operator scrapes. Takes a monitor's values. */}}
+{{/* Endpoint that the Prometheus operator scrapes. Takes the values of a monitor. */}}
 {{- define "gpu-inference.metricsEndpoint" -}}
 port: management
 path: /metrics
@@ -17,14 +17,14 @@ relabelings:
 {{- end }}
 
 {{/*
-The service's pods among all that Prometheus knows, as a selector without braces. By name, because a label of the pods
-is in Prometheus only where its configuration says so.
+PromQL selector of the service's pods, without braces. It selects by name, because pod labels are in Prometheus only if
+it is configured so (docs/decisions.md 38).
 */}}
 {{- define "gpu-inference.podsInPrometheus" -}}
 namespace={{ .Release.Namespace | quote }},pod=~"{{ include "gpu-inference.serviceName" . }}-[a-z0-9]+-[a-z0-9]+"
 {{- end }}
 
-{{/* Labels of an alert. Takes a list: the rule's values, the severity and the service's name. */}}
+{{/* Labels of an alert. Takes a list: the values of prometheusRule, the severity, and the service's name. */}}
 {{- define "gpu-inference.alertLabels" -}}
 {{ merge (dict "service" (index . 2)) (index . 0).alertLabels (dict "severity" (index . 1)) | toYaml }}
 {{- end }}

@@ -1,6 +1,6 @@
 {{/*
-What leaves the pods while it is asked for: rows that scripts collect, to a volume, and traces of requests, to an
-OpenTelemetry collector.
+Collected rows, which go to a volume, and traces of requests, which go to an OpenTelemetry collector (docs/decisions.md
+39 and 40).
 */}}
 
 {{- define "gpu-inference.modelDataEnv" -}}
@@ -28,7 +28,7 @@ OpenTelemetry collector.
 {{- end }}
 {{- end }}
 
-{{/* The names that every OpenTelemetry SDK reads: a script with one of its own sends to the same collector. */}}
+{{/* The standard names, so that an OpenTelemetry SDK in the script sends to the same collector. */}}
 {{- define "gpu-inference.telemetryEnv" -}}
 {{- $telemetry := .Values.telemetry -}}
 {{- if .Values.deployment.enable_app_insights }}
@@ -52,7 +52,7 @@ OpenTelemetry collector.
 {{- end }}
 {{- end }}
 
-{{/* name=value,…, the values percent-encoded. */}}
+{{/* Resource attributes as name=value,…, with percent-encoded values. */}}
 {{- define "gpu-inference.resourceAttributes" -}}
 {{- $telemetry := .Values.telemetry -}}
 {{- $attributes := dict "k8s.namespace.name" .Release.Namespace "k8s.deployment.name" (include "gpu-inference.serviceName" .) -}}
@@ -63,7 +63,7 @@ OpenTelemetry collector.
 {{ join "," $pairs }}
 {{- end }}
 
-{{/* To any address, because the collector may be outside of the cluster. */}}
+{{/* Egress to any address, because the collector may be outside the cluster. */}}
 {{- define "gpu-inference.telemetryEgress" -}}
 {{- if .Values.deployment.enable_app_insights }}
 {{- $authority := regexFind "^https?://[^/]+" .Values.telemetry.otlpEndpoint -}}

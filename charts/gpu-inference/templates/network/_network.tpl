@@ -1,8 +1,8 @@
-{{/* Ways through the network that the release's pods need, as rules of a NetworkPolicy. */}}
+{{/* Addresses and paths of the service, and egress rules of its pods. */}}
 
 {{/*
-Egress rules of the scoring pods: one that allows everything, or those of DNS, of each feature that connects to
-something, which contributes by a helper of its own, and of the values.
+Egress rules of the scoring pods: one that allows everything, or those for DNS, for each feature that opens connections
+(each by its own helper), and of the values (docs/decisions.md 34).
 */}}
 {{- define "gpu-inference.egress" -}}
 {{- if .Values.networkPolicy.allowExternalEgress -}}
@@ -12,14 +12,14 @@ something, which contributes by a helper of its own, and of the values.
 {{- end }}
 {{- end }}
 
-{{/* To any address, because a cluster's DNS may be pods, a node's cache or a machine outside. */}}
+{{/* DNS at any address, because it may be pods, a cache on the node, or a server outside the cluster (docs/decisions.md 35). */}}
 {{- define "gpu-inference.dnsEgress" -}}
 - ports:
     - port: 53
       protocol: UDP
     - port: 53
       protocol: TCP
-    {{- /* A policy sees the port of the DNS pods, behind their Service's. */}}
+    {{- /* A policy applies to the port of the DNS pods, not to that of their Service. */}}
     {{- if .Values.openshift }}
     - port: 5353
       protocol: UDP
@@ -34,20 +34,20 @@ something, which contributes by a helper of its own, and of the values.
 {{- end }}
 {{- end }}
 
-{{/* The path that v1 gave each service on a host of many: no two services of a namespace share it. */}}
+{{/* Path of the service, as in v1; unique in a namespace. */}}
 {{- define "gpu-inference.servicePath" -}}
 /api/v1/service/{{ include "gpu-inference.serviceName" . }}
 {{- end }}
 
-{{/* Where the Service is found inside the cluster, as host or host:port. */}}
+{{/* Address of the Service in the cluster, as host or host:port. */}}
 {{- define "gpu-inference.serviceAddress" -}}
 {{- $port := .Values.service.port | int64 -}}
 {{ include "gpu-inference.serviceName" . }}.{{ .Release.Namespace }}{{ if ne $port 80 }}:{{ $port }}{{ end }}
 {{- end }}
 
 {{/*
-How long a request may take, in the notation of the Gateway API: the longest wait and the longest call of run(), and a
-second more, so that the service's own answer (504, with its reason) comes first.
+Timeout of a request, in the notation of the Gateway API: the longest queue wait plus the longest call of run() plus one
+second, so that the service's own 504, with its reason, comes first (docs/decisions.md 36).
 */}}
 {{- define "gpu-inference.requestTimeout" -}}
 {{- $deployment := .Values.deployment -}}
@@ -59,7 +59,7 @@ second more, so that the service's own answer (504, with its reason) comes first
 {{- with mod $milliseconds 1000 }}{{ . }}ms{{ end -}}
 {{- end }}
 
-{{/* A mapping as YAML without the keys whose values are empty. */}}
+{{/* A mapping as YAML, without keys whose values are empty. */}}
 {{- define "gpu-inference.withoutEmpty" -}}
 {{- $kept := dict -}}
 {{- range $key, $value := . }}{{ if $value }}{{ $_ := set $kept $key $value }}{{ end }}{{ end -}}

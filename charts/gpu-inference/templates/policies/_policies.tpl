@@ -1,6 +1,6 @@
-{{/* What guards the GPUs inside the cluster, whoever asks for pods there. */}}
+{{/* Policies that limit GPUs in the cluster, for every client of the API server. */}}
 
-{{/* What Kubernetes counts the GPUs as in a quota. */}}
+{{/* Resource that a quota counts for the GPUs. */}}
 {{- define "gpu-inference.quotaResource" -}}
 {{- if .Values.cluster.resource_claim.enabled -}}
 {{ .Values.cluster.resource_claim.device_class_name }}.deviceclass.resource.k8s.io/devices
@@ -10,8 +10,8 @@ requests.{{ .Values.cluster.gpu_resource }}
 {{- end }}
 
 {{/*
-The quota's name: the same for every release, so that a namespace has one quota for each kind of GPU, and Helm itself
-refuses a second release that wants to make it.
+Name of the quota. It is the same in every release, so that a namespace has one quota per kind of GPU, and Helm rejects
+a second release that creates it (docs/decisions.md 8).
 */}}
 {{- define "gpu-inference.quotaName" -}}
 {{- $counted := ternary .Values.cluster.resource_claim.device_class_name .Values.cluster.gpu_resource .Values.cluster.resource_claim.enabled -}}
@@ -19,14 +19,14 @@ gpu-inference-{{ regexReplaceAll "[^a-z0-9.]+" (lower $counted) "-" }}
 {{- end }}
 
 {{/*
-The admission policy's name: it is the cluster's, so that it carries namespace and release, apart by a dot, which no
-namespace has.
+Name of the admission policy. It is cluster-scoped, so it contains namespace and release, separated by a dot, which a
+namespace cannot contain.
 */}}
 {{- define "gpu-inference.admissionPolicyName" -}}
 gpu-inference.{{ .Release.Namespace }}.{{ include "gpu-inference.serviceName" . }}
 {{- end }}
 
-{{/* Not empty where the API server is to refuse pods beyond the cap: pods without GPUs have none. */}}
+{{/* Not empty if the API server must reject pods beyond the cap; pods without GPUs have no cap. */}}
 {{- define "gpu-inference.admissionPolicyWanted" -}}
 {{- if and .Values.cluster.admission_policy (gt (int64 .Values.deployment.gpu_cores) 0) }}true{{ end -}}
 {{- end }}

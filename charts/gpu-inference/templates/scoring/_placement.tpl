@@ -1,8 +1,8 @@
 {{/* Nodes that pods may run on, and how the scoring pods are spread over them. */}}
 
 {{/*
-Where pods may run: nodeSelector, affinity and tolerations, as fields of a pod's spec. The Job gets the same, because
-its image is the same and already lies on those nodes.
+nodeSelector, affinity and tolerations, as fields of a pod's spec. The key Job has the same, because those nodes already
+have its image.
 */}}
 {{- define "gpu-inference.placement" -}}
 {{- $placement := dict -}}
@@ -14,12 +14,12 @@ its image is the same and already lies on those nodes.
 {{- with $placement }}{{ toYaml . }}{{ end -}}
 {{- end }}
 
-{{/* Tolerations for the taints that keep other pods from GPU nodes, as a JSON list. */}}
+{{/* Tolerations for the taints of GPU nodes, as a JSON list. */}}
 {{- define "gpu-inference.gpuTolerations" -}}
 {{- $tolerations := list -}}
 {{- if and .Values.cluster.gpu_toleration (gt (int64 .Values.deployment.gpu_cores) 0) -}}
   {{- $keys := list .Values.cluster.gpu_resource -}}
-  {{- /* A node's taint does not tell how its GPUs are cut. */ -}}
+  {{- /* The taint of a node with MIG profiles names the whole GPU (docs/decisions.md 12). */ -}}
   {{- if hasPrefix "nvidia.com/mig-" .Values.cluster.gpu_resource }}{{ $keys = append $keys "nvidia.com/gpu" }}{{ end -}}
   {{- range $keys -}}
     {{- $tolerations = append $tolerations (dict "key" . "operator" "Exists" "effect" "NoSchedule") -}}
@@ -29,8 +29,8 @@ its image is the same and already lies on those nodes.
 {{- end }}
 
 {{/*
-The affinity as JSON: the user's, with the GPU products required in each of its node selector terms, because a node
-need only fulfil one of them.
+Affinity as JSON: the user's, with the GPU products added to each node selector term, because a node needs to match
+only one term.
 */}}
 {{- define "gpu-inference.affinity" -}}
 {{- $affinity := deepCopy .Values.affinity -}}
@@ -51,8 +51,8 @@ need only fulfil one of them.
 {{- end }}
 
 {{/*
-How the pods are spread over the nodes: the user's constraints, each for the service's own pods unless it says which.
-Without a selector Kubernetes would count none.
+Topology spread constraints of the user, each with the service's own pods as default selector. Without a selector
+Kubernetes would count no pods.
 */}}
 {{- define "gpu-inference.topologySpreadConstraints" -}}
 {{- $own := dict "matchLabels" (include "gpu-inference.selectorLabels" (list . "scoring") | fromYaml) -}}

@@ -1,9 +1,6 @@
-{{/*
-Parts of the scoring pods. Each feature contributes by a helper of its own, which returns items of a YAML list or
-nothing.
-*/}}
+{{/* Parts of the scoring pods. Each feature has helpers that return items of a YAML list, or nothing. */}}
 
-{{/* Lists joined into one. Takes a list: the root context and the names of the helpers that return them. */}}
+{{/* Joins lists. Takes a list: the root context, and the names of the helpers that return the lists. */}}
 {{- define "gpu-inference.joined" -}}
 {{- $root := first . -}}
 {{- $parts := list -}}
@@ -15,12 +12,12 @@ nothing.
 {{ join "\n" $parts }}
 {{- end }}
 
-{{/* Environment variables of the scoring container. No name may come twice: server-side apply refuses that. */}}
+{{/* Environment variables of the scoring container. Server-side apply rejects duplicate names. */}}
 {{- define "gpu-inference.env" -}}
 {{ include "gpu-inference.joined" (list . "serverEnv" "batchingEnv" "keyEnv" "tokenAuthEnv" "modelEnv" "modelDataEnv" "telemetryEnv" "extraEnv") }}
 {{- end }}
 
-{{/* No path may come twice, and where models and code lie only they know: hence the look at the result. */}}
+{{/* Mount paths must be unique. Those of models and code depend on the values, so the result is checked. */}}
 {{- define "gpu-inference.volumeMounts" -}}
 {{- $mounts := include "gpu-inference.joined" (list . "scratchMounts" "sharedMemoryMounts" "keyMounts" "tokenAuthMounts" "modelMounts" "modelDataMounts" "extraVolumeMounts") -}}
 {{- $paths := list -}}
@@ -37,12 +34,12 @@ nothing.
 {{ include "gpu-inference.joined" (list . "scratchVolumes" "sharedMemoryVolumes" "keyVolumes" "tokenAuthVolumes" "modelVolumes" "modelDataVolumes" "extraVolumes") }}
 {{- end }}
 
-{{/* The user's run first: among them may be a sidecar that the chart's own need to reach anything. */}}
+{{/* The user's come first: one may be a sidecar that the chart's own need to reach the network. */}}
 {{- define "gpu-inference.initContainers" -}}
 {{ include "gpu-inference.joined" (list . "extraInitContainers" "modelInitContainers") }}
 {{- end }}
 
-{{/* The settings of the server that are there whatever else is asked for. */}}
+{{/* Settings of the server that are always set. */}}
 {{- define "gpu-inference.serverEnv" -}}
 {{- $deployment := .Values.deployment -}}
 - name: SERVICE_NAME
@@ -91,7 +88,7 @@ nothing.
 {{- end }}
 {{- end }}
 
-{{/* The one place that is always writable: the root is read-only. */}}
+{{/* The only writable folder: the root file system is read-only. */}}
 {{- define "gpu-inference.scratchVolumes" -}}
 - name: tmp
   emptyDir: {}
@@ -123,8 +120,8 @@ nothing.
 {{- end }}
 
 {{/*
-Containers of the user's, from the registry of all images, and under restricted Pod Security unless they say otherwise.
-Takes a list: the root context and the containers.
+The user's containers, with global.imageRegistry applied, and with a restricted security context unless they have their
+own (docs/decisions.md 6). Takes a list: the root context and the containers.
 */}}
 {{- define "gpu-inference.completedContainers" -}}
 {{- $root := index . 0 -}}

@@ -1,26 +1,26 @@
-{{/* Number of the scoring pods: fixed, or set by an autoscaler; never more than the pool has GPUs for. */}}
+{{/* Number of scoring pods: fixed, or set by an autoscaler, and never more than the pool has GPUs for. */}}
 
-{{/* What one GPU is called where a person reads it. */}}
+{{/* Name of a GPU in messages. */}}
 {{- define "gpu-inference.gpuName" -}}
 {{- if .Values.cluster.resource_claim.enabled }}the DeviceClass {{ .Values.cluster.resource_claim.device_class_name }}{{ else }}{{ .Values.cluster.gpu_resource }}{{ end -}}
 {{- end }}
 
-{{/* The number of pods that the service's GPUs can hold; nothing where pods need none. */}}
+{{/* Number of pods that the pool has GPUs for; empty if pods need no GPU. */}}
 {{- define "gpu-inference.podsInPool" -}}
 {{- if gt (int64 .Values.deployment.gpu_cores) 0 -}}
 {{ div (int64 .Values.cluster.gpu_count) (int64 .Values.deployment.gpu_cores) }}
 {{- end -}}
 {{- end }}
 
-{{/* The number of pods. */}}
+{{/* Fixed number of pods. */}}
 {{- define "gpu-inference.replicas" -}}
 {{ .Values.deployment.num_replicas | default 1 | int64 }}
 {{- end }}
 
-{{/* The largest number of pods that is ever asked for: the autoscaler's maximum where there is one. */}}
+{{/* Maximum number of pods: the autoscaler's maximum, or the fixed number. */}}
 {{- define "gpu-inference.maxReplicas" -}}
 {{- if .Values.deployment.autoscale_enabled -}}
-  {{- /* v1's default is 10, which few pools can hold. */ -}}
+  {{- /* v1's default is 10, but few pools have that many GPUs. */ -}}
   {{- $default := min 10 (include "gpu-inference.podsInPool" . | default "10" | int64) -}}
   {{ .Values.deployment.autoscale_max_replicas | default $default | int64 }}
 {{- else -}}
@@ -29,12 +29,13 @@
 {{- end }}
 
 {{/*
-spec.replicas of the Deployment, or nothing where the field is the autoscaler's and leaving it out changes nothing.
+spec.replicas of the Deployment; empty if the autoscaler owns the field and omitting it changes nothing
+(docs/decisions.md 15).
 
-Leaving it out resets it to 1 if the release before had it: client-side in Helm's three-way merge, server-side because
-the deployer alone owned the field. There, the number that runs is given instead. Whether the release before had it,
-the Deployment's annotation gpu-inference/replicas tells; and server-side the field's ownership too, which the
-autoscaler takes over when it first changes the number: to give the field after that could be a conflict.
+If the previous release set the field, omitting it would reset it to 1: client-side by Helm's three-way merge,
+server-side because the deployer was its only owner. In that case the current number is rendered. The annotation
+gpu-inference/replicas shows whether the previous release set the field. Server-side, the field's ownership shows it too:
+the autoscaler takes it over with its first change, after which setting the field could be a conflict.
 */}}
 {{- define "gpu-inference.deploymentReplicas" -}}
 {{- if not (include "gpu-inference.autoscalingEngine" .) -}}
@@ -44,7 +45,7 @@ autoscaler takes over when it first changes the number: to give the field after 
   {{- if and $running (ne "autoscaler" (dig "metadata" "annotations" "gpu-inference/replicas" "" $running)) -}}
     {{- $kept := true -}}
     {{- range dig "metadata" "managedFields" list $running -}}
-      {{- /* Whoever applied the chart's label is the deployer, whatever it calls itself. */ -}}
+      {{- /* The field manager that applied the chart's label is the deployer. */ -}}
       {{- $labels := dig "f:metadata" "f:labels" dict (get . "fieldsV1" | default dict) -}}
       {{- if and (eq .operation "Apply") (hasKey $labels "f:helm.sh/chart") -}}
         {{- $kept = hasKey (dig "f:spec" dict .fieldsV1) "f:replicas" -}}
@@ -59,14 +60,14 @@ autoscaler takes over when it first changes the number: to give the field after 
 {{ include "gpu-inference.serviceName" . }}-autoscaler
 {{- end }}
 
-{{/* The engine, or nothing where the number of pods is fixed. */}}
+{{/* Engine of the autoscaler; empty if the number of pods is fixed. */}}
 {{- define "gpu-inference.autoscalingEngine" -}}
 {{- if .Values.deployment.autoscale_enabled }}{{ .Values.autoscaling.engine }}{{ end -}}
 {{- end }}
 
 {{/*
-Busy slots that one pod is to have on average. v1 gave a share of all slots, in percent; a pod has
-replica_max_concurrent_requests of them. Kubernetes counts in thousandths, which say each percentage exactly.
+Target average of busy slots per pod. v1's target is a percentage of all slots, and a pod has
+replica_max_concurrent_requests slots. Kubernetes' thousandths express each percentage exactly.
 */}}
 {{- define "gpu-inference.targetBusySlots" -}}
 {{- $deployment := .Values.deployment -}}
@@ -76,13 +77,13 @@ replica_max_concurrent_requests of them. Kubernetes counts in thousandths, which
 {{ div $hundredths 100 }}{{ if $fraction }}.{{ printf "%02d" $fraction | trimSuffix "0" }}{{ end }}
 {{- end }}
 
-{{/* How the HorizontalPodAutoscaler, KEDA's or ours, goes down. */}}
+{{/* Scale-down behaviour of the HorizontalPodAutoscaler, KEDA's or the chart's. */}}
 {{- define "gpu-inference.autoscalerBehavior" -}}
 scaleDown:
   stabilizationWindowSeconds: {{ .Values.autoscaling.scaleDownStabilizationSeconds | int64 }}
 {{- end }}
 
-{{/* "true" where something reads metrics through a Service: KEDA and a ServiceMonitor find the pods behind one. */}}
+{{/* "true" if KEDA or a ServiceMonitor needs a Service to find the pods' metrics. */}}
 {{- define "gpu-inference.needsMetricsService" -}}
 {{- $monitored := .Values.metrics.serviceMonitor.enabled -}}
 {{- if or $monitored (eq "keda" (include "gpu-inference.autoscalingEngine" .)) }}true{{ end -}}

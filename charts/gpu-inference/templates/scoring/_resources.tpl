@@ -1,6 +1,6 @@
 {{/* Resources of the scoring container: CPU, memory, shared memory, and GPUs from a device plugin or a DRA driver. */}}
 
-{{/* CPU cores as Kubernetes writes them, which counts in thousandths of a core. Takes a number of cores. */}}
+{{/* CPU as a Kubernetes quantity, in whole cores or in thousandths. Takes a number of cores. */}}
 {{- define "gpu-inference.cpuQuantity" -}}
 {{- if eq (float64 .) (floor .) -}}
 {{ int64 . }}
@@ -10,8 +10,8 @@
 {{- end }}
 
 {{/*
-Memory as Kubernetes writes it: in the largest unit that says it exactly, because it takes no fraction of a byte.
-Takes a number of units of 2^30 bytes.
+Memory as a Kubernetes quantity, in the largest unit that is exact, because fractions of a byte are invalid. Takes a
+number of units of 2^30 bytes.
 */}}
 {{- define "gpu-inference.memoryQuantity" -}}
 {{- $mebibytes := mulf . 1024 -}}
@@ -24,11 +24,11 @@ Takes a number of units of 2^30 bytes.
 {{- end -}}
 {{- end }}
 
-{{/* The scoring container's resources. GPUs cannot be overcommitted, so that Kubernetes wants limit = request. */}}
+{{/* Resources of the scoring container. GPUs cannot be overcommitted, so Kubernetes requires limit = request. */}}
 {{- define "gpu-inference.resources" -}}
 {{- $deployment := .Values.deployment -}}
 {{- $requests := dict "cpu" (include "gpu-inference.cpuQuantity" $deployment.cpu_cores) -}}
-{{- /* What lies in /dev/shm is memory of the pod. */ -}}
+{{- /* Content of /dev/shm counts as memory of the pod. */ -}}
 {{- $shared := float64 .Values.sharedMemory.sizeGb -}}
 {{- $_ := set $requests "memory" (addf $deployment.memory_gb $shared | include "gpu-inference.memoryQuantity") -}}
 {{- $limits := dict -}}
@@ -47,7 +47,7 @@ Takes a number of units of 2^30 bytes.
 {{ toYaml $resources }}
 {{- end }}
 
-{{/* /dev/shm of the size that the values ask for, instead of the container runtime's 64 MiB. */}}
+{{/* /dev/shm with the size of sharedMemory.sizeGb, instead of the container runtime's 64 MiB. */}}
 {{- define "gpu-inference.sharedMemoryVolumes" -}}
 {{- with .Values.sharedMemory.sizeGb -}}
 - name: shared-memory
@@ -64,7 +64,10 @@ Takes a number of units of 2^30 bytes.
 {{- end -}}
 {{- end }}
 
-{{/* The template's spec, apart from it, because its name carries the spec's hash: a spec cannot be changed. */}}
+{{/*
+Spec of the ResourceClaimTemplate. It is a helper because the template's name contains its hash: the spec is immutable
+(docs/decisions.md 11).
+*/}}
 {{- define "gpu-inference.resourceClaimSpec" -}}
 devices:
   requests:
@@ -86,7 +89,7 @@ devices:
 {{ include "gpu-inference.serviceName" . }}-gpus-{{ include "gpu-inference.resourceClaimSpec" . | sha256sum | trunc 8 }}
 {{- end }}
 
-{{/* The pods' claims, as items of a YAML list; nothing where the GPUs are an extended resource, or there are none. */}}
+{{/* Claims of the pods, as items of a YAML list; empty if GPUs are an extended resource, or pods need none. */}}
 {{- define "gpu-inference.resourceClaims" -}}
 {{- if and .Values.cluster.resource_claim.enabled (gt (int64 .Values.deployment.gpu_cores) 0) -}}
 - name: gpus

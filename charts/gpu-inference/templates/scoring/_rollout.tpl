@@ -1,8 +1,8 @@
-{{/* Rollouts: how pods are replaced, and how long a pod may take to start and to leave, in seconds. */}}
+{{/* Rollouts: how pods are replaced, and how long a pod may take to start and to terminate, in seconds. */}}
 
 {{/*
-Pods that a rollout adds before it takes any away: as many as the service's GPUs have room for, 1 at most; none where
-a volume cannot be mounted a second time.
+Pods that a rollout adds before it removes any: 1 if the pool has room for it, else 0; 0 also if a volume cannot be
+mounted by a second pod.
 */}}
 {{- define "gpu-inference.maxSurge" -}}
 {{- $withSurge := mul (include "gpu-inference.maxReplicas" . | int64 | add1) (int64 .Values.deployment.gpu_cores) -}}
@@ -11,8 +11,8 @@ a volume cannot be mounted a second time.
 {{- end }}
 
 {{/*
-The rollout's strategy. A surge pod is only asked for where the service's GPUs have room for it: otherwise it would
-wait for a GPU that only the pods it is to replace can free, and the rollout would never end.
+Strategy of the Deployment. Without room in the pool, a surge pod would wait for a GPU that only the pods it replaces
+can free, and the rollout would never end.
 */}}
 {{- define "gpu-inference.strategy" -}}
 {{- $surge := include "gpu-inference.maxSurge" . | int64 -}}
@@ -23,8 +23,7 @@ rollingUpdate:
 {{- end }}
 
 {{/*
-Tries of the startup probe, one per second: v1 gave init() the initial delay, and then as many checks as liveness has
-failures.
+Tries of the startup probe, one per second: v1 gave init() the initial delay, and then failure_threshold checks.
 */}}
 {{- define "gpu-inference.startupSeconds" -}}
 {{- $deployment := .Values.deployment -}}
@@ -32,8 +31,8 @@ failures.
 {{- end }}
 
 {{/*
-Sleep, then what the server may take after SIGTERM (drain, the longest queue wait, the longest call of run(), and
-5 s), then 5 s more before it is killed.
+preStop sleep, then the server's time after SIGTERM (drain, longest queue wait, longest call of run(), and 5 s), then
+5 s until SIGKILL.
 */}}
 {{- define "gpu-inference.terminationGracePeriodSeconds" -}}
 {{- $request := add (int64 .Values.deployment.max_request_wait_time) (int64 .Values.deployment.scoring_timeout_ms) -}}
@@ -42,8 +41,8 @@ Sleep, then what the server may take after SIGTERM (drain, the longest queue wai
 {{- end }}
 
 {{/*
-The longest time in which a healthy rollout shows no progress: where there is no GPU to spare the new pod first waits
-for the old one to leave; then it pulls its image, fetches its models, starts, and is ready after its checks in a row.
+Longest time in which a healthy rollout makes no progress: without a spare GPU, a new pod first waits for an old one to
+terminate; then it pulls its image, fetches its models, starts, and passes its checks (docs/decisions.md 14).
 */}}
 {{- define "gpu-inference.rolloutSeconds" -}}
 {{- $ready := mul (int64 .Values.deployment.period_seconds) (int64 .Values.deployment.success_threshold) -}}

@@ -1,4 +1,4 @@
-{{/* Rules between the parameters of deployment.*, in the SDK's words, and the service's name. */}}
+{{/* Rules for the parameters of deployment.*, in the SDK's words, and for the service's name. */}}
 
 {{- define "gpu-inference.deploymentErrors" -}}
 {{- $deployment := .Values.deployment -}}

@@ -1,6 +1,6 @@
 {{/*
-Validation of the values: their types, then the rules between them, which no schema can express. The rules stand in
-the other files of this folder, and nowhere else.
+Validation of the values: their types, then the rules between them, which a schema cannot express. The rules are in the
+other files of this folder, and nowhere else.
 */}}
 
 {{/*
@@ -12,7 +12,7 @@ schema.
 {{- $found := dict "errors" list -}}
 {{- include "gpu-inference.typeErrors" (list (last .) $root.Values "" $found) -}}
 {{- $errors := $found.errors -}}
-{{- /* Rules between values of a wrong type would only restate the type error. */ -}}
+{{- /* Rules on values of a wrong type would only restate the type error. */ -}}
 {{- if not $errors -}}
   {{- range list "deploymentErrors" "modelErrors" "rolloutErrors" "telemetryErrors" "replicaErrors" "poolErrors" "policyErrors" "nameErrors" "keyErrors" "tokenErrors" "podErrors" "extraErrors" "labelErrors" "imageErrors" "networkErrors" -}}
     {{- $errors = concat $errors (include (printf "gpu-inference.%s" .) $root | fromJsonArray) -}}

@@ -1,4 +1,4 @@
-{{/* Rules about registries: those that global names for all charts of a parent, and the image's own. */}}
+{{/* Rules for registries: those under global, which a parent chart sets for all its charts, and the image's own. */}}
 
 {{- define "gpu-inference.imageErrors" -}}
 {{- $errors := list -}}

@@ -1,4 +1,4 @@
-{{/* Rules about the service's two keys: they come from one place, and the second never alone. */}}
+{{/* Rules for keys and tokens: both keys have one source, and tokens have one issuer and named subjects. */}}
 
 {{- define "gpu-inference.keyErrors" -}}
 {{- $errors := list -}}

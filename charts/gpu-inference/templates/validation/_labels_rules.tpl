@@ -1,4 +1,4 @@
-{{/* Rules about labels and annotations that users add: none of the chart's own may be replaced. */}}
+{{/* Rules for additional labels and annotations: they must not override the chart's own. */}}
 
 {{- define "gpu-inference.labelErrors" -}}
 {{- $errors := list -}}

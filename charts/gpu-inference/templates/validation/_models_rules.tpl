@@ -1,4 +1,4 @@
-{{/* Rules about models and code: each comes from one place, which says all that the pods need to know. */}}
+{{/* Rules for models and code: each has at most one source, with everything that the pods need. */}}
 
 {{- define "gpu-inference.modelErrors" -}}
 {{- $errors := list -}}
@@ -21,7 +21,7 @@
 {{ $errors | toJson }}
 {{- end }}
 
-{{/* Takes a list: where the model is in the values, and the model. */}}
+{{/* Takes a list: the model's path in the values, and the model. */}}
 {{- define "gpu-inference.oneModelErrors" -}}
 {{- $where := first . -}}
 {{- $model := last . -}}
@@ -41,7 +41,7 @@
 {{ $errors | toJson }}
 {{- end }}
 
-{{/* Takes a list: the root context, where it is, the model or inference, and how many pods there may be. */}}
+{{/* Takes a list: the root context, the path in the values, the model or inference, and the maximum number of pods. */}}
 {{- define "gpu-inference.sourceErrors" -}}
 {{- $version := (first .).Capabilities.KubeVersion -}}
 {{- $where := index . 1 -}}

@@ -1,4 +1,4 @@
-{{/* Rules about the network of the service and its metrics, which nobody else would tell as early or as clearly. */}}
+{{/* Rules for Service, routes, NetworkPolicy and monitors, which would otherwise fail late or silently. */}}
 
 {{- define "gpu-inference.networkErrors" -}}
 {{- $service := .Values.service -}}

@@ -1,4 +1,4 @@
-{{/* Rules about what users add to the pods and to the release: nothing twice, nothing in the chart's own place. */}}
+{{/* Rules for objects, containers, volumes and variables that users add: no duplicates, and no names of the chart's own. */}}
 
 {{- define "gpu-inference.extraErrors" -}}
 {{- $errors := list -}}
@@ -31,7 +31,7 @@
 {{ $errors | toJson }}
 {{- end }}
 
-{{/* Takes a list: where the names were given, what they are, the names, and a pattern of the chart's own. */}}
+{{/* Takes a list: the values that hold the names, what the names are, the names, and a pattern of the chart's own names. */}}
 {{- define "gpu-inference.clashes" -}}
 {{- $where := index . 0 -}}
 {{- $what := index . 1 -}}

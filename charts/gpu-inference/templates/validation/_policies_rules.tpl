@@ -1,4 +1,4 @@
-{{/* Rules about what guards the GPUs inside the cluster: no guard may stop what the cap allows. */}}
+{{/* Rules for the policies of the cluster: they must not reject what the cap allows. */}}
 
 {{- define "gpu-inference.policyErrors" -}}
 {{- $cluster := .Values.cluster -}}

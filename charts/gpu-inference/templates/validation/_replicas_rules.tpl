@@ -1,6 +1,6 @@
 {{/*
-Rules about the number of pods: the cap, by which all pods together never need more GPUs than the pool has, and the
-autoscaler.
+Rules for the number of pods: the cap, by which all pods together never need more GPUs than the pool has, and the
+autoscaler's parameters.
 */}}
 
 {{- define "gpu-inference.poolErrors" -}}
@@ -8,7 +8,7 @@ autoscaler.
 {{- $errors := list -}}
 {{- $perPod := int64 $deployment.gpu_cores -}}
 {{- $pool := int64 .Values.cluster.gpu_count -}}
-{{- /* Each has the same limit, and a sentence of its own. Those of an autoscaler that is off break another rule. */ -}}
+{{- /* All fields have the same limit. Those of a disabled autoscaler break another rule. */ -}}
 {{- $fields := list "num_replicas" -}}
 {{- if $deployment.autoscale_enabled }}{{ $fields = list "num_replicas" "autoscale_min_replicas" "autoscale_max_replicas" }}{{ end -}}
 {{- if gt $perPod $pool -}}

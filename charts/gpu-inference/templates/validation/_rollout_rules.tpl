@@ -1,4 +1,4 @@
-{{/* Rules about how pods start, spread and leave: what Kubernetes would refuse after the install has begun. */}}
+{{/* Rules for starting, spreading and terminating pods, which Kubernetes would reject during the install. */}}
 
 {{- define "gpu-inference.rolloutErrors" -}}
 {{- $errors := list -}}

@@ -1,4 +1,4 @@
-{{/* Rules about collected rows and traces: v1 had one place for each, a cluster has none until it is named. */}}
+{{/* Rules for collected rows and traces: unlike v1, a cluster has no default destination for them. */}}
 
 {{- define "gpu-inference.telemetryErrors" -}}
 {{- $errors := list -}}

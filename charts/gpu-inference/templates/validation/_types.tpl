@@ -1,11 +1,11 @@
 {{/*
-Types and ranges of values: what the chart's schema says too, in sentences, and also under --skip-schema-validation.
-Go's templates would otherwise read text as 0, and numbers beyond 32 bits would overflow in the products of the cap.
+Types and ranges of values, checked as in the chart's schema, but with sentences, and also under
+--skip-schema-validation. Unchecked, templates would read text as 0, and products of the cap would overflow.
 */}}
 
 {{/*
-Appends a sentence for each wrong value to a list. Takes a list: the schema and the value, the value's path, and a
-mapping whose entry errors is the list.
+Appends a sentence for each invalid value. Takes a list: the schema, the value, its path, and a mapping whose entry
+errors is the list of sentences.
 */}}
 {{- define "gpu-inference.typeErrors" -}}
 {{- $schema := index . 0 -}}
@@ -38,7 +38,7 @@ mapping whose entry errors is the list.
   {{- $must = include "gpu-inference.mustOfNumber" (list $schema $value $type) -}}
 {{- end -}}
 {{- if $must -}}
-  {{- /* The SDK's words, for what the SDK itself checked. */}}
+  {{- /* The SDK's words, for what the SDK checked. */}}
   {{- $subject := $path -}}
   {{- $end := ternary "" "." (hasSuffix "$" $must) -}}
   {{- $ofSdk := or (hasPrefix "be greater" $must) (contains "Regex for validation" $must) -}}
@@ -78,7 +78,8 @@ mapping whose entry errors is the list.
 {{- end }}
 
 {{/*
-What a number breaks, to follow "must"; nothing where it is right. Takes a list: the schema, the number and the type.
+Requirement that a number violates, to follow "must"; empty if it is valid. Takes a list: the schema, the number and
+the type.
 */}}
 {{- define "gpu-inference.mustOfNumber" -}}
 {{- $schema := index . 0 -}}
@@ -104,7 +105,7 @@ be greater than zero
 {{- end -}}
 {{- end }}
 
-{{/* What a text breaks, likewise. Takes a list: the schema and the text, which may be a key and is never shown. */}}
+{{/* Requirement that a text violates, likewise. Takes a list: the schema and the text, which may be a key and is not shown. */}}
 {{- define "gpu-inference.mustOfText" -}}
 {{- $schema := index . 0 -}}
 {{- $value := index . 1 -}}
@@ -122,8 +123,8 @@ have at most {{ int64 $schema.maxLength }} characters
 {{- end }}
 
 {{/*
-" (did you mean NAME?)" for the name that a person probably meant: the same letters in another order, one more or one
-less at the end, or other case and dashes. Takes a list: what was written, and the names that there are.
+" (did you mean NAME?)" for a similar name: the same letters in another order, one letter more or less at the end, or
+other case, dashes and underscores. Takes a list: the given name, and the known names.
 */}}
 {{- define "gpu-inference.similarName" -}}
 {{- $plain := regexReplaceAll "[-_]" (first . | lower) "" -}}
