@@ -8,7 +8,7 @@ from pathlib import Path
 
 from charts.values.documents import values_table, values_yaml, with_table
 from charts.values.questions import questions_text
-from charts.values.schema import described_values, schema_text, template_schema, values_schema
+from charts.values.schema import described_values, schema_text, template_schema, values_schema, variables
 
 CHART = Path(__file__).parents[1] / "gpu-inference"
 
@@ -20,7 +20,10 @@ def generated_files(chart: Path) -> dict[Path, str]:
     return {
         chart / "values.schema.json": schema_text(values_schema()),
         chart / "values.yaml": values_yaml(schema),
-        chart / "files" / "values.json": json.dumps(template_schema(schema), indent=1) + "\n",
+        chart / "files" / "values.json": json.dumps(
+            {**template_schema(schema), "variables": variables(schema)}, indent=1
+        )
+        + "\n",
         chart / "questions.yaml": questions_text(schema),
         readme: with_table(readme.read_text(encoding="utf-8"), values_table(schema)),
     }

@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 
 
 # What the models say about a value beyond JSON Schema's own words.
-_OURS = ("must", "kubernetes")
+_OURS = ("must", "kubernetes", "variable")
 # What the templates need of a value to fill in its default and to name what is wrong with it.
 _CHECKED = (
     *("type", "default", "enum", "pattern", "must", "minLength", "maxLength"),
@@ -25,10 +25,11 @@ _CHECKED = (
 
 
 def described_values() -> Schema:
-    """Return the schema of a values file with two words of ours.
+    """Return the schema of a values file with three keywords of ours.
 
-    `must` ends the error about a text that does not match its pattern; `kubernetes` is what a parameter
-    of the SDK becomes.
+    `must` ends the error about a text that does not match its pattern; `kubernetes` is what a parameter of
+    the SDK becomes; `variable` is the environment variable of the scoring container that a value sets, unless
+    it has its default.
     """
     generated = ChartValues.model_json_schema(by_alias=True)
     definitions = generated.pop("$defs")
@@ -47,6 +48,18 @@ def values_schema() -> Schema:
         **_without(described_values(), _OURS),
         "allOf": cap_clauses(),
     }
+
+
+def variables(schema: Schema, path: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """Return the environment variables that values set: name, and the value's path and default."""
+    found: list[dict[str, Any]] = []
+    for key, described in schema.get("properties", {}).items():
+        if "variable" in described:
+            found.append(
+                {"name": described["variable"], "path": [*path, key], "default": described["default"]}
+            )
+        found += variables(described, (*path, key))
+    return found
 
 
 def template_schema(schema: Schema) -> Schema:

@@ -53,16 +53,27 @@ class Batching(Section):
         default="none",
         description="How waiting requests are combined into one call of run(); none calls run() once per"
         " request.",
+        json_schema_extra={"variable": "GPU_INFERENCE_BATCHING"},
     )
-    max_rows: PositiveInt = Field(default=256, description="Maximum number of rows per call, in rows.")
+    max_rows: PositiveInt = Field(
+        default=256,
+        description="Maximum number of rows per call, in rows.",
+        json_schema_extra={"variable": "GPU_INFERENCE_BATCH_MAX_ROWS"},
+    )
     max_bytes: PositiveInt = Field(
-        default=16777216, description="Maximum size of the requests per call, in bytes."
+        default=16777216,
+        description="Maximum size of the requests per call, in bytes.",
+        json_schema_extra={"variable": "GPU_INFERENCE_BATCH_MAX_BYTES"},
     )
     dtype: Literal["float32", "float64", "uint8", "int32", "int64"] = Field(
-        default="float32", description="Element type of the array that run() receives in mode array."
+        default="float32",
+        description="Element type of the array that run() receives in mode array.",
+        json_schema_extra={"variable": "GPU_INFERENCE_ARRAY_DTYPE"},
     )
     fast_json: StrictBool = Field(
-        default=False, description="Whether json.loads in the script uses a faster parser, in any mode."
+        default=False,
+        description="Whether json.loads in the script uses a faster parser, in any mode.",
+        json_schema_extra={"variable": "GPU_INFERENCE_FAST_JSON"},
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from charts.values.schema import described_values, variables
 from tests.chart.rendering import CHART, Rendered, mistakes_in, render
 from tests.ports import free_ports
 
@@ -99,7 +100,8 @@ def test_the_variables_of_the_page_are_not_the_users_to_set() -> None:
         f"extraEnv must not set {name}: the chart sets it from its own values." for name in names
     ]
     rule = (CHART / "templates" / "validation" / "_pod_rules.tpl").read_text()
-    reserved = re.findall(r'^    "([A-Z_]+)"$', rule, re.MULTILINE)
+    reserved = set(re.findall(r'^    "([A-Z_]+)"$', rule, re.MULTILINE))
+    reserved |= {each["name"] for each in variables(described_values())}
     assert sorted(reserved) == names
 
 

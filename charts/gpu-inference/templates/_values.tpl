@@ -18,7 +18,8 @@ mistake. It renders nothing, and fails with one sentence for each mistake.
   {{- $values := .Values | toJson | fromJson -}}
   {{- include "gpu-inference.fillDefaults" (list $schema $values) -}}
   {{- $_ := set . "Values" $values -}}
-  {{- with include "gpu-inference.validationErrors" (list . $schema) | fromJsonArray -}}
+  {{- $_ := set . "valuesSchema" $schema -}}
+  {{- with include "gpu-inference.validationErrors" . | fromJsonArray -}}
     {{- fail (printf "\n\nThese values cannot be deployed:\n- %s\n" (join "\n- " .)) -}}
   {{- end -}}
   {{- $_ := set . "valuesAreChecked" true -}}

@@ -14,7 +14,7 @@
 
 {{/* Environment variables of the scoring container. Server-side apply rejects duplicate names. */}}
 {{- define "gpu-inference.env" -}}
-{{ include "gpu-inference.joined" (list . "serverEnv" "batchingEnv" "keyEnv" "tokenAuthEnv" "modelEnv" "modelDataEnv" "telemetryEnv" "extraEnv") }}
+{{ include "gpu-inference.joined" (list . "serverEnv" "valueEnv" "keyEnv" "tokenAuthEnv" "modelEnv" "modelDataEnv" "telemetryEnv" "extraEnv") }}
 {{- end }}
 
 {{/* Mount paths must be unique. Those of models and code depend on the values, so the result is checked. */}}
@@ -56,21 +56,16 @@
   value: {{ .Values.drain.seconds | int64 | quote }}
 {{- end }}
 
-{{/* Batching. What is left at the runtime's own default is not set, so that such a pod is the same in every version. */}}
-{{- define "gpu-inference.batchingEnv" -}}
-{{- $batching := .Values.batching -}}
-{{- $types := (.Files.Get "files/values.json" | fromJson).properties.batching.properties -}}
-{{- $variables := list
-    (list "mode" "GPU_INFERENCE_BATCHING")
-    (list "maxRows" "GPU_INFERENCE_BATCH_MAX_ROWS")
-    (list "maxBytes" "GPU_INFERENCE_BATCH_MAX_BYTES")
-    (list "dtype" "GPU_INFERENCE_ARRAY_DTYPE")
-    (list "fastJson" "GPU_INFERENCE_FAST_JSON")
--}}
-{{- range $variables }}
-{{- $value := get $batching (first .) -}}
-{{- if ne (toString $value) ((get $types (first .)).default | toString) }}
-- name: {{ last . }}
+{{/*
+Variables of the values that name one in charts/values. A value with its default sets none, so that the pods of earlier
+releases do not change.
+*/}}
+{{- define "gpu-inference.valueEnv" -}}
+{{- range .valuesSchema.variables }}
+{{- $value := $.Values }}
+{{- range .path }}{{ $value = get $value . }}{{ end }}
+{{- if ne (toString $value) (toString .default) }}
+- name: {{ .name }}
   value: {{ ternary (int64 $value) $value (kindIs "float64" $value) | quote }}
 {{- end }}
 {{- end }}

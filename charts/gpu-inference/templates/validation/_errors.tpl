@@ -3,14 +3,11 @@ Validation of the values: their types, then the rules between them, which a sche
 other files of this folder, and nowhere else.
 */}}
 
-{{/*
-A JSON list with one sentence for each mistake. Takes a list: the root context, with defaults in its .Values, and the
-schema.
-*/}}
+{{/* A JSON list with one sentence for each mistake. */}}
 {{- define "gpu-inference.validationErrors" -}}
-{{- $root := first . -}}
+{{- $root := . -}}
 {{- $found := dict "errors" list -}}
-{{- include "gpu-inference.typeErrors" (list (last .) $root.Values "" $found) -}}
+{{- include "gpu-inference.typeErrors" (list .valuesSchema .Values "" $found) -}}
 {{- $errors := $found.errors -}}
 {{- /* Rules on values of a wrong type would only restate the type error. */ -}}
 {{- if not $errors -}}

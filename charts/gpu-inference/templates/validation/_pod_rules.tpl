@@ -75,11 +75,6 @@
     "GPU_INFERENCE_MAX_CONCURRENT_REQUESTS"
     "GPU_INFERENCE_MAX_QUEUE_WAIT_MS"
     "GPU_INFERENCE_DRAIN_SECONDS"
-    "GPU_INFERENCE_BATCHING"
-    "GPU_INFERENCE_BATCH_MAX_ROWS"
-    "GPU_INFERENCE_BATCH_MAX_BYTES"
-    "GPU_INFERENCE_ARRAY_DTYPE"
-    "GPU_INFERENCE_FAST_JSON"
     "AML_APP_ROOT"
     "AZUREML_MODEL_DIR"
     "AZUREML_SOURCE_DIRECTORY"
@@ -94,6 +89,7 @@
     "OTEL_RESOURCE_ATTRIBUTES"
     "GPU_INFERENCE_TRACES_RATIO"
 -}}
+{{- range .valuesSchema.variables }}{{ $reserved = append $reserved .name }}{{ end -}}
 {{- $reliedOn := list "HEALTH_PORT" "SERVER_PORT" "WORKER_COUNT" -}}
 {{- $times := dict -}}
 {{- range .Values.extraEnv -}}
