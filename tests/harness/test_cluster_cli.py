@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gpu_inference.cli import main
-from gpu_inference.cli.cluster import described
 from gpu_inference.cluster import ClusterStatus
+from gpu_inference_testing.commands import described
 
 RUNNING = ClusterStatus(
     provider="embedded",

@@ -5,13 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gpu_inference.cluster.embedded.lock import exclusive
 from gpu_inference.progress import Progress, Silent
+from gpu_inference_testing.embedded.lock import exclusive
 
 HOLD = """
 import sys
 from pathlib import Path
-from gpu_inference.cluster.embedded.lock import exclusive
+from gpu_inference_testing.embedded.lock import exclusive
 from gpu_inference.progress import Silent
 with exclusive(Path(sys.argv[1]), "busy", Silent()):
     print("held", flush=True)

@@ -1,6 +1,6 @@
 {{/*
 What no schema can say, and the essence of what it says: the cap holds at any size and under
---skip-schema-validation too. One file for each module of harness/src/gpu_inference/values/rules/, whose sentences
+--skip-schema-validation too. One file for each module of sdk/src/gpu_inference/values/rules/, whose sentences
 are the same; a test compares them.
 */}}
 

@@ -1,0 +1,110 @@
+"""The documents are true: what they tell people to type exists, and what they link to is there."""
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.runtime.differential.cases import CASES
+from tests.runtime.differential.cases.failed_starts import FAILED_STARTS
+
+from gpu_inference.cli import build_parser
+from gpu_inference.process import run
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [
+    ROOT / name
+    for name in run(["git", "ls-files", "-z", "*.md"], cwd=ROOT).split("\0")
+    if name and (ROOT / name).is_file()
+]
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def _commands(document: Path) -> list[str]:
+    """Return the lines of the document's code blocks, those that go on joined."""
+    blocks = re.findall(r"^```[a-z]*\n(.*?)^```", document.read_text(), re.DOTALL | re.MULTILINE)
+    return "\n".join(blocks).replace("\\\n", " ").splitlines()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
+    inline = re.findall(r"`(make [^`\n]+)`", document.read_text())
+    shown = [line.split("#")[0] for line in _commands(document) if line.startswith("make ")]
+    named = {target for command in (*inline, *shown) for target in command.split()[1:]}
+    assert {target for target in named if f"\n{target}:" not in MAKEFILE} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_gpu_inference_command_that_a_document_shows_is_understood(
+    document: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for line in _commands(document):
+        command = re.split(r"\s+[>|]\s|\s+#", line)[0]
+        if not re.match(r"gpu-inference [a-z]", command) or "…" in command:
+            continue
+        try:
+            words = shlex.split(command)[1:]
+            build_parser(words[0]).parse_args(words)
+        except SystemExit:
+            pytest.fail(f"{document.name} shows {command!r}: {capsys.readouterr().err}")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_inside_the_checkout_leads_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (document.parent / target).exists()] == []
+
+
+def test_make_help_lists_every_target_with_a_sentence() -> None:
+    declared = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
+    assert declared
+    sentences = dict(line.split(maxsplit=1) for line in _make("help").splitlines())
+    assert sentences.keys() == set(declared[1].split())
+
+
+def test_make_alone_is_make_help() -> None:
+    assert _make() == _make("help") != ""
+
+
+def _make(*words: str) -> str:
+    # Without these two a make that runs the tests would have its own say in the output.
+    own = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    done = subprocess.run(["make", *words], cwd=ROOT, env=own, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.mark.parametrize(("page", "at_least"), [("features.md", 90), ("v1-contract.md", 95)])
+def test_every_test_that_a_page_names_is_there(page: str, at_least: int) -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / page).read_text()))
+    files = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
+    there = {name for text in files for name in re.findall(r"^def (test_\w+)", text, flags=re.MULTILINE)}
+    assert len(named) > at_least
+    assert named - there == set()
+
+
+@pytest.mark.parametrize(
+    ("word", "there", "at_least"),
+    [
+        ("case", {case.name for case in CASES}, 110),
+        ("start", {start.case.name for start in FAILED_STARTS}, 35),
+    ],
+)
+def test_every_case_that_the_page_of_the_contract_names_is_there(
+    word: str, there: set[str], at_least: int
+) -> None:
+    page = (ROOT / "docs" / "v1-contract.md").read_text()
+    # The page explains the two words by `case NAME` and `start NAME`.
+    named = set(re.findall(rf"`{word} ([^`]+)`", page)) - {"NAME"}
+    assert len(named) > at_least
+    assert named - there == set()
+
+
+def test_every_line_of_the_contract_names_what_holds_it() -> None:
+    page = (ROOT / "docs" / "v1-contract.md").read_text().splitlines()
+    tables = [line for line in page if line.startswith("|")]
+    lines = [line for line in tables if not line.endswith("| held by |") and not line.startswith("| ---")]
+    assert len(lines) > 120
+    assert [line for line in lines if not re.search(r"`(?:test_|case |start )[^|]*\|$", line)] == []
