@@ -33,7 +33,7 @@ KINDS = {
 def matches(labels: dict[str, str], selector: str) -> bool:
     """Whether labels fit a selector of `key=value` and `key in (a, b)`."""
     for key, value, values in re.findall(r"([^,=\s]+)(?:=([^,]+)| in \(([^)]*)\))", selector):
-        if labels.get(key) not in ([value] if value else values.split(", ")):
+        if labels.get(key) not in ([value] if value else values.split(",")):
             return False
     return True
 

@@ -1,12 +1,12 @@
 """The programs that build images, Docker and buildah, and what this package asks of either."""
 
+import dataclasses
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,9 +20,10 @@ from gpu_inference.progress import Silent
 
 CONTENT_LABEL = "io.gpu-inference.content"
 _ANSWER_SECONDS = 15
+_BUILDAH_LACKS_IT = "image not known"
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class StoredImage:
     """An image in an engine's store."""
 
@@ -67,7 +68,7 @@ class Engine(Protocol):
         """Remove an image from the store."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class BuiltImage:
     """An image on this machine: what `Cluster.load_image` takes."""
 
@@ -209,15 +210,21 @@ class Buildah:
 
     def find(self, reference: str) -> StoredImage | None:
         """Return the image of that name, or None."""
-        return next((image for image in self.images() if image.reference == reference), None)
+        try:
+            stored = self._inspect(reference, reference)
+        except process.ProgramError as error:
+            if _BUILDAH_LACKS_IT not in error.said:
+                raise
+            return None
+        return stored if stored.content is not None else None
 
     def images(self) -> list[StoredImage]:
-        """Return the images that carry our label."""
+        """Return the images that carry our label, once for each name that an image has."""
         found = []
         for listed in json.loads(self._buildah("images", "--json") or "null") or []:
-            names: list[str] = listed.get("names") or []
-            if names:
-                found.append(self._inspect(listed["id"], names[0]))
+            if names := listed.get("names"):
+                stored = self._inspect(listed["id"], names[0])
+                found += [dataclasses.replace(stored, reference=name) for name in names]
         return [image for image in found if image.content is not None]
 
     def build(
@@ -274,8 +281,8 @@ class Buildah:
         """Remove an image, and the layers that no other image needs, from the store."""
         self._buildah("rmi", reference)
 
-    def _inspect(self, image_id: str, reference: str) -> StoredImage:
-        facts: dict[str, Any] = json.loads(self._buildah("inspect", "--type=image", image_id))
+    def _inspect(self, image: str, reference: str) -> StoredImage:
+        facts: dict[str, Any] = json.loads(self._buildah("inspect", "--type=image", image))
         manifest = json.loads(facts["Manifest"])
         labels = facts["Docker"]["config"].get("Labels") or {}
         return StoredImage(

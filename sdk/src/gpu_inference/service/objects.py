@@ -51,16 +51,16 @@ class Objects:
         """Return the Deployments of all services in the namespace."""
         return self._items(self._apps.list_namespaced_deployment, label_selector=_of(None, "scoring"))
 
-    def replica_sets(self, release: str, *components: str) -> list[Object]:
-        """Return the ReplicaSets of a release: of these components, or all."""
+    def replica_sets(self, release: str | None, *components: str) -> list[Object]:
+        """Return the ReplicaSets of a release (None: of all releases): of these components, or all."""
         return self._items(self._apps.list_namespaced_replica_set, label_selector=_of(release, *components))
 
-    def pods(self, release: str, *components: str) -> list[Object]:
-        """Return the pods of a release: of these components (`scoring`, `keys`), or all."""
+    def pods(self, release: str | None, *components: str) -> list[Object]:
+        """Return the pods of a release (None: of all releases): of these components, or all."""
         return self._items(self._core.list_namespaced_pod, label_selector=_of(release, *components))
 
-    def jobs(self, release: str, *components: str) -> list[Object]:
-        """Return the Jobs of a release: of these components, or all."""
+    def jobs(self, release: str | None, *components: str) -> list[Object]:
+        """Return the Jobs of a release (None: of all releases): of these components, or all."""
         return self._items(self._batch.list_namespaced_job, label_selector=_of(release, *components))
 
     def workloads(self, release: str) -> list[str]:
@@ -199,4 +199,4 @@ def _content(read: Callable[..., Any], *words: str | Object, **options: Any) -> 
 def _of(release: str | None, *components: str) -> str:
     """Return the selector of a release's objects (None: of all releases), of these components or all."""
     labels = _NAME_LABEL if release is None else f"{_NAME_LABEL},{_INSTANCE_LABEL}={release}"
-    return f"{labels},{_COMPONENT_LABEL} in ({', '.join(components)})" if components else labels
+    return f"{labels},{_COMPONENT_LABEL} in ({','.join(components)})" if components else labels
