@@ -6,11 +6,12 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 from tests.runtime.differential.cases import CASES
 from tests.runtime.differential.cases.failed_starts import FAILED_STARTS
 
-from gpu_inference.cli import build_parser
+from gpu_inference.cli import commands
 from gpu_inference.process import run
 
 ROOT = Path(__file__).parents[2]
@@ -38,17 +39,31 @@ def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_gpu_inference_command_that_a_document_shows_is_understood(
-    document: Path, capsys: pytest.CaptureFixture[str]
+    document: Path,
 ) -> None:
     for line in _commands(document):
         command = re.split(r"\s+[>|]\s|\s+#", line)[0]
         if not re.match(r"gpu-inference [a-z]", command) or "…" in command:
             continue
         try:
-            words = shlex.split(command)[1:]
-            build_parser(words[0]).parse_args(words)
-        except SystemExit:
-            pytest.fail(f"{document.name} shows {command!r}: {capsys.readouterr().err}")
+            _parse(shlex.split(command)[1:])
+        except click.UsageError as error:
+            pytest.fail(f"{document.name} shows {command!r}: {error.format_message()}")
+
+
+def _parse(words: list[str]) -> None:
+    """Parse a command line, to the last of its groups, without running it."""
+    command: click.Command = commands
+    context: click.Context | None = None
+    name: str | None = "gpu-inference"
+    while isinstance(command, click.Group):
+        # Only the group's own options are parsed so far: what is left begins with the command.
+        split = next((at for at, word in enumerate(words) if not word.startswith("-")), len(words))
+        context = command.make_context(name, words[: split + 1], parent=context)
+        name, found, _ = command.resolve_command(context, words[split : split + 1])
+        assert found
+        command, words = found, words[split + 1 :]
+    command.make_context(name, words, parent=context)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

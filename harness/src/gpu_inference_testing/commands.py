@@ -1,9 +1,14 @@
 """`gpu-inference cluster …`: bring a cluster up, look at it, give it GPUs and images, remove it."""
 
-import argparse
+import dataclasses
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import click
+
+from gpu_inference.cli.options import FILE, output_option, print_json
 from gpu_inference.cluster import (
     DEFAULT_NAME,
     Cluster,
@@ -23,120 +28,130 @@ from gpu_inference_testing.archive import ArchivedImage
 from gpu_inference_testing.toolchain import debian, preflight
 from gpu_inference_testing.toolchain.programs import build_programs
 
-
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the group `cluster`."""
-    group = commands.add_parser(
-        "cluster", help="bring up a Kubernetes cluster on this machine, or use another"
-    )
-    actions = group.add_subparsers(metavar="ACTION", required=True)
-
-    up = _action(actions, "up", _up, "bring the cluster up and wait until it can run pods")
-    up.add_argument("--gpus", type=int, metavar="N", help="let its node advertise N GPUs that are not there")
-    _add_gpu_options(up)
-    up.add_argument(
-        "--cpu-overcommit",
-        action=argparse.BooleanOptionalAction,
-        help="embedded: lower the CPU requests of new pods to at most 100m, so that a small machine can run "
-        "what was made for a big one; GPUs, memory and limits are not touched (on for a new cluster)",
-    )
-    up.add_argument("--address-range", metavar="CIDR", help="embedded: a free block of addresses")
-
-    down = _action(actions, "down", _down, "remove the cluster and all that belongs to it")
-    down.add_argument("--all", action="store_true", help="remove every embedded cluster on this machine")
-
-    _action(actions, "status", _status, "say how the cluster is; exit status 1 unless its node is Ready")
-    _action(actions, "kubeconfig", _kubeconfig, "print the path of the running cluster's kubeconfig")
-
-    set_gpus = _action(actions, "set-gpus", _set_gpus, "let the node advertise GPUs that are not there")
-    set_gpus.add_argument("count", type=int, metavar="N", help="how many; 0 removes them")
-    _add_gpu_options(set_gpus)
-
-    load = _action(actions, "load-image", _load_image, "bring an image into the cluster, unless it is there")
-    load.add_argument(
-        "image",
-        metavar="IMAGE",
-        help="its name, as `image list` shows it, or an archive (.tar) as `docker save` writes it",
-    )
-
-    _action(actions, "install-keda", _install_keda, "install KEDA, for services with an autoscaler")
-
-    setup = actions.add_parser("setup", help="install and build what the embedded cluster needs (as root)")
-    setup.set_defaults(handler=_setup)
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _action(actions: Any, name: str, handler: Any, description: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=description, description=description)
-    parser.set_defaults(handler=handler, cpu_overcommit=None, address_range=None)
-    parser.add_argument(
+def _of_a_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which cluster is meant; the function gets it instead of them."""
+
+    @click.option(
         "--provider",
-        choices=provider_names(),
+        type=click.Choice(provider_names()),
         default="embedded",
         help="embedded: made here, as root (the default); kind: by kind, in Docker; kubeconfig: one you have",
     )
-    parser.add_argument("--name", default=DEFAULT_NAME, help="which cluster (default: %(default)s)")
-    parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="for --provider kubeconfig")
-    parser.add_argument("--context", help="for --provider kubeconfig: the context in it")
-    parser.add_argument(
+    @click.option("--name", default=DEFAULT_NAME, help=f"which cluster (default: {DEFAULT_NAME})")
+    @click.option("--kubeconfig", type=FILE, metavar="FILE", help="for --provider kubeconfig")
+    @click.option("--context", help="for --provider kubeconfig: the context in it")
+    @click.option(
         "--simulate-gpus",
-        action="store_true",
+        is_flag=True,
+        # Not given is not the same as False where it belongs to another provider.
+        callback=lambda _context, _option, value: value or None,
         help="for --provider kubeconfig: a test cluster: its node may advertise GPUs it lacks",
     )
-    return parser
+    @functools.wraps(command)
+    def with_cluster(
+        provider: str,
+        name: str,
+        kubeconfig: Path | None,
+        context: str | None,
+        simulate_gpus: bool | None,
+        cpu_overcommit: bool | None = None,
+        address_range: str | None = None,
+        **rest: Any,
+    ) -> Any:
+        cluster = open_cluster(
+            provider,
+            name,
+            kubeconfig=kubeconfig,
+            context=context,
+            simulate_gpus=simulate_gpus,
+            cpu_overcommit=cpu_overcommit,
+            address_range=address_range,
+            progress=Progress(),
+        )
+        return command(cluster, **rest)
+
+    return with_cluster
 
 
-def _add_gpu_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--product", default=gpus.DEFAULT_PRODUCT, help="what the GPUs are (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--gpu-mode",
-        choices=("patch", "plugin"),
-        default="patch",
-        help="patch: write the node's status; plugin (embedded only): run a device plugin, which also gives "
-        "containers NVIDIA_VISIBLE_DEVICES (default: %(default)s)",
-    )
+def _gpu_options(command: Command) -> Command:
+    for option in (
+        click.option(
+            "--gpu-mode",
+            "mode",
+            type=click.Choice(["patch", "plugin"]),
+            default="patch",
+            help="patch: write the node's status; plugin (embedded only): run a device plugin, which also "
+            "gives containers NVIDIA_VISIBLE_DEVICES (default: patch)",
+        ),
+        click.option(
+            "--product",
+            default=gpus.DEFAULT_PRODUCT,
+            help=f"what the GPUs are (default: {gpus.DEFAULT_PRODUCT})",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
-def _open(arguments: argparse.Namespace, name: str | None = None) -> Cluster:
-    return open_cluster(
-        arguments.provider,
-        name or arguments.name,
-        kubeconfig=arguments.kubeconfig,
-        context=arguments.context,
-        # Not given is not the same as False where it belongs to another provider.
-        simulate_gpus=arguments.simulate_gpus or None,
-        cpu_overcommit=arguments.cpu_overcommit,
-        address_range=arguments.address_range,
-        progress=Progress(),
-    )
+@click.group("cluster")
+def commands() -> None:
+    """Bring up a Kubernetes cluster on this machine, or use another."""
 
 
-def _up(arguments: argparse.Namespace) -> None:
-    cluster = _open(arguments)
+@commands.command()
+@_of_a_cluster
+@click.option(
+    "--gpus", "count", type=int, metavar="N", help="let its node advertise N GPUs that are not there"
+)
+@_gpu_options
+@click.option(
+    "--cpu-overcommit/--no-cpu-overcommit",
+    default=None,
+    help="embedded: lower the CPU requests of new pods to at most 100m, so that a small machine can run "
+    "what was made for a big one; GPUs, memory and limits are not touched (on for a new cluster)",
+)
+@click.option("--address-range", metavar="CIDR", help="embedded: a free block of addresses")
+def up(cluster: Cluster, count: int | None, product: str, mode: gpus.Mode) -> None:
+    """Bring the cluster up and wait until it can run pods."""
     kubeconfig = cluster.up()
-    if arguments.gpus is not None:
-        gpus.set_gpus(cluster, arguments.gpus, arguments.product, arguments.gpu_mode)
+    if count is not None:
+        gpus.set_gpus(cluster, count, product, mode)
     print(f"export KUBECONFIG={kubeconfig}")
 
 
-def _down(arguments: argparse.Namespace) -> None:
-    if not arguments.all:
-        _open(arguments).down()
+@commands.command()
+@_of_a_cluster
+@click.option("--all", "every", is_flag=True, help="remove every embedded cluster on this machine")
+@click.pass_context
+def down(context: click.Context, cluster: Cluster, every: bool) -> None:
+    """Remove the cluster and all that belongs to it."""
+    if not every:
+        cluster.down()
         return
-    if arguments.provider != "embedded":
+    if context.params["provider"] != "embedded":
         raise GpuInferenceError("--all is for embedded clusters.", "Name the cluster: --name NAME")
     folders = sorted(state_directory().glob("*/"))
     if not folders:
         Progress().say("There is no embedded cluster.")
     for folder in folders:
-        _open(arguments, folder.name).down()
+        open_cluster("embedded", folder.name, progress=Progress()).down()
 
 
-def _status(arguments: argparse.Namespace) -> int:
-    status = _open(arguments).status()
-    print(described(status))
-    return 0 if status.node_ready else 1
+@commands.command()
+@_of_a_cluster
+@output_option
+@click.pass_context
+def status(context: click.Context, cluster: Cluster, as_json: bool) -> None:
+    """Say how the cluster is; exit status 1 unless its node is Ready."""
+    found = cluster.status()
+    if as_json:
+        print_json({**dataclasses.asdict(found), "kubeconfig": found.kubeconfig and str(found.kubeconfig)})
+    else:
+        print(described(found))
+    context.exit(0 if found.node_ready else 1)
 
 
 def described(status: ClusterStatus) -> str:
@@ -156,23 +171,38 @@ def described(status: ClusterStatus) -> str:
     return "\n".join(f"{name + ':':<14}{value}" for name, value in lines.items())
 
 
-def _kubeconfig(arguments: argparse.Namespace) -> None:
-    status = _open(arguments).status()
-    if status.kubeconfig is None:
+@commands.command("kubeconfig")
+@_of_a_cluster
+def print_kubeconfig(cluster: Cluster) -> None:
+    """Print the path of the running cluster's kubeconfig."""
+    found = cluster.status()
+    if found.kubeconfig is None:
         raise GpuInferenceError(
-            f"The cluster {status.name!r} is not running.", "Bring it up: gpu-inference cluster up"
+            f"The cluster {found.name!r} is not running.", "Bring it up: gpu-inference cluster up"
         )
-    print(status.kubeconfig)
+    print(found.kubeconfig)
 
 
-def _set_gpus(arguments: argparse.Namespace) -> None:
-    gpus.set_gpus(_open(arguments), arguments.count, arguments.product, arguments.gpu_mode)
+@commands.command()
+@_of_a_cluster
+@click.argument("count", type=int, metavar="N")
+@_gpu_options
+def set_gpus(cluster: Cluster, count: int, product: str, mode: gpus.Mode) -> None:
+    """Let the node advertise N GPUs that are not there; 0 removes them."""
+    gpus.set_gpus(cluster, count, product, mode)
 
 
-def _load_image(arguments: argparse.Namespace) -> None:
-    image = _local_image(arguments.image)
-    loaded = _open(arguments).load_image(image)
-    print(f"{image.reference}: {'loaded' if loaded else 'was there already'}")
+@commands.command()
+@_of_a_cluster
+@click.argument("image", metavar="IMAGE")
+def load_image(cluster: Cluster, image: str) -> None:
+    """Bring an image into the cluster, unless it is there.
+
+    IMAGE is its name, as `image list` shows it, or an archive (.tar) as `docker save` writes it.
+    """
+    local = _local_image(image)
+    loaded = cluster.load_image(local)
+    print(f"{local.reference}: {'loaded' if loaded else 'was there already'}")
 
 
 def _local_image(name: str) -> LocalImage:
@@ -194,11 +224,16 @@ def _local_image(name: str) -> LocalImage:
     return built(stored, engine)
 
 
-def _install_keda(arguments: argparse.Namespace) -> None:
-    keda.install(_open(arguments), Progress())
+@commands.command()
+@_of_a_cluster
+def install_keda(cluster: Cluster) -> None:
+    """Install KEDA, for services with an autoscaler."""
+    keda.install(cluster, Progress())
 
 
-def _setup(arguments: argparse.Namespace) -> None:  # noqa: ARG001  (every handler takes them)
+@commands.command()
+def setup() -> None:
+    """Install and build what the embedded cluster needs (as root)."""
     progress = Progress()
     debian.install_missing(progress)
     preflight.require()

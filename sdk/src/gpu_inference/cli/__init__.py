@@ -1,12 +1,14 @@
-"""The command `gpu-inference`: each group of subcommands is a module here that adds its own parsers.
+"""The command `gpu-inference`: each group of subcommands is a module here, on click.
 
 Other distributions add groups by entry points; one of them is imported when its group is called, not before.
+Completion in bash (zsh, fish alike): `eval "$(_GPU_INFERENCE_COMPLETE=bash_source gpu-inference)"`.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
+
+import click
 
 from gpu_inference import __version__
 from gpu_inference.cli import chart_commands, convert_command, image_commands, service_commands
@@ -14,53 +16,73 @@ from gpu_inference.cluster.providers import INSTALL_THE_HARNESS
 from gpu_inference.errors import GpuInferenceError
 
 GROUP = "gpu_inference.commands"
-"""The entry points' group; each has the name of its group of subcommands and leads to an `add_commands`."""
+"""The entry points' group; each has the name of its group of subcommands and leads to a `click.Group`."""
 
-_GROUPS_OF_THE_HARNESS = {"cluster": "bring up a Kubernetes cluster on this machine, or use another"}
+_OF_THE_HARNESS = {"cluster": "Bring up a Kubernetes cluster on this machine, or use another."}
 
 
-def build_parser(called: str | None = None) -> argparse.ArgumentParser:
-    """Return the whole command's parser. Each subcommand sets `handler`, which takes the parsed arguments.
+class Commands(click.Group):
+    """A group with those that other distributions add."""
 
-    Args:
-        called: the first word of the command line. A group that another distribution adds has its subcommands
-            only if it is this one.
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, sorted."""
+        added = [entry.name for entry in entry_points(group=GROUP)]
+        return sorted({*super().list_commands(ctx), *added, *_OF_THE_HARNESS})
 
-    Raises:
-        GpuInferenceError: the group is one of gpu-inference-testing, which is not installed.
-    """
-    parser = argparse.ArgumentParser(
-        prog="gpu-inference",
-        description="Deploy, score and test Azure ML v1 entry scripts on GPUs in Kubernetes.",
-    )
-    parser.add_argument("--version", action="version", version=f"gpu-inference {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    added = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if called in _GROUPS_OF_THE_HARNESS and called not in added:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; for one of the harness that is not installed, one that says how to install it."""
+        for entry in entry_points(group=GROUP, name=cmd_name):
+            group: click.Group = entry.load()
+            return group
+        if cmd_name in _OF_THE_HARNESS:
+            return _not_installed(cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+
+def _not_installed(name: str) -> click.Command:
+    def refuse() -> None:
         raise GpuInferenceError(
-            f"The commands `gpu-inference {called}` are not installed here.",
+            f"The commands `gpu-inference {name}` are not installed here.",
             f"Install them: {INSTALL_THE_HARNESS}",
         )
-    for name in sorted({*_GROUPS_OF_THE_HARNESS, *added}):
-        if name == called:
-            added[name].load()(commands)
-        else:
-            commands.add_parser(name, help=_GROUPS_OF_THE_HARNESS.get(name), add_help=False)
-    for module in (image_commands, convert_command, chart_commands, service_commands):
-        module.add_commands(commands)
-    return parser
+
+    whatever = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return click.Command(
+        name, callback=refuse, help=_OF_THE_HARNESS[name], add_help_option=False, context_settings=whatever
+    )
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="gpu-inference %(version)s")
+def commands() -> None:
+    """Deploy, score and test Azure ML v1 entry scripts on GPUs in Kubernetes."""
+
+
+for command in (
+    chart_commands.chart,
+    convert_command.convert_files,
+    image_commands.image,
+    *service_commands.COMMANDS,
+):
+    commands.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0 done, 1 an error that a sentence explains, 130 Ctrl-C."""
-    words = sys.argv[1:] if arguments is None else arguments
+    """Run one command; return its exit status: 0 done, 1 an error that a sentence explains, 130 Ctrl-C.
+
+    Raises:
+        SystemExit: the command line makes no sense (2); the usage is printed.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        parsed = build_parser(words[0] if words else None).parse_args(words)
-        status = parsed.handler(parsed)
+        status = commands.main(words, prog_name="gpu-inference", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from error
     except GpuInferenceError as error:
         print(f"gpu-inference: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except click.Abort:
         print("gpu-inference: interrupted", file=sys.stderr)
         return 130
     return int(status or 0)

@@ -1,13 +1,14 @@
 """`gpu-inference chart`: packages the chart, and lists the images that it names."""
 
-import argparse
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 
+from gpu_inference.cli.options import FILE
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
 from gpu_inference.progress import Progress
@@ -15,42 +16,38 @@ from gpu_inference.resources import chart_directory
 from gpu_inference.value_files import read_values
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the commands of this module."""
-    chart = commands.add_parser("chart", help="package the chart, list the images that it names")
-    actions = chart.add_subparsers(metavar="ACTION", required=True)
-
-    package = actions.add_parser("package", help="write the chart's .tgz, signed where a key is given")
-    package.add_argument("--destination", type=Path, default=Path(), metavar="FOLDER")
-    package.add_argument("--sign-key", metavar="NAME", help="a PGP key without passphrase, for provenance")
-    package.add_argument(
-        "--keyring", type=Path, metavar="FILE", help="the file with it, from gpg --export-secret-keys"
-    )
-    package.set_defaults(handler=_package)
-
-    images = actions.add_parser("images", help="list every image of a render, one on each line")
-    images.add_argument(
-        "--values", type=Path, metavar="FILE", help="values of the render (default: the chart's)"
-    )
-    images.set_defaults(handler=_list_images)
+@click.group()
+def chart() -> None:
+    """Package the chart, list the images that it names."""
 
 
-def _package(arguments: argparse.Namespace) -> None:
-    if arguments.keyring and not arguments.sign_key:
+@chart.command()
+@click.option("--destination", type=FILE, default=Path(), metavar="FOLDER")
+@click.option("--sign-key", metavar="NAME", help="a PGP key without passphrase, for provenance")
+@click.option("--keyring", type=FILE, metavar="FILE", help="the file with it, from gpg --export-secret-keys")
+def package(destination: Path, sign_key: str | None, keyring: Path | None) -> None:
+    """Write the chart's .tgz, signed where a key is given."""
+    if keyring and not sign_key:
         raise GpuInferenceError("--keyring is given without --sign-key.", "Name the key with --sign-key.")
     written = Helm(progress=Progress()).package(
-        chart_directory(),
-        arguments.destination,
-        signing_key=arguments.sign_key,
-        keyring=arguments.keyring,
+        chart_directory(), destination, signing_key=sign_key, keyring=keyring
     )
     for path in (written, written.with_name(f"{written.name}.prov")):
         if path.is_file():
             print(os.path.relpath(path))
 
 
-def _list_images(arguments: argparse.Namespace) -> None:
-    values = read_values(arguments.values) if arguments.values else {}
+@chart.command()
+@click.option(
+    "--values",
+    "values_file",
+    type=FILE,
+    metavar="FILE",
+    help="values of the render (default: the chart's)",
+)
+def images(values_file: Path | None) -> None:
+    """List every image of a render, one on each line."""
+    values = read_values(values_file) if values_file else {}
     manifests = Helm(progress=Progress()).template("gpu-inference", chart_directory(), values)
     print("\n".join(images_of(manifests)))
 

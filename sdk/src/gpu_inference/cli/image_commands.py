@@ -1,53 +1,59 @@
 """`gpu-inference image`: builds the runtime image, lists and removes what was built."""
 
-import argparse
+import click
 
+from gpu_inference.cli.options import output_option, print_json
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import FRAMEWORKS, find_engine, runtime_image
 from gpu_inference.progress import Progress
 
 
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the commands of this module."""
-    image = commands.add_parser("image", help="build, list and remove images on this machine")
-    actions = image.add_subparsers(metavar="ACTION", required=True)
-
-    build = actions.add_parser("build", help="build the runtime image, unless nothing has changed")
-    build.add_argument(
-        "--framework", choices=FRAMEWORKS, default="none", help="what to install beside the server"
-    )
-    build.add_argument(
-        "--base-image",
-        metavar="IMAGE",
-        help="any image with Python >= 3.11 and venv (default: the Dockerfile's; with buildah one made here)",
-    )
-    build.set_defaults(handler=_build)
-
-    listing = actions.add_parser("list", help="list the images that were built here")
-    listing.set_defaults(handler=_list)
-
-    remove = actions.add_parser("remove", help="remove an image from this machine")
-    remove.add_argument("reference", metavar="IMAGE", help="its name, as `image list` shows it")
-    remove.set_defaults(handler=_remove)
+@click.group()
+def image() -> None:
+    """Build, list and remove images on this machine."""
 
 
-def _build(arguments: argparse.Namespace) -> None:
-    image = runtime_image(arguments.framework, base_image=arguments.base_image, progress=Progress())
-    print(f"{image.reference} {_size(image.size_bytes)} {image.image_id}")
+@image.command()
+@click.option(
+    "--framework",
+    type=click.Choice(FRAMEWORKS),
+    default="none",
+    help="what to install beside the server",
+)
+@click.option(
+    "--base-image",
+    metavar="IMAGE",
+    help="any image with Python >= 3.11 and venv (default: the Dockerfile's; with buildah one made here)",
+)
+def build(framework: str, base_image: str | None) -> None:
+    """Build the runtime image, unless nothing has changed."""
+    built = runtime_image(framework, base_image=base_image, progress=Progress())
+    print(f"{built.reference} {_size(built.size_bytes)} {built.image_id}")
 
 
-def _list(_: argparse.Namespace) -> None:
-    for image in sorted(find_engine().images(), key=lambda image: image.reference):
-        print(f"{image.reference} {_size(image.size_bytes)} {image.image_id}")
+@image.command("list")
+@output_option
+def list_images(as_json: bool) -> None:
+    """List the images that were built here."""
+    images = sorted(find_engine().images(), key=lambda stored: stored.reference)
+    if as_json:
+        names = ("reference", "size_bytes", "image_id")
+        print_json([{name: getattr(stored, name) for name in names} for stored in images])
+        return
+    for stored in images:
+        print(f"{stored.reference} {_size(stored.size_bytes)} {stored.image_id}")
 
 
-def _remove(arguments: argparse.Namespace) -> None:
+@image.command()
+@click.argument("reference", metavar="IMAGE")
+def remove(reference: str) -> None:
+    """Remove an image from this machine, by its name as `image list` shows it."""
     engine = find_engine()
-    if engine.find(arguments.reference) is None:
+    if engine.find(reference) is None:
         raise GpuInferenceError(
-            f"There is no image {arguments.reference}.", "See which there are: gpu-inference image list"
+            f"There is no image {reference}.", "See which there are: gpu-inference image list"
         )
-    engine.remove(arguments.reference)
+    engine.remove(reference)
 
 
 def _size(size_bytes: int) -> str:
