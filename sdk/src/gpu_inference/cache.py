@@ -4,12 +4,13 @@ Whoever makes one holds the lock of the folder around it, makes it under another
 """
 
 import errno
-import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.progress import Progress
@@ -19,23 +20,50 @@ UNFINISHED = ".unfinished-"
 
 
 @contextmanager
-def locked(folder: Path, progress: Progress) -> Iterator[None]:
-    """Make the folder if need be and hold its lock; wait, and say so, while another process holds it.
+def exclusive(lock: Path, busy: str, progress: Progress) -> Iterator[None]:
+    """Hold a lock file, made with its folder if need be; say `busy` and wait while another process holds it.
 
-    The lock goes with the process that holds it, however that ends; leftovers of a killed one are removed.
+    The lock goes with the process that holds it, however that ends. Who holds it may remove the file, and its
+    folder.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    held = FileLock(lock)
+    try:
+        _acquire(held, timeout_seconds=0)
+    except Timeout:
+        with progress.step(busy):
+            _acquire(held)
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def _acquire(lock: FileLock, timeout_seconds: float = -1) -> None:
+    while True:
+        try:
+            lock.acquire(timeout=timeout_seconds)
+            return
+        except (FileNotFoundError, FileExistsError):
+            # Its last holder removed the folder while it was looked for, or made, here: once more.
+            if Path(lock.lock_file).parent.is_file():
+                raise
+
+
+@contextmanager
+def locked(folder: Path, progress: Progress) -> Iterator[None]:
+    """Make the folder if need be and hold its lock; leftovers of a process that was killed are removed.
 
     Raises:
         GpuInferenceError: the folder cannot be written to.
     """
-    with _explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with progress.step(f"Waiting for another process that fills {folder}"):
-                fcntl.flock(lock, fcntl.LOCK_EX)
+    busy = f"Waiting for another process that fills {folder}"
+    with ExitStack() as stack:
+        with _explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(exclusive(folder / ".lock", busy, progress))
         for leftover in folder.glob(UNFINISHED + "*"):
             shutil.rmtree(leftover, ignore_errors=True)
         yield

@@ -16,6 +16,7 @@ from pathlib import Path
 import urllib3
 from kubernetes import client
 
+from gpu_inference.cache import exclusive
 from gpu_inference.cluster import DEFAULT_NAME, ClusterStatus, LocalImage
 from gpu_inference.cluster import api as api_server
 from gpu_inference.cluster.providers import cluster_entry
@@ -27,7 +28,6 @@ from gpu_inference_testing.embedded import cgroups, configuration, defaults, net
 from gpu_inference_testing.embedded.components import components
 from gpu_inference_testing.embedded.images import ImageStore, write_pause_archive
 from gpu_inference_testing.embedded.layout import StateFolder
-from gpu_inference_testing.embedded.lock import exclusive
 from gpu_inference_testing.embedded.record import Record
 from gpu_inference_testing.toolchain import preflight
 from gpu_inference_testing.toolchain.programs import Programs, build_programs
@@ -192,7 +192,7 @@ class EmbeddedCluster:
             self._remove()
         # Until a cluster has its routes, another one would find the same addresses free.
         choosing = self._state.root.with_name(".addresses.lock")
-        with exclusive(choosing, "Waiting for another cluster that is given its addresses", self._progress):
+        with exclusively(choosing, "Waiting for another cluster that is given its addresses", self._progress):
             self._start_node(programs)
         with self._progress.step("Starting etcd, containerd and the API server"), self._api() as api:
             self._wait(lambda: api_server.is_ready(api), "kube-apiserver")
@@ -340,7 +340,7 @@ class EmbeddedCluster:
         """Let no other command change this cluster meanwhile."""
         lock = self._state.root.with_name(f"{self.name}.lock")
         waiting = f"Waiting for another command that works on the cluster {self.name!r}"
-        with self._disk_errors(), exclusive(lock, waiting, self._progress):
+        with self._disk_errors(), exclusively(lock, waiting, self._progress):
             yield
 
     @contextmanager
@@ -370,6 +370,18 @@ class EmbeddedCluster:
             cgroups.remove(self._cgroup, cgroups.hierarchies(), record.cgroup_controllers)
         if self._state.root.exists():
             shutil.rmtree(self._state.root)
+
+
+@contextmanager
+def exclusively(lock: Path, busy: str, progress: Progress) -> Iterator[None]:
+    """Hold a lock file as `exclusive` does, and leave neither it nor, where it is then empty, its folder."""
+    with exclusive(lock, busy, progress):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+            with suppress(OSError):  # Not empty, or a mount point: then it stays.
+                lock.parent.rmdir()
 
 
 def _most_open_files() -> int:
