@@ -105,6 +105,33 @@ def test_a_cluster_is_known_by_any_copy_of_its_kubeconfig_while_it_runs(
     assert cluster_of(home / ".kube" / "config") is None
 
 
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        None,
+        [],
+        ["gpu-inference"],
+        [{"name": "cluster_info", "extension": {"provider": "minikube.sigs.k8s.io"}}],
+        [{"name": "gpu-inference", "extension": None}],
+        [{"name": "gpu-inference", "extension": {"provider": "elsewhere", "name": "lab"}}],
+        [{"name": "gpu-inference", "extension": {"provider": "embedded", "name": "lab"}}],
+    ],
+    ids=str,
+)
+def test_a_kubeconfig_that_no_running_cluster_owns_is_nobodys(home: Path, extensions: object) -> None:
+    content = yaml.safe_load((home / ".kube" / "config").read_text())
+    content["clusters"][0]["cluster"]["extensions"] = extensions
+    (home / "config").write_text(yaml.safe_dump(content))
+    assert cluster_of(home / "config") is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "clusters: 3", "{", "\x00", "current-context: gone"])
+def test_what_is_no_kubeconfig_is_nobodys(home: Path, text: str) -> None:
+    (home / "config").write_text(text)
+    assert cluster_of(home / "config") is None
+    assert cluster_of(home / "missing") is None
+
+
 def test_a_cluster_that_has_ended_is_nobodys(home: Path) -> None:
     kubeconfig = local_kubeconfig("gpu-inference")
     pki.create(kubeconfig.parent / "pki", "gpu-inference", IPv4Address("127.0.0.3"), IPv4Address("127.0.0.4"))

@@ -20,8 +20,6 @@ GROUP = "gpu_inference.clusters"
 
 INSTALL_THE_HARNESS = "pip install gpu-inference-testing (from a checkout: pip install ./harness)"
 
-_MARK = "gpu-inference"
-
 
 def provider_names() -> list[str]:
     """Return the names of the installed providers, sorted."""
@@ -66,16 +64,19 @@ def cluster_of(
 
     A kubeconfig without a provider's mark imports no provider.
     """
-    mark = _mark_in(kubeconfig, context)
-    if mark is None or mark["provider"] not in _entries():
-        return None
-    cluster = open_cluster(mark["provider"], mark["name"], progress=progress)
-    return cluster if cluster.owns(kubeconfig, context) else None
+    for extension in cluster_entry(kubeconfig, context).get("extensions") or []:
+        match extension:
+            case {"name": "gpu-inference", "extension": {"provider": str(provider), "name": str(name)}}:
+                if provider not in _entries():
+                    return None
+                cluster = open_cluster(provider, name, progress=progress)
+                return cluster if cluster.owns(kubeconfig, context) else None
+    return None
 
 
 def mark(provider: str, name: str) -> dict[str, Any]:
     """Return what a provider adds to the `extensions` of the cluster entry in a kubeconfig that it writes."""
-    return {"name": _MARK, "extension": {"provider": provider, "name": name}}
+    return {"name": "gpu-inference", "extension": {"provider": provider, "name": name}}
 
 
 def cluster_entry(kubeconfig: Path, context: str | None = None) -> dict[str, Any]:
@@ -91,14 +92,6 @@ def cluster_entry(kubeconfig: Path, context: str | None = None) -> dict[str, Any
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
         return {}
     return dict(entry) if isinstance(entry, Mapping) else {}
-
-
-def _mark_in(kubeconfig: Path, context: str | None) -> dict[str, str] | None:
-    for extension in cluster_entry(kubeconfig, context).get("extensions") or []:
-        if extension.get("name") == _MARK:
-            found: dict[str, str] = extension["extension"]
-            return found
-    return None
 
 
 def _entries() -> dict[str, EntryPoint]:
