@@ -19,6 +19,7 @@ import os
 import random
 import string
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,7 @@ from gpu_inference.paths import local_kubeconfig
 
 # The clients of Kubernetes take a second to import, which runs without a cluster do not have to spend.
 if TYPE_CHECKING:
-    import pykube
-    from pytest_helm_charts.k8s.fixtures import NamespaceFactoryFunc
+    from pytest_helm_charts.clusters import Cluster as HelmCluster
 
     from gpu_inference.cluster import Cluster
     from gpu_inference.progress import Progress
@@ -123,17 +123,32 @@ def chart(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="module")
-def namespace(
-    request: pytest.FixtureRequest, namespace_factory: "NamespaceFactoryFunc", kubeconfig: Path
-) -> Iterator[str]:
+def namespace(request: pytest.FixtureRequest, kube_cluster: "HelmCluster", kubeconfig: Path) -> Iterator[str]:
     """A fresh namespace that enforces restricted Pod Security; its state is printed when a test failed."""
-    name = "test-" + "".join(random.choices(string.ascii_lowercase, k=6))
-    restricted = {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
-    created: pykube.Namespace = namespace_factory(name, extra_metadata=restricted)
     failures_before = request.session.testsfailed
-    yield str(created.name)
-    if request.session.testsfailed > failures_before:
-        print(namespace_report(kubeconfig, name))
+    with restricted_namespace(kube_cluster) as name:
+        yield name
+        if request.session.testsfailed > failures_before:
+            print(namespace_report(kubeconfig, name))
+
+
+@contextmanager
+def restricted_namespace(cluster: "HelmCluster") -> Iterator[str]:
+    """Make a namespace that enforces restricted Pod Security; nobody waits until it is gone.
+
+    Args:
+        cluster: what pytest-helm-charts' fixture `kube_cluster` gives.
+    """
+    import pykube
+
+    name = "test-" + "".join(random.choices(string.ascii_lowercase, k=6))
+    metadata = {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
+    namespace = pykube.Namespace(cluster.kube_client, {"metadata": metadata})
+    namespace.create()
+    try:
+        yield name
+    finally:
+        namespace.delete()
 
 
 def worker() -> str:
