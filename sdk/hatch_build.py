@@ -11,8 +11,10 @@ _RUNTIME = ("Dockerfile", ".dockerignore", "pyproject.toml", "requirements*.lock
 class ResourcesHook(BuildHookInterface[Any]):
     """Adds what `gpu_inference.resources` finds in a wheel. An editable install finds the checkout's own."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  (hatchling's)
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Tell hatchling what to include, and where."""
+        if version == "editable":
+            return
         checkout = Path(self.root).parent
         included = {checkout / "charts" / "gpu-inference": "chart"}
         for pattern in _RUNTIME:
