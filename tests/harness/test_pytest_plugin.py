@@ -55,6 +55,7 @@ def test_the_fixtures_are_explained(tmp_path: Path) -> None:
 def test_the_fixtures_use_the_given_cluster_and_chart(tmp_path: Path, dead_kubeconfig: Path) -> None:
     (tmp_path / "test_mine.py").write_text(MINE)
     said = pytest_of(tmp_path, "--kubeconfig", dead_kubeconfig, "--chart-path", "my-chart")
+    assert "RemovedIn" not in said
     assert "2 passed" in said
     # Both lead to the cluster, which does not answer.
     assert said.count("E           gpu_inference.errors.GpuInferenceError: The cluster of") == 2

@@ -174,7 +174,8 @@ def namespace_report(kubeconfig: Path, namespace: str) -> str:
 
 class _KubeConfig:
     @pytest.fixture(scope="module")
-    def kube_config(self, kubeconfig: Path) -> str:
+    @classmethod
+    def kube_config(cls, kubeconfig: Path) -> str:
         """pytest-helm-charts' fixture of this name, for the cluster under the tests."""
         return str(kubeconfig)
 
