@@ -5,8 +5,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-OFFLINE_TESTS := tests/chart tests/harness tests/runtime tests/bench
-CHECKED := harness/src runtime/src tests model-samples charts
+OFFLINE_TESTS := tests/chart tests/sdk tests/harness tests/runtime tests/bench
+CHECKED := sdk harness/src runtime/src tests model-samples charts
 # pytest-xdist workers; of the live tests, each brings up a cluster of its own.
 WORKERS ?= 2
 # The images that users can choose from: each runtime/requirements-<FRAMEWORK>.in has a lock file beside it.
@@ -33,10 +33,10 @@ WHOLE_HOST := tests/live/test_cluster_life.py tests/live/test_cluster_pods.py te
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | column -t -s "$$(printf '\t')"
 
-.venv/.installed: tests/requirements.lock harness/pyproject.toml runtime/pyproject.toml
+.venv/.installed: tests/requirements.lock sdk/pyproject.toml harness/pyproject.toml runtime/pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e harness -e runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e sdk -e harness -e runtime
 	@touch $@
 
 browser: .venv/.installed ## Install Chromium for the tests of the page at /docs (as root, where it is missing)
@@ -94,7 +94,7 @@ bench-check: .venv-incumbent/.installed ## Measure, and fail if a ratio is far b
 lint: .venv/.installed ## Check style, formatting and types, and that generated files are up to date
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/ruff format --check $(CHECKED)
-	$(BIN)/mypy harness/src runtime/src charts/values
+	$(BIN)/mypy sdk harness/src runtime/src charts/values
 	$(BIN)/mypy tests model-samples/mnist-tf
 	for script in $(filter-out model-samples/mnist-tf/%,$(wildcard model-samples/*/train.py)); do \
 	  $(BIN)/mypy $$script || exit; \
@@ -148,11 +148,14 @@ images: .venv/.installed ## List every image of the default render, for a mirror
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+# The harness needs the SDK, which no index has; what both need is resolved together.
+HARNESS := sdk/pyproject.toml harness/pyproject.toml --excludes <(echo gpu-inference)
 lock: .venv/.installed ## Write all lock files again, after a change to a pyproject.toml or a requirements*.in
-	$(COMPILE) tests/requirements.in harness/pyproject.toml runtime/pyproject.toml -o tests/requirements.lock
+	$(COMPILE) tests/requirements.in $(HARNESS) runtime/pyproject.toml -o tests/requirements.lock
 	$(COMPILE) tests/requirements-incumbent.in -o tests/requirements-incumbent.lock \
 	  -c <(sed -nE 's/^((flask|flask-cors|gunicorn|inference-schema|werkzeug|wrapt)==[^ ]+).*/\1/p' tests/requirements.lock)
-	$(COMPILE) harness/pyproject.toml -c tests/requirements.lock -o harness/requirements.lock
+	$(COMPILE) sdk/pyproject.toml -c tests/requirements.lock -o sdk/requirements.lock
+	$(COMPILE) $(HARNESS) -c tests/requirements.lock -o harness/requirements.lock
 	$(COMPILE) runtime/pyproject.toml -c tests/requirements.lock -o runtime/requirements.lock
 	for framework in $(FRAMEWORKS); do \
 	  $(COMPILE) runtime/requirements-$$framework.in -c tests/requirements.lock \
@@ -168,9 +171,9 @@ version: ## Set the version of the chart and the packages, and begin its changel
 	$(call given,TO,0.3.0)
 	sed -i -E 's/^((version|appVersion): "?)$(RELEASE)/\1$(TO)/; s/(image: gpu-inference-runtime:)$(RELEASE)/\1$(TO)/' \
 	  charts/gpu-inference/Chart.yaml
-	sed -i -E 's/^(version|__version__) = "$(RELEASE)"/\1 = "$(TO)"/' \
-	  harness/pyproject.toml runtime/pyproject.toml \
-	  harness/src/gpu_inference/__init__.py runtime/src/gpu_inference_runtime/__init__.py
+	sed -i -E 's/^(version|__version__) = "$(RELEASE)"/\1 = "$(TO)"/; s/"gpu-inference==$(RELEASE)"/"gpu-inference==$(TO)"/' \
+	  sdk/pyproject.toml harness/pyproject.toml runtime/pyproject.toml \
+	  sdk/src/gpu_inference/__init__.py runtime/src/gpu_inference_runtime/__init__.py
 	sed -i '0,/^## \[/s//## [$(TO)] - Unreleased\n\n&/' CHANGELOG.md
 
 release-check: ## Check that TAG is the version and that the changelog dates it: TAG=v0.3.0

@@ -36,8 +36,8 @@ def install() -> None:
         GpuInferenceError: there is no apt, this is not root, or apt fails.
     """
     from gpu_inference.progress import Progress
-    from gpu_inference.toolchain import debian
-    from gpu_inference.toolchain.preflight import missing_packages
+    from gpu_inference_testing.toolchain import debian
+    from gpu_inference_testing.toolchain.preflight import missing_packages
 
     if missing := missing_packages(PACKAGES):
         debian.install(missing, Progress(), command=COMMAND)

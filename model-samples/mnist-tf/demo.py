@@ -18,13 +18,14 @@ import drawing
 import mnist_data
 import sample_requests
 
+from gpu_inference.clients import kubectl
 from gpu_inference.cluster import DEFAULT_NAME, open_cluster
 from gpu_inference.convert import convert
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import Model
 from gpu_inference.progress import Progress
 from gpu_inference.service import Service, deploy
-from gpu_inference.toolchain.clients import kubectl
+from gpu_inference_testing.gpus import set_gpus
 
 HERE = Path(__file__).parent
 SERVICE = "aks-dnn-mnist"
@@ -50,7 +51,7 @@ def demonstrate(cluster_name: str, progress: Progress) -> None:
     cluster = open_cluster("embedded", cluster_name, progress=progress)
     kubeconfig = cluster.up()
     with progress.step(f"{GPUS} pretended GPUs"):
-        cluster.set_gpus(GPUS)
+        set_gpus(cluster, GPUS)
     conversion = convert(HERE / "deploymentconfig.json", HERE / "inferenceconfig.json", gpu_count=GPUS)
     service = deploy(
         SERVICE,

@@ -9,12 +9,12 @@ import shutil
 import sys
 from pathlib import Path
 
+from gpu_inference import cache
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.paths import cache_directory
 from gpu_inference.process import run
 from gpu_inference.progress import Progress
-from gpu_inference.toolchain import cache
-from gpu_inference.toolchain.programs import GoProgram, build
+from gpu_inference_testing.toolchain.programs import GoProgram, build
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[1]

@@ -15,9 +15,9 @@ from typing import Any, Literal, cast
 import yaml
 from tests.chart.kubernetes import VERSIONS, check_object
 
+from gpu_inference import clients
 from gpu_inference.progress import Silent
 from gpu_inference.resources import chart_directory
-from gpu_inference.toolchain import clients
 
 Object = dict[str, Any]
 HelmMajor = Literal[3, 4]

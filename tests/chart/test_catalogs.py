@@ -89,7 +89,7 @@ def test_the_readme_says_of_each_parameter_what_it_becomes() -> None:
         assert row.endswith(f"| {described['kubernetes']} |")
 
 
-def test_chart_runtime_and_harness_carry_one_version() -> None:
+def test_chart_runtime_and_sdk_carry_one_version() -> None:
     assert METADATA["version"] == METADATA["appVersion"] == __version__ == runtime_version
 
 

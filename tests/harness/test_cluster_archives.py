@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gpu_inference.cluster.archive import ArchivedImage, full_name, write_archive
-from gpu_inference.cluster.embedded.images import write_pause_archive
 from gpu_inference.errors import GpuInferenceError
+from gpu_inference_testing.archive import ArchivedImage, write_archive
+from gpu_inference_testing.embedded.images import write_pause_archive
 
 
 @pytest.fixture
@@ -45,20 +45,6 @@ def test_equal_content_has_an_equal_id_and_other_content_another(pause: Path, tm
 def test_saved_archive_is_the_same(pause: Path, tmp_path: Path) -> None:
     ArchivedImage(pause).save(tmp_path / "saved.tar")
     assert (tmp_path / "saved.tar").read_bytes() == pause.read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("short", "full"),
-    [
-        ("busybox:1", "docker.io/library/busybox:1"),
-        ("team/app:1", "docker.io/team/app:1"),
-        ("localhost/app:1", "localhost/app:1"),
-        ("registry.example.com/app:1", "registry.example.com/app:1"),
-        ("registry:5000/app:1", "registry:5000/app:1"),
-    ],
-)
-def test_names_are_completed_as_kubernetes_does_it(short: str, full: str) -> None:
-    assert full_name(short) == full
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no archive"])

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gpu_inference.cluster.embedded import cgroups
-from gpu_inference.cluster.embedded.cgroups import Hierarchy
 from gpu_inference.errors import GpuInferenceError
+from gpu_inference_testing.embedded import cgroups
+from gpu_inference_testing.embedded.cgroups import Hierarchy
 
 V1_LINE = "32 24 0:28 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct"
 V2_LINE = "25 24 0:22 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gpu_inference.cli import main
-from gpu_inference.cli.cluster import described
 from gpu_inference.cluster import ClusterStatus
+from gpu_inference_testing.commands import described
 
 RUNNING = ClusterStatus(
     provider="embedded",
@@ -99,4 +99,4 @@ def test_call_that_makes_no_sense_shows_the_usage(
     with pytest.raises(SystemExit) as caught:
         main(["cluster", *words])
     assert caught.value.code == 2
-    assert "usage: gpu-inference cluster" in capsys.readouterr().err
+    assert "Usage: gpu-inference cluster" in capsys.readouterr().err

@@ -3,8 +3,8 @@
 import pytest
 from kubernetes import client
 
-from gpu_inference.cluster import gpus
 from gpu_inference.errors import GpuInferenceError
+from gpu_inference_testing import gpus
 
 OURS = {"gpu-inference/simulated-gpus": "patch"}
 

@@ -8,11 +8,14 @@ shown here.
 from pathlib import Path
 
 import pytest
+from tests.kubeconfigs import write_kubeconfig
 
-from gpu_inference.cluster import open_cluster
-from gpu_inference.cluster.archive import ArchivedImage
-from gpu_inference.cluster.embedded.images import write_pause_archive
+from gpu_inference.cluster import cluster_of, open_cluster
 from gpu_inference.errors import GpuInferenceError
+from gpu_inference_testing.archive import ArchivedImage
+from gpu_inference_testing.embedded.images import write_pause_archive
+from gpu_inference_testing.gpus import set_gpus
+from gpu_inference_testing.kind import KindCluster
 
 RECORDER = """\
 #!/bin/sh
@@ -77,6 +80,21 @@ def test_existing_cluster_is_not_created_again(recorder: Recorder) -> None:
     assert len(recorder.calls()) == 2
 
 
+def test_cluster_is_known_by_its_kubeconfig_while_it_exists(recorder: Recorder, tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "state" / "kind-lab.kubeconfig"
+    kubeconfig.parent.mkdir()
+    recorder.answer("get clusters", "echo lab")
+    written = write_kubeconfig(tmp_path / "as-kind-writes-it").read_text()
+    recorder.answer("export kubeconfig", f"cat > '{kubeconfig}' <<'END'\n{written}\nEND")
+    with pytest.raises(GpuInferenceError, match="does not answer"):
+        open_cluster("kind", "lab").up()
+    found = cluster_of(kubeconfig)
+    assert isinstance(found, KindCluster)
+    assert found.name == "lab"
+    recorder.answer("get clusters", "echo other")
+    assert cluster_of(kubeconfig) is None
+
+
 def test_half_made_cluster_is_deleted(recorder: Recorder) -> None:
     recorder.answer("create cluster", "echo 'ERROR: failed to create cluster' >&2; exit 1")
     with pytest.raises(GpuInferenceError, match="ERROR: failed to create cluster"):
@@ -119,7 +137,7 @@ def test_status_of_a_missing_cluster_is_not_running() -> None:
 @pytest.mark.usefixtures("recorder")
 def test_gpus_on_a_missing_cluster_say_how_to_create_it() -> None:
     with pytest.raises(GpuInferenceError, match=r"no kind cluster 'lab'.*\n  .*--provider kind --name lab"):
-        open_cluster("kind", "lab").set_gpus(2)
+        set_gpus(open_cluster("kind", "lab"), 2)
 
 
 def test_machine_without_kind_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

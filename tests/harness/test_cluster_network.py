@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gpu_inference.cluster.embedded import network
 from gpu_inference.errors import GpuInferenceError
+from gpu_inference_testing.embedded import network
 
 
 def test_ranges_for_pods_services_and_link_are_disjoint_parts_of_the_block() -> None:

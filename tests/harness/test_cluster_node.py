@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gpu_inference.cluster.embedded import pki
-from gpu_inference.cluster.embedded.layout import StateFolder
+from gpu_inference_testing.embedded import pki
+from gpu_inference_testing.embedded.layout import StateFolder
 
 WATCH = """
 import sys
 from pathlib import Path
-from gpu_inference.cluster.embedded.layout import StateFolder
-from gpu_inference.cluster.embedded.node import Node
+from gpu_inference_testing.embedded.layout import StateFolder
+from gpu_inference_testing.embedded.node import Node
 command = sys.argv[2:]
 Node(StateFolder(Path(sys.argv[1])), [{"name": "kubelet", "command": command, "needs_api": False}]).run()
 """

@@ -10,7 +10,8 @@ import pytest
 
 from gpu_inference.cluster import open_cluster
 from gpu_inference.errors import GpuInferenceError
-from gpu_inference.toolchain import go_command
+from gpu_inference_testing.gpus import set_gpus
+from gpu_inference_testing.toolchain import go_command
 
 
 @pytest.fixture
@@ -20,13 +21,13 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("GPU_INFERENCE_CACHE_DIR", str(tmp_path / "cache"))
     yield folder
     # Should a test fail because its cluster comes up after all.
-    open_cluster(name="refused").down()
+    open_cluster("embedded", "refused").down()
 
 
 def refused(state: Path) -> str:
     """Return why a cluster does not come up, having made sure that nothing was made."""
     with pytest.raises(GpuInferenceError) as caught:
-        open_cluster(name="refused").up()
+        open_cluster("embedded", "refused").up()
     assert not state.exists()
     assert not (state.parent / "cache").exists()
     return str(caught.value)
@@ -52,12 +53,12 @@ def test_machine_without_go_is_told_how_to_get_it(state: Path, monkeypatch: pyte
 @pytest.mark.usefixtures("state")
 def test_name_that_no_interface_can_have_is_refused(name: str) -> None:
     with pytest.raises(GpuInferenceError, match="is not valid"):
-        open_cluster(name=name)
+        open_cluster("embedded", name)
 
 
 @pytest.mark.usefixtures("state")
 def test_longest_name_that_an_interface_can_have_is_accepted() -> None:
-    assert open_cluster(name="fifteen-letters").name == "fifteen-letters"
+    assert open_cluster("embedded", "fifteen-letters").name == "fifteen-letters"
 
 
 @pytest.mark.parametrize(
@@ -83,17 +84,17 @@ def test_unknown_provider_is_refused() -> None:
 
 @pytest.mark.usefixtures("state")
 def test_cluster_that_was_never_up_is_not_running_and_has_no_problem() -> None:
-    status = open_cluster(name="never").status()
+    status = open_cluster("embedded", "never").status()
     assert not status.running
     assert status.problem is None
 
 
 def test_removing_what_is_not_there_changes_nothing(state: Path) -> None:
-    open_cluster(name="never").down()
+    open_cluster("embedded", "never").down()
     assert not state.exists()
 
 
 @pytest.mark.usefixtures("state")
 def test_using_a_cluster_that_is_not_up_says_how_to_bring_it_up() -> None:
     with pytest.raises(GpuInferenceError, match=r"'never' is not running\.\n  .*cluster up --name never"):
-        open_cluster(name="never").set_gpus(1)
+        set_gpus(open_cluster("embedded", "never"), 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gpu_inference.cluster.embedded import pki
+from gpu_inference_testing.embedded import pki
 
 NODE = IPv4Address("10.77.255.254")
 SERVICE = IPv4Address("10.77.64.1")

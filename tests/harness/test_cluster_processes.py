@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gpu_inference.cluster.embedded import processes
-from gpu_inference.cluster.embedded.layout import NODE_MODULE
 from gpu_inference.errors import GpuInferenceError
+from gpu_inference_testing.embedded import processes
+from gpu_inference_testing.embedded.layout import NODE_MODULE
 
 STATE = Path("/var/lib/gpu-inference/lab")
 NODE = ["python", "-m", NODE_MODULE, "lab", str(STATE)]

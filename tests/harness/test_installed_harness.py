@@ -1,61 +1,62 @@
-"""What `pip install` of the harness brings along, and where it keeps its files."""
+"""What `pip install ./sdk ./harness` brings along, in an environment of its own."""
 
-import sys
+import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
+from tests.installed import ROOT, environment, outside, tracked, wheel_of
 
-from gpu_inference.paths import cache_directory, state_directory
+from gpu_inference import __version__
 from gpu_inference.process import run
-from gpu_inference.resources import chart_directory, runtime_directory
 
-HARNESS = Path(__file__).parents[2] / "harness"
+HARNESS = ROOT / "harness"
 
 
 @pytest.fixture(scope="module")
-def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    folder = tmp_path_factory.mktemp("wheel")
-    run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=HARNESS)
-    [wheel] = folder.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        return set(archive.namelist())
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return [wheel_of(ROOT / name, tmp_path_factory.mktemp(name)) for name in ("harness", "sdk")]
 
 
-def _tracked(folder: Path) -> set[str]:
-    listed = run(["git", "ls-files", "-z", "--cached", "."], cwd=folder)
-    return {name for name in listed.split("\0") if name and (folder / name).is_file()}
+@pytest.fixture(scope="module")
+def programs(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment with the SDK and the harness."""
+    return environment(tmp_path_factory.mktemp("both") / "venv", HARNESS / "requirements.lock", wheels)
 
 
-def test_the_wheel_carries_the_whole_chart(wheel_names: set[str]) -> None:
-    chart = {f"gpu_inference/_resources/chart/{name}" for name in _tracked(chart_directory())}
-    assert "gpu_inference/_resources/chart/Chart.yaml" in chart
-    assert chart <= wheel_names
+def test_the_wheel_carries_every_file_of_the_package(wheels: list[Path]) -> None:
+    with zipfile.ZipFile(wheels[0]) as archive:
+        names = set(archive.namelist())
+    there = {name.removeprefix("src/") for name in tracked(HARNESS) if name.startswith("src/")}
+    assert "gpu_inference_testing/toolchain/go/kubernetes/go.mod" in there
+    assert there <= names
 
 
-def test_the_wheel_carries_the_runtimes_build_context(wheel_names: set[str]) -> None:
-    needed = {name for name in _tracked(runtime_directory()) if not name.endswith(".in")}
-    assert "Dockerfile" in needed
-    assert {f"gpu_inference/_resources/runtime/{name}" for name in needed} <= wheel_names
+def test_the_harness_asks_for_the_sdk_of_its_own_version(programs: Path) -> None:
+    asked = "from importlib.metadata import *; d = distribution('gpu-inference-testing'); "
+    said = run([programs / "python", "-c", f"{asked}print(d.version, *d.requires)"])
+    version, *required = said.split()
+    assert version == __version__
+    assert f"gpu-inference=={__version__}" in required
 
 
-def test_the_wheel_carries_every_file_of_the_package(wheel_names: set[str]) -> None:
-    assert {name.removeprefix("src/") for name in _tracked(HARNESS) if name.startswith("src/")} <= wheel_names
+def test_with_the_harness_the_cluster_commands_are_there(programs: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [programs / "gpu-inference", "cluster", "status", "--name", "never"],
+        env=outside(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.splitlines()[0] == "cluster:      never (embedded)"
 
 
-def test_a_checkout_finds_its_own_chart_and_dockerfile() -> None:
-    assert (chart_directory() / "Chart.yaml").is_file()
-    assert (runtime_directory() / "Dockerfile").is_file()
-
-
-def test_the_cache_folder_follows_its_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.delenv("GPU_INFERENCE_CACHE_DIR", raising=False)
-    assert cache_directory() == tmp_path / "gpu-inference"
-    monkeypatch.setenv("GPU_INFERENCE_CACHE_DIR", str(tmp_path / "mine"))
-    assert cache_directory() == tmp_path / "mine"
-
-
-def test_the_state_folder_follows_its_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("GPU_INFERENCE_STATE_DIR", str(tmp_path))
-    assert state_directory() == tmp_path
+def test_somebody_elses_tests_have_the_plugins_fixtures(programs: Path, tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text(
+        "def test_mine(cluster, chart):\n"
+        "    assert cluster.name == 'kubeconfig'\n"
+        "    assert (chart / 'Chart.yaml').is_file()\n"
+    )
+    words: list[str | Path] = [programs / "python", "-m", "pytest", "-q", "--kubeconfig", "dev.yaml"]
+    assert "1 passed" in run(words, env=outside(tmp_path), cwd=tmp_path)

@@ -9,9 +9,9 @@ from tests import kubernetes_version
 from tests.chart.kubernetes import VERSIONS
 from tests.kubernetes_version import Release, left_to_do, release_from, with_constants, with_release
 
-from gpu_inference import versions
 from gpu_inference.errors import GpuInferenceError
-from gpu_inference.toolchain import programs
+from gpu_inference_testing import versions
+from gpu_inference_testing.toolchain import programs
 
 NEXT = Release("1.38.1", "2027-03-01T10:00:00Z", "3.8.0", ("k8s.io/api", "k8s.io/brand-new"))
 GO_MOD = """module example

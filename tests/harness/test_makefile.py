@@ -160,7 +160,8 @@ def test_a_missing_program_is_named() -> None:
 VERSIONED = (
     "charts/gpu-inference/Chart.yaml",
     "harness/pyproject.toml",
-    "harness/src/gpu_inference/__init__.py",
+    "sdk/pyproject.toml",
+    "sdk/src/gpu_inference/__init__.py",
     "runtime/pyproject.toml",
     "runtime/src/gpu_inference_runtime/__init__.py",
     "CHANGELOG.md",

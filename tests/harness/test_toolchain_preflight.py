@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from gpu_inference import versions
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.progress import Silent
-from gpu_inference.toolchain import debian, preflight
+from gpu_inference_testing import versions
+from gpu_inference_testing.toolchain import debian, preflight
 
 _V1 = ("blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids")
 

@@ -15,9 +15,15 @@ from tests import ctrl_c
 
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.progress import Progress, Silent
-from gpu_inference.toolchain import programs
-from gpu_inference.toolchain.go_command import Go, architecture, build_environment, find_go, version_key
-from gpu_inference.toolchain.programs import GoProgram, build
+from gpu_inference_testing.toolchain import programs
+from gpu_inference_testing.toolchain.go_command import (
+    Go,
+    architecture,
+    build_environment,
+    find_go,
+    version_key,
+)
+from gpu_inference_testing.toolchain.programs import GoProgram, build
 
 _HELLO = 'package main\n\nvar version = "unset"\n\nfunc main() { println("hello", version) }\n'
 
@@ -175,7 +181,7 @@ def _interrupt(program: GoProgram, step: str, environment: dict[str, str]) -> No
     ours = (
         "import pathlib\n"
         "from gpu_inference.progress import Progress\n"
-        "from gpu_inference.toolchain import programs\n"
+        "from gpu_inference_testing.toolchain import programs\n"
         f"sources = pathlib.Path({str(program.sources)!r})\n"
         f"program = programs.GoProgram(name={program.name!r}, sources=sources)\n"
         "programs.build([program], Progress(heartbeat_seconds=0.5))\n"

@@ -1,13 +1,14 @@
-"""The one file of versions agrees with the files that have to repeat some of them."""
+"""The files of versions agree with the files that have to repeat some of them."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from gpu_inference import versions
-from gpu_inference.toolchain import programs
-from gpu_inference.toolchain.go_command import version_key
+from gpu_inference import versions as sdk_versions
+from gpu_inference_testing import versions
+from gpu_inference_testing.toolchain import programs
+from gpu_inference_testing.toolchain.go_command import version_key
 
 _GO_MODULES = sorted((Path(programs.__file__).parent / "go").iterdir())
 _DOCKERFILE = Path(__file__).parents[2] / "runtime" / "Dockerfile"
@@ -60,8 +61,10 @@ def test_every_go_module_is_one_that_gets_built() -> None:
 
 
 def test_kubectl_is_at_most_one_minor_version_from_the_api_server() -> None:
-    assert abs(version_key(versions.KUBECTL)[1] - version_key(versions.KUBERNETES)[1]) <= 1
+    assert abs(version_key(sdk_versions.KUBECTL)[1] - version_key(versions.KUBERNETES)[1]) <= 1
 
 
 def test_the_base_built_here_is_of_the_suite_of_the_dockerfile() -> None:
-    assert re.search(rf"^ARG BASE_IMAGE=\S+-{versions.DEBIAN_SUITE}$", _DOCKERFILE.read_text(), re.MULTILINE)
+    assert re.search(
+        rf"^ARG BASE_IMAGE=\S+-{sdk_versions.DEBIAN_SUITE}$", _DOCKERFILE.read_text(), re.MULTILINE
+    )

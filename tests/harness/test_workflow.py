@@ -9,11 +9,11 @@ import pytest
 import yaml
 from tests.harness.makefile import ROOT, make
 
-from gpu_inference import versions
 from gpu_inference.image import FRAMEWORKS
 from gpu_inference.progress import Silent
-from gpu_inference.toolchain import programs
-from gpu_inference.toolchain.programs import GoProgram
+from gpu_inference_testing import versions
+from gpu_inference_testing.toolchain import programs
+from gpu_inference_testing.toolchain.programs import GoProgram
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").iterdir())
 TEXT = (ROOT / ".github" / "workflows" / "ci.yaml").read_text()

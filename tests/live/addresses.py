@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Network
 
-from gpu_inference.cluster.embedded import network
+from gpu_inference_testing.embedded import network
 
 # Where clusters find a place by themselves, those of the other worker among them, at any moment.
 _CHOSEN_BY_THEMSELVES = IPv4Network("10.0.0.0/8")

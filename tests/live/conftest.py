@@ -1,40 +1,25 @@
-"""Fixtures of the live tests: a real cluster, a namespace per module, the trained sample, the images.
+"""What the live tests need beside the plugin gpu_inference_testing.pytest_plugin: images, the trained sample.
 
-They run on a cluster of their own, which comes up with the first test and goes with the last. With
-`--kubeconfig PATH` (pytest-helm-charts' option) they run on that one instead; with `--chart-path PATH` they
-install that chart instead of the checkout's.
+The plugin's fixtures are the cluster with its four GPUs, its kubeconfig, the chart, a namespace per module.
 """
 
-import os
-import random
-import string
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pykube
 import pytest
-from pytest_helm_charts.k8s.fixtures import NamespaceFactoryFunc
-from tests.live.namespace_report import namespace_report
 
-from gpu_inference.cluster import Cluster, open_cluster
+from gpu_inference.cluster import Cluster
 from gpu_inference.image import runtime_image, service_image
 from gpu_inference.process import end_group, run
 from gpu_inference.progress import Progress
-from gpu_inference.resources import chart_directory
 from gpu_inference.service import Service
+from gpu_inference_testing.pytest_plugin import worker
 
-GPUS = 4
-GPU_PRODUCT = "NVIDIA-A100-SXM4-40GB"
 WITH_TENSORFLOW = ("test_demo.py", "test_service.py")
 WITH_KEDA = "test_autoscaling.py"
 SAMPLE = Path(__file__).parents[2] / "model-samples" / "mnist-tf"
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--keep-cluster", action="store_true", help="leave the tests' cluster running")
-    parser.addoption("--cluster-name", default="gpu-tests", help="name of the tests' cluster")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,24 +35,11 @@ def _turn(item: pytest.Item) -> int:
     return 0 if item.path.name in WITH_TENSORFLOW else 2 if item.path.name == WITH_KEDA else 1
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the clusters of workers that were ended before they could do it themselves, by Ctrl-C."""
-    if _worker() or config.getoption("keep_cluster") or config.getoption("kubeconfig"):
-        return
-    for number in range(config.getoption("numprocesses", 0) or 0):
-        open_cluster("embedded", f"{config.getoption('cluster_name')}-gw{number}").down()
-
-
-def _worker() -> str:
-    """Return which of several workers this is (gw0, gw1, …), or nothing where there is one."""
-    return os.environ.get("PYTEST_XDIST_WORKER", "")
-
-
 # Its errors are told by the test that then compiles it again. Ended early, it leaves nothing behind.
 _COMPILE_KEDA = """
 import signal, sys
 from gpu_inference.progress import Silent
-from gpu_inference.toolchain.programs import KEDA, build
+from gpu_inference_testing.toolchain.programs import KEDA, build
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 build((KEDA,), Silent())
 """
@@ -77,7 +49,7 @@ build((KEDA,), Silent())
 def _keda_is_compiled_meanwhile(request: pytest.FixtureRequest) -> Iterator[None]:
     """Compile KEDA, if it is not yet, with what the other tests leave of the processors: minutes."""
     needed = any(item.path.name == WITH_KEDA for item in request.session.items)
-    if not needed or request.config.getoption("kubeconfig") or _worker() not in ("", "gw0"):
+    if not needed or request.config.getoption("kubeconfig") or worker() not in ("", "gw0"):
         yield
         return
     compiler = subprocess.Popen(
@@ -91,41 +63,10 @@ def _keda_is_compiled_meanwhile(request: pytest.FixtureRequest) -> Iterator[None
     try:
         yield
         # This worker has no more to do, but the other one may wait for it.
-        if _worker() and request.session.exitstatus != pytest.ExitCode.INTERRUPTED:
+        if worker() and request.session.exitstatus != pytest.ExitCode.INTERRUPTED:
             compiler.wait()
     finally:
         end_group(compiler)
-
-
-@pytest.fixture(scope="session")
-def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
-    """The cluster under the tests, up, with four GPUs that are not there."""
-    given = pytestconfig.getoption("kubeconfig")
-    if given:
-        yield open_cluster("kubeconfig", kubeconfig=Path(given))
-        return
-    # Each worker has its own.
-    name = "-".join(filter(None, [pytestconfig.getoption("cluster_name"), _worker()]))
-    cluster = open_cluster("embedded", name, progress=Progress())
-    try:
-        cluster.up()
-        cluster.set_gpus(GPUS, GPU_PRODUCT)
-        yield cluster
-    finally:
-        if not pytestconfig.getoption("keep_cluster"):
-            # Not by the one from above: after Ctrl-C what it would write to is closed.
-            open_cluster("embedded", name).down()
-
-
-@pytest.fixture(scope="session")
-def kubeconfig(cluster: Cluster) -> Path:
-    return cluster.up()
-
-
-@pytest.fixture(scope="module")
-def kube_config(kubeconfig: Path) -> str:
-    """pytest-helm-charts' fixture of this name: its `kube_cluster` and namespaces are then on our cluster."""
-    return str(kubeconfig)
 
 
 @pytest.fixture(scope="session")
@@ -144,26 +85,6 @@ def working_image(cluster: Cluster) -> dict[str, str]:
     cluster.load_image(image)
     repository, _, tag = image.reference.rpartition(":")
     return {"repository": repository, "tag": tag}
-
-
-@pytest.fixture(scope="session")
-def chart(pytestconfig: pytest.Config) -> Path:
-    given = pytestconfig.getoption("chart_path")
-    return Path(given) if given else chart_directory()
-
-
-@pytest.fixture(scope="module")
-def namespace(
-    request: pytest.FixtureRequest, namespace_factory: NamespaceFactoryFunc, kubeconfig: Path
-) -> Iterator[str]:
-    """A fresh namespace that enforces restricted Pod Security; its state is printed when a test failed."""
-    name = "test-" + "".join(random.choices(string.ascii_lowercase, k=6))
-    restricted = {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
-    created: pykube.Namespace = namespace_factory(name, extra_metadata=restricted)
-    failures_before = request.session.testsfailed
-    yield str(created.name)
-    if request.session.testsfailed > failures_before:
-        print(namespace_report(kubeconfig, name))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Looks at the cluster itself, past the harness: what the tests hold the harness's words against."""
+"""Looks at the cluster itself, past the SDK: what the tests hold the SDK's words against."""
 
 import time
 from typing import Any

@@ -21,6 +21,7 @@ import yaml
 from kubernetes import client
 from tests.live.kubernetes_objects import api_client, left_of_release, pods_of
 
+from gpu_inference import clients
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
 from gpu_inference.process import run
@@ -28,7 +29,6 @@ from gpu_inference.progress import Progress
 from gpu_inference.resources import chart_directory
 from gpu_inference.service import Service
 from gpu_inference.service.port_forward import PortForward
-from gpu_inference.toolchain import clients
 
 PATIENCE_SECONDS = 120
 QUICK: dict[str, Any] = {

@@ -17,12 +17,13 @@ from tests.live.load import Load
 from tests.live.test_releases import HELMS
 from urllib3.exceptions import HTTPError
 
-from gpu_inference.cluster import Cluster, keda, open_cluster
+from gpu_inference.cluster import Cluster, open_cluster
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
 from gpu_inference.process import run
 from gpu_inference.progress import Progress
 from gpu_inference.service import Service
+from gpu_inference_testing import keda
 
 PATIENCE_SECONDS = 150.0
 # Two slots in each pod, to be busy a quarter of the time: many clients want more pods than there are GPUs.

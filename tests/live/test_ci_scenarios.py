@@ -12,11 +12,11 @@ import pytest
 import yaml
 from tests.live.kubernetes_objects import left_of_release, pods_of
 
+from gpu_inference import clients
 from gpu_inference.helm import Helm
 from gpu_inference.progress import Progress
 from gpu_inference.resources import chart_directory
 from gpu_inference.service import Service
-from gpu_inference.toolchain import clients
 
 SCENARIOS = sorted((chart_directory() / "ci").glob("*-values.yaml"))
 # The pods' leaving is waited for; nobody sends requests here.

@@ -22,13 +22,14 @@ from tests.live.addresses import free_block
 from tests.live.node_tree import descendants
 
 from gpu_inference.cluster import open_cluster
-from gpu_inference.cluster.embedded import network, pki, processes
-from gpu_inference.cluster.embedded.layout import StateFolder
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.paths import state_directory
 from gpu_inference.process import run
 from gpu_inference.progress import Progress
-from gpu_inference.toolchain import preflight
+from gpu_inference_testing.embedded import network, pki, processes
+from gpu_inference_testing.embedded.layout import StateFolder
+from gpu_inference_testing.gpus import set_gpus
+from gpu_inference_testing.toolchain import preflight
 
 NAME = "gpu-life"
 COMMAND = [
@@ -65,7 +66,7 @@ def nothing_left(block: str) -> Iterator[None]:
     before = traces(block)
     yield
     after = traces(block)
-    open_cluster(name=NAME).down()  # So that one failure is not the next test's as well.
+    open_cluster("embedded", NAME).down()  # So that one failure is not the next test's as well.
     assert after == before
 
 
@@ -128,9 +129,9 @@ def run_pod(kubeconfig: Path) -> None:
 
 @pytest.mark.usefixtures("nothing_left")
 def test_nothing_of_a_used_cluster_is_left_after_down(block: str) -> None:
-    cluster = open_cluster(name=NAME, address_range=block, progress=Progress())
+    cluster = open_cluster("embedded", NAME, address_range=block, progress=Progress())
     kubeconfig = cluster.up()
-    cluster.set_gpus(2)
+    set_gpus(cluster, 2)
     run_pod(kubeconfig)
     inside = descendants(node().launcher)
     running = traces(block)
@@ -147,11 +148,11 @@ def test_two_ups_at_once_make_one_cluster_and_a_third_finds_it(block: str) -> No
     said = [process.communicate(timeout=300)[1] for process in (one, other)]
     assert [one.returncode, other.returncode] == [0, 0], said
     assert sum(f"The cluster '{NAME}' is running." in text for text in said) == 1, said
-    cluster = open_cluster(name=NAME)
+    cluster = open_cluster("embedded", NAME)
     before = first_node_id(cluster.up())
     assert first_node_id(cluster.up()) == before
     with pytest.raises(GpuInferenceError, match="is running, with the address range"):
-        open_cluster(name=NAME, address_range="10.77.0.0/16").up()
+        open_cluster("embedded", NAME, address_range="10.77.0.0/16").up()
     cluster.down()
 
 
@@ -165,10 +166,10 @@ def test_clusters_that_come_up_together_get_addresses_of_their_own() -> None:
     try:
         said = [up.communicate(timeout=300)[1] for up in ups]
         assert [up.returncode for up in ups] == [0, 0], said
-        assert [open_cluster(name=name).status().node_ready for name in names] == [True, True]
+        assert [open_cluster("embedded", name).status().node_ready for name in names] == [True, True]
     finally:
         for name in names:
-            open_cluster(name=name).down()
+            open_cluster("embedded", name).down()
 
 
 @pytest.mark.usefixtures("nothing_left")
@@ -194,7 +195,7 @@ def test_killed_up_leaves_a_cluster_that_the_next_up_completes(block: str) -> No
             process.kill()
             break
     process.communicate(timeout=60)
-    cluster = open_cluster(name=NAME, cpu_overcommit=True)
+    cluster = open_cluster("embedded", NAME, cpu_overcommit=True)
     run_pod(cluster.up())
     assert cluster.status().cpu_overcommitted
     cluster.down()
@@ -202,14 +203,14 @@ def test_killed_up_leaves_a_cluster_that_the_next_up_completes(block: str) -> No
 
 @pytest.mark.usefixtures("nothing_left")
 def test_killed_node_is_noticed_at_once_and_made_anew(block: str) -> None:
-    cluster = open_cluster(name=NAME, address_range=block)
+    cluster = open_cluster("embedded", NAME, address_range=block)
     kubeconfig = cluster.up()
     before = first_node_id(kubeconfig)
     killed = node()
     os.kill(killed.launcher, signal.SIGKILL)
     processes.end(killed)
     with pytest.raises(GpuInferenceError, match=f"'{NAME}' is not running. It was killed"):
-        cluster.set_gpus(1)
+        set_gpus(cluster, 1)
     assert_refused_at_once(str(network.Network(IPv4Network(block)).node), 6443)
     status = cluster.status()
     assert not status.running
@@ -238,7 +239,7 @@ def assert_refused_at_once(host: str, port: int) -> None:
 
 @pytest.mark.usefixtures("nothing_left")
 def test_component_that_ends_ends_the_node_and_is_named(block: str) -> None:
-    cluster = open_cluster(name=NAME, address_range=block)
+    cluster = open_cluster("embedded", NAME, address_range=block)
     cluster.up()
     (scheduler,) = [pid for pid in descendants(node().launcher) if name_of(pid) == "kube-scheduler"]
     os.kill(scheduler, signal.SIGKILL)
@@ -253,7 +254,7 @@ def test_component_that_ends_ends_the_node_and_is_named(block: str) -> None:
 
 @pytest.mark.usefixtures("nothing_left")
 def test_cluster_whose_certificates_expire_is_made_anew(block: str) -> None:
-    cluster = open_cluster(name=NAME, address_range=block)
+    cluster = open_cluster("embedded", NAME, address_range=block)
     before = first_node_id(cluster.up())
     pki.Authority(StateFolder(state_directory() / NAME).pki, valid=timedelta(hours=1))
     assert first_node_id(cluster.up()) != before
@@ -268,7 +269,7 @@ def test_taken_address_range_stops_up(block: str) -> None:
         with pytest.raises(
             GpuInferenceError, match=f"The address range {block} overlaps .*, which this host uses"
         ):
-            open_cluster(name=NAME, address_range=block).up()
+            open_cluster("embedded", NAME, address_range=block).up()
     finally:
         run(["ip", "link", "delete", "gpu-taken"])
 
@@ -278,7 +279,7 @@ def test_interface_of_the_clusters_name_is_not_touched(block: str) -> None:
     run(["ip", "link", "add", NAME, "type", "veth", "peer", "name", f"{NAME}-peer"])
     try:
         with pytest.raises(GpuInferenceError, match=f"already has a network interface called '{NAME}'"):
-            open_cluster(name=NAME, address_range=block).up()
+            open_cluster("embedded", NAME, address_range=block).up()
         assert network.link_exists(NAME)
     finally:
         run(["ip", "link", "delete", NAME])
@@ -296,7 +297,7 @@ def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
 @pytest.mark.usefixtures("nothing_left")
 def test_disk_that_is_too_small_is_noticed_before_anything_is_made(small_disk: Path) -> None:
     with pytest.raises(GpuInferenceError, match=f"are needed for {small_disk}"):
-        open_cluster(name=NAME).up()
+        open_cluster("embedded", NAME).up()
 
 
 @pytest.mark.usefixtures("nothing_left", "small_disk")
@@ -307,7 +308,7 @@ def test_disk_that_fills_up_stops_up_with_the_component_that_needed_it(
     with pytest.raises(
         GpuInferenceError, match=r"could not be brought up: etcd .*(?s:.*)no space left on device"
     ):
-        open_cluster(name=NAME, address_range=block).up()
+        open_cluster("embedded", NAME, address_range=block).up()
 
 
 def name_of(pid: int) -> str:

@@ -18,15 +18,16 @@ from kubernetes import client, config
 from tests.live.addresses import free_block
 from tests.live.node_tree import descendants
 
-from gpu_inference import versions
 from gpu_inference.cli import main
 from gpu_inference.cluster import Cluster, open_cluster
-from gpu_inference.cluster.archive import ArchivedImage
-from gpu_inference.cluster.embedded import processes
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import runtime_image
 from gpu_inference.paths import state_directory
 from gpu_inference.progress import Progress, Silent
+from gpu_inference_testing import versions
+from gpu_inference_testing.archive import ArchivedImage
+from gpu_inference_testing.embedded import processes
+from gpu_inference_testing.gpus import set_gpus
 
 NAME = "gpu-pods"
 PAUSE = "localhost/gpu-inference-pause:1"
@@ -40,7 +41,7 @@ RESTRICTED: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Cluster]:
     block = free_block()
-    cluster = open_cluster(name=NAME, address_range=block, progress=Progress())
+    cluster = open_cluster("embedded", NAME, address_range=block, progress=Progress())
     try:
         cluster.up()
         yield cluster
@@ -313,13 +314,13 @@ def test_more_cpu_than_there_is_can_be_requested_until_that_is_turned_off(
     for number in range(3):
         core.create_namespaced_pod(namespace, pod(f"big-{number}", resources=big))
     wait_until(lambda: all(phase_of(core, namespace, f"big-{number}") == "Running" for number in range(3)))
-    open_cluster(name=NAME, cpu_overcommit=False).up()
+    open_cluster("embedded", NAME, cpu_overcommit=False).up()
     try:
         assert not lab.status().cpu_overcommitted
         core.create_namespaced_pod(namespace, pod("honest", resources=big))
         wait_until(lambda: "Insufficient cpu" in (unschedulable(core, namespace, "honest") or ""))
     finally:
-        open_cluster(name=NAME, cpu_overcommit=True).up()
+        open_cluster("embedded", NAME, cpu_overcommit=True).up()
     assert lab.status().cpu_overcommitted
 
 
@@ -340,7 +341,7 @@ def node_labels(core: Any) -> dict[str, str]:
 
 
 def test_patched_gpus_are_scheduled_until_they_are_used_up(lab: Cluster, core: Any, namespace: str) -> None:
-    lab.set_gpus(2)
+    set_gpus(lab, 2)
     for number in range(3):
         core.create_namespaced_pod(namespace, pod(f"gpu-{number}", gpus=1))
     names = [f"gpu-{number}" for number in range(3)]
@@ -349,12 +350,12 @@ def test_patched_gpus_are_scheduled_until_they_are_used_up(lab: Cluster, core: A
     )
     (waiting,) = [name for name in names if phase_of(core, namespace, name) == "Pending"]
     wait_until(lambda: "Insufficient nvidia.com/gpu" in (unschedulable(core, namespace, waiting) or ""))
-    lab.set_gpus(3)
+    set_gpus(lab, 3)
     wait_until(lambda: phase_of(core, namespace, waiting) == "Running")
 
 
 def test_patched_gpus_outlast_the_kubelets_own_reports(lab: Cluster, core: Any) -> None:
-    lab.set_gpus(4, "Tesla-V100-SXM2-16GB")
+    set_gpus(lab, 4, "Tesla-V100-SXM2-16GB")
     reported = reported_at(core)
     wait_until(lambda: reported_at(core) > reported, 120)
     status = lab.status()
@@ -367,14 +368,14 @@ def reported_at(core: Any) -> Any:
 
 
 def test_labels_come_with_the_gpus_and_go_with_them(lab: Cluster, core: Any) -> None:
-    lab.set_gpus(4, "NVIDIA-A100-SXM4-40GB")
+    set_gpus(lab, 4, "NVIDIA-A100-SXM4-40GB")
     assert node_labels(core) == {
         "nvidia.com/gpu.present": "true",
         "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-40GB",
         "nvidia.com/gpu.count": "4",
         "nvidia.com/gpu.memory": "40960",
     }
-    lab.set_gpus(0)
+    set_gpus(lab, 0)
     assert node_labels(core) == {}
     node = core.read_node(NAME)
     assert "nvidia.com/gpu" not in node.status.capacity | node.status.allocatable
@@ -391,7 +392,7 @@ def test_node_with_real_gpus_is_refused_and_not_changed(lab: Cluster, core: Any)
     try:
         for count in (4, 0):
             with pytest.raises(GpuInferenceError, match=r"has 8 real nvidia\.com/gpu"):
-                lab.set_gpus(count)
+                set_gpus(lab, count)
         assert lab.status().gpus == 8
     finally:
         core.patch_node_status(NAME, [{"op": "remove", "path": step["path"]} for step in real])
@@ -399,14 +400,14 @@ def test_node_with_real_gpus_is_refused_and_not_changed(lab: Cluster, core: Any)
 
 def test_negative_number_of_gpus_is_refused(lab: Cluster) -> None:
     with pytest.raises(GpuInferenceError, match="cannot have -1 GPUs"):
-        lab.set_gpus(-1)
+        set_gpus(lab, -1)
 
 
 def test_gpus_of_the_device_plugin_are_given_to_containers_by_name(
     lab: Cluster, core: Any, namespace: str
 ) -> None:
-    lab.set_gpus(2)
-    lab.set_gpus(3, mode="plugin")
+    set_gpus(lab, 2)
+    set_gpus(lab, 3, mode="plugin")
     given = output(
         core,
         namespace,
@@ -416,7 +417,7 @@ def test_gpus_of_the_device_plugin_are_given_to_containers_by_name(
     assert len(set(names)) == 2
     assert all(name.startswith("GPU-") for name in names)
     with pytest.raises(GpuInferenceError, match="undoes a patch"):
-        lab.set_gpus(1)
-    lab.set_gpus(0)
+        set_gpus(lab, 1)
+    set_gpus(lab, 0)
     assert lab.status().gpus == 0
     assert node_labels(core) == {}

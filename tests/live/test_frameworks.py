@@ -12,8 +12,8 @@ from tests.model_samples import ONNX, SKLEARN, TF2, TORCH, Sample
 from gpu_inference.cluster import Cluster
 from gpu_inference.convert import convert
 from gpu_inference.image import BuiltImage, Model, runtime_image
-from gpu_inference.image.buildah import Buildah
 from gpu_inference.image.debian_base import debian_base
+from gpu_inference.image.engine import Buildah
 from gpu_inference.progress import Progress
 from gpu_inference.service import deploy
 

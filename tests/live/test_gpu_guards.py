@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes import client
-from tests.live.conftest import GPU_PRODUCT
 from tests.live.kubernetes_objects import api_client, left_of_release, pods_of, read_deployment
 
+from gpu_inference import clients
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
 from gpu_inference.process import run
 from gpu_inference.progress import Progress
 from gpu_inference.service import Service, deploy
-from gpu_inference.toolchain import clients
+from gpu_inference_testing.gpus import DEFAULT_PRODUCT
 
 PATIENCE_SECONDS = 120.0
 QUICK = {"drain": {"preStopSleepSeconds": 1, "seconds": 1}}
@@ -189,7 +189,7 @@ def tainted_node(kubectl: Kubectl) -> Iterator[None]:
 def test_pods_go_to_nodes_with_their_kind_of_gpu_and_to_no_other(install: Install) -> None:
     mig = "nvidia.com/mig-1g.5gb"
     services = {
-        "placed": install("placed", pool(2, 2, gpu_products=["H100", GPU_PRODUCT])),
+        "placed": install("placed", pool(2, 2, gpu_products=["H100", DEFAULT_PRODUCT])),
         "slices": install("slices", pool(2, 2, gpu_resource=mig)),
         "intolerant": install("intolerant", pool(1, 1, gpu_toleration=False)),
         "choosy": install("choosy", pool(1, 1, gpu_products=["H100"])),
@@ -446,7 +446,7 @@ def test_a_release_that_the_nodes_have_no_gpus_for_is_refused(install: Install, 
         install("large", pool(4, 2, check_nodes=True, gpu_products=["H100", "L40"]), helm)
     with pytest.raises(GpuInferenceError, match=r"have 0 of amd\.com/gpu"):
         install("large", pool(4, 2, check_nodes=True, gpu_resource="amd.com/gpu"), helm)
-    service = install("large", pool(4, 2, check_nodes=True, gpu_products=[GPU_PRODUCT]), helm)
+    service = install("large", pool(4, 2, check_nodes=True, gpu_products=[DEFAULT_PRODUCT]), helm)
     with pytest.raises(GpuInferenceError, match=r"have 4 of nvidia\.com/gpu"):
         install("large", pool(5, 5, check_nodes=True), helm)
     assert replicas(service) == 2

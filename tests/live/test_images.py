@@ -17,8 +17,8 @@ from tests import ctrl_c
 
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import BuiltImage, Model, runtime_image, service_image
-from gpu_inference.image.buildah import Buildah
 from gpu_inference.image.debian_base import debian_base
+from gpu_inference.image.engine import Buildah
 from gpu_inference.paths import cache_directory
 from gpu_inference.progress import Progress, Silent
 
@@ -166,7 +166,7 @@ def test_an_interrupted_build_leaves_no_process_container_or_mount(base: BuiltIm
     sign = "sleep 61.75"
     (tmp_path / "Dockerfile").write_text(f"FROM {base.reference}\nRUN {sign}\n")
     program = (
-        "import pathlib; from gpu_inference.image.buildah import Buildah\n"
+        "import pathlib; from gpu_inference.image.engine import Buildah\n"
         f"Buildah().build('localhost/images-test:cut', pathlib.Path({str(tmp_path)!r}), content='x')"
     )
     build = ctrl_c.start([sys.executable, "-c", program], stderr=subprocess.PIPE)

@@ -16,13 +16,13 @@ import pytest
 from kubernetes import client, config
 from tests.live.kubernetes_objects import pods_of, read_deployment
 
+from gpu_inference import clients
 from gpu_inference.cluster import Cluster
-from gpu_inference.cluster.archive import ArchivedImage, write_archive
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
 from gpu_inference.progress import Progress
 from gpu_inference.service import Service
-from gpu_inference.toolchain import clients
+from gpu_inference_testing.archive import ArchivedImage, write_archive
 
 PATIENCE = 240
 VALUES: dict[str, Any] = {

@@ -13,9 +13,8 @@ from tests.old_service import MODEL, OldService, old_service
 
 from gpu_inference.cluster import Cluster
 from gpu_inference.image import BuiltImage, Model
-from gpu_inference.image.buildah import Buildah
 from gpu_inference.image.debian_base import debian_base
-from gpu_inference.image.engine import built
+from gpu_inference.image.engine import Buildah, built
 from gpu_inference.paths import cache_directory
 from gpu_inference.progress import Progress
 from gpu_inference.service import Service, deploy

@@ -8,13 +8,12 @@ import pytest
 from tests.live.keys_in_cluster import statuses
 from tests.live.kubernetes_objects import left_of_release
 
-from gpu_inference import __version__
+from gpu_inference import __version__, clients
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
 from gpu_inference.process import run
 from gpu_inference.progress import Progress
 from gpu_inference.service import Service
-from gpu_inference.toolchain import clients
 
 RELEASES = sorted((Path(__file__).parent / "releases").glob("*.tgz"))
 # The bare runtime: its built-in script echoes.

@@ -13,11 +13,11 @@ from tests.live.keys_in_cluster import delete_together, lives, statuses
 from tests.live.kubernetes_objects import api_client, pods_of
 from tests.token_issuer import SigningKey, key_set, unsigned
 
+from gpu_inference.clients import kubectl
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.helm import Helm
 from gpu_inference.process import run
 from gpu_inference.service import Service
-from gpu_inference.toolchain.clients import kubectl
 
 PATIENCE_SECONDS = 120
 # The kubelet looks at a pod's ConfigMaps every 60 to 90 s unless told; a busy machine adds to it.

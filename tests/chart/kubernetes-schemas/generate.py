@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from gpu_inference import versions
+from gpu_inference_testing import versions
 
 LOWEST = "1.30.14"
 """The newest patch of the lowest version that the chart supports (kubeVersion in Chart.yaml)."""
