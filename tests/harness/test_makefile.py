@@ -182,7 +182,9 @@ def test_version_sets_it_everywhere_and_begins_a_changelog(checkout: Path) -> No
     assert made.returncode == 0, made.stderr
     texts = {name: (checkout / name).read_text() for name in VERSIONED}
     assert {name: text.count("9.9.9") for name, text in texts.items()} == dict.fromkeys(VERSIONED, 1) | {
-        VERSIONED[0]: 3
+        "charts/gpu-inference/Chart.yaml": 3,
+        # Its own version, and the one of the SDK that it needs.
+        "harness/pyproject.toml": 2,
     }
     assert f"## [9.9.9] - Unreleased\n\n## [{__version__}]" in texts["CHANGELOG.md"]
 
