@@ -96,7 +96,7 @@ scaleDown:
   {{- $notes = append $notes "The autoscaler needs KEDA 2.20 or newer in the cluster, and the cluster's pods must have IPv4 addresses." -}}
 {{- end -}}
 {{- if $engine -}}
-  {{- $notes = append $notes "To turn the autoscaler off again, Helm 4 has to be told that the values count: helm upgrade --force-conflicts. Helm 3 needs no word." -}}
+  {{- $notes = append $notes "To turn the autoscaler off again with Helm 4, use helm upgrade --force-conflicts; Helm 3 does not need it." -}}
 {{- end -}}
 {{ $notes | toJson }}
 {{- end }}
