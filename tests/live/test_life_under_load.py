@@ -16,7 +16,13 @@ import pytest
 import requests
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from tests.live.kubernetes_objects import api_client, pods_of, read_deployment
+from tests.live.kubernetes_objects import (
+    api_client,
+    left_of_release,
+    pods_of,
+    read_deployment,
+    service_as_a_limited_user,
+)
 from tests.live.load import PATIENCE_SECONDS, load_without_failures
 
 from gpu_inference.helm import Helm
@@ -172,6 +178,41 @@ def test_with_room_for_one_more_pod_an_upgrade_that_never_gets_ready_takes_none(
         wait_until(partial(has_started, single, stuck), "it runs")
         load.wait_for_an_answer_to_each()
         assert pod.metadata.uid in {each.metadata.uid for each in pods_of(single)}
+
+
+def test_a_deleted_service_answers_what_it_is_scoring_and_does_not_drain(install: Install) -> None:
+    deleted = install("deleted", {"deployment": {"gpu_cores": 0}, "drain": {}})
+    deleted.wait_for_deployment(timeout_sec=120)
+    drain = seconds_of_drain(deleted)
+    with ThreadPoolExecutor(1) as threads:
+        scored = threads.submit(ask_for, deleted, 2)
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert deleted.delete()
+        took = time.monotonic() - began
+    assert scored.result().status_code == 200
+    assert took < drain, f"it took {took:.1f} s"
+
+
+def test_who_may_not_delete_collections_deletes_a_service_too(install: Install, tmp_path: Path) -> None:
+    values = {"deployment": {"gpu_cores": 0}, "drain": {"preStopSleepSeconds": 0, "seconds": 0}}
+    service = install("deleted", values)
+    service.wait_for_deployment(timeout_sec=120)
+    verbs = ["get", "list", "create", "update", "patch", "delete"]
+    rules = [
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": verbs},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["deletecollection"]},
+    ]
+    limited = service_as_a_limited_user(service, "no-collections", rules, tmp_path)
+    assert limited.delete()
+    assert left_of_release(service) == []
+
+
+def seconds_of_drain(service: Service) -> float:
+    """Return how long an idle pod of a service drains by itself."""
+    container = read_deployment(service).spec.template.spec.containers[0]
+    (drain,) = (float(each.value) for each in container.env if each.name == "GPU_INFERENCE_DRAIN_SECONDS")
+    return drain + float(container.lifecycle.pre_stop.sleep.seconds)
 
 
 def core(service: Service) -> Any:

@@ -17,6 +17,7 @@ from gpu_inference.service.keys import Key, keys_place, new_key, read_keys, requ
 from gpu_inference.service.objects import Object, Objects
 from gpu_inference.service.pod_logs import ReadRun, ended_log, pod_log
 from gpu_inference.service.port_forward import PortForward
+from gpu_inference.service.removal import end_pods
 from gpu_inference.service.state import Observed, ServiceState, State, judge
 from gpu_inference.service.tokens import AccessToken, new_token, token_check
 from gpu_inference.service.values import merged
@@ -222,27 +223,34 @@ class Service:
     def delete(self) -> bool:
         """Remove the service and all that belongs to it; return False when there is none.
 
+        Its pods do not drain: a request that is being scored is answered if that ends within 3 seconds.
+
         Raises:
-            GpuInferenceError: something of it is still there two minutes after its pods should have ended.
+            GpuInferenceError: it is no release of Helm's, or something of it is still there two minutes after
+                its pods should have ended.
         """
         deployment = self._objects.deployment(self.name)
         release = _release(deployment) if deployment else self.name
-        removed = self._helm().uninstall(release, namespace=self.namespace)
-        if deployment and not removed and "deletionTimestamp" not in deployment["metadata"]:
-            raise GpuInferenceError(
-                f"The service {self.name} is no release of Helm's, so it is not removed here.",
-                "Remove it with what deployed it: kubectl delete -f, Argo CD, …",
-            )
+        helm, grace = self._helm(), 0
+        if deployment and "deletionTimestamp" not in deployment["metadata"]:
+            if helm.release(release, namespace=self.namespace) is None:
+                raise GpuInferenceError(
+                    f"The service {self.name} is no release of Helm's, so it is not removed here.",
+                    "Remove it with what deployed it: kubectl delete -f, Argo CD, …",
+                )
+            grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+            end_pods(self._objects, deployment, release)
+        removed = helm.uninstall(release, namespace=self.namespace)
         self._objects.delete_test_pods(release)
-        grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] if deployment else 0
         deadline = time.monotonic() + grace + _GONE_SECONDS
         while left := self._objects.workloads(release):
             if time.monotonic() > deadline:
+                names = ", ".join(f"{kind}/{name}" for kind, each in left.items() for name in each)
                 raise GpuInferenceError(
-                    f"The service {self.name} is removed, but this of it is still there: {', '.join(left)}.",
+                    f"The service {self.name} is removed, but this of it is still there: {names}.",
                     f"See what holds it: kubectl get pods --namespace {self.namespace} --output yaml",
                 )
-            time.sleep(0.5)
+            time.sleep(0.2)
         self.close()
         return removed
 
