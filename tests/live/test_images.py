@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests import ctrl_c
 
+from gpu_inference.cli import main
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import BuiltImage, Model, runtime_image, service_image
 from gpu_inference.image.buildah import Buildah
@@ -142,6 +143,19 @@ def test_an_unchanged_image_is_not_built_again(runtime: BuiltImage, engine: Buil
     assert build().image_id == before.image_id
     assert runtime_image(engine=engine).image_id == runtime.image_id
     assert {image.reference: image.image_id for image in engine.images()} == listed
+
+
+def test_the_list_of_images_as_json_has_their_names_ids_and_sizes(
+    runtime: BuiltImage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["image", "list", "--output", "json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    expected = {
+        "reference": runtime.reference,
+        "size_bytes": runtime.size_bytes,
+        "image_id": runtime.image_id,
+    }
+    assert expected in listed
 
 
 def test_a_removed_image_is_gone(runtime: BuiltImage, engine: Buildah, model: Path) -> None:

@@ -1,9 +1,11 @@
 """`gpu-inference cluster …`: bring a cluster up, look at it, give it GPUs and images, remove it."""
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+from gpu_inference.cli.output import add_output, print_json
 from gpu_inference.cluster import DEFAULT_NAME, Cluster, ClusterStatus, LocalImage, open_cluster
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.paths import state_directory
@@ -33,7 +35,10 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     down = _action(actions, "down", _down, "remove the cluster and all that belongs to it")
     down.add_argument("--all", action="store_true", help="remove every embedded cluster on this machine")
 
-    _action(actions, "status", _status, "say how the cluster is; exit status 1 unless its node is Ready")
+    status = _action(
+        actions, "status", _status, "say how the cluster is; exit status 1 unless its node is Ready"
+    )
+    add_output(status)
     _action(actions, "kubeconfig", _kubeconfig, "print the path of the running cluster's kubeconfig")
 
     set_gpus = _action(actions, "set-gpus", _set_gpus, "let the node advertise GPUs that are not there")
@@ -122,7 +127,11 @@ def _down(arguments: argparse.Namespace) -> None:
 
 def _status(arguments: argparse.Namespace) -> int:
     status = _open(arguments).status()
-    print(described(status))
+    if arguments.output == "json":
+        kubeconfig = str(status.kubeconfig) if status.kubeconfig else None
+        print_json({**dataclasses.asdict(status), "kubeconfig": kubeconfig})
+    else:
+        print(described(status))
     return 0 if status.node_ready else 1
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+from gpu_inference.cli.output import add_output, print_json
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import FRAMEWORKS, find_engine, runtime_image
 from gpu_inference.progress import Progress
@@ -24,6 +25,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     build.set_defaults(handler=_build)
 
     listing = actions.add_parser("list", help="list the images that were built here")
+    add_output(listing)
     listing.set_defaults(handler=_list)
 
     remove = actions.add_parser("remove", help="remove an image from this machine")
@@ -36,8 +38,17 @@ def _build(arguments: argparse.Namespace) -> None:
     print(f"{image.reference} {_size(image.size_bytes)} {image.image_id}")
 
 
-def _list(_: argparse.Namespace) -> None:
-    for image in sorted(find_engine().images(), key=lambda image: image.reference):
+def _list(arguments: argparse.Namespace) -> None:
+    images = sorted(find_engine().images(), key=lambda image: image.reference)
+    if arguments.output == "json":
+        print_json(
+            [
+                {"reference": image.reference, "size_bytes": image.size_bytes, "image_id": image.image_id}
+                for image in images
+            ]
+        )
+        return
+    for image in images:
         print(f"{image.reference} {_size(image.size_bytes)} {image.image_id}")
 
 

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gpu_inference.cli.output import add_output, print_json
 from gpu_inference.convert import convert
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import FRAMEWORKS, parse_model
 from gpu_inference.progress import Progress
-from gpu_inference.service import Service, deploy, services
+from gpu_inference.service import Service, ServiceState, deploy, states
 from gpu_inference.service.values import merged, parse_settings, read_values
 
 
@@ -19,6 +20,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_deploy(commands)
 
     state = _add(commands, "state", "say how a service is, and why")
+    add_output(state)
     state.set_defaults(handler=_state)
 
     wait = _add(commands, "wait", "wait until a service serves")
@@ -74,6 +76,7 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
     listing = commands.add_parser("list", help="list the services of a namespace")
     _add_cluster(listing)
+    add_output(listing)
     listing.set_defaults(handler=_list)
 
 
@@ -210,9 +213,16 @@ def _converted(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _state(arguments: argparse.Namespace) -> None:
     status = _open(arguments).status()
+    if arguments.output == "json":
+        print_json(_described(arguments.name, status))
+        return
     print(status.state)
     if status.error:
         print(status.error, file=sys.stderr)
+
+
+def _described(name: str, status: ServiceState) -> dict[str, str | None]:
+    return {"name": name, "state": status.state, "error": status.error}
 
 
 def _wait(arguments: argparse.Namespace) -> None:
@@ -221,7 +231,7 @@ def _wait(arguments: argparse.Namespace) -> None:
 
 def _show_keys(arguments: argparse.Namespace) -> None:
     primary, secondary = _open(arguments).get_keys()
-    print(json.dumps({"primaryKey": primary, "secondaryKey": secondary}, indent=2))
+    print_json({"primaryKey": primary, "secondaryKey": secondary})
 
 
 def _regenerate_key(arguments: argparse.Namespace) -> None:
@@ -275,8 +285,9 @@ def _delete(arguments: argparse.Namespace) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    for name in services(arguments.namespace, kubeconfig=arguments.kubeconfig, context=arguments.context):
-        status = Service(
-            name, namespace=arguments.namespace, kubeconfig=arguments.kubeconfig, context=arguments.context
-        ).status()
+    found = states(arguments.namespace, kubeconfig=arguments.kubeconfig, context=arguments.context)
+    if arguments.output == "json":
+        print_json([_described(name, status) for name, status in found.items()])
+        return
+    for name, status in found.items():
         print(f"{name} {status.state}")

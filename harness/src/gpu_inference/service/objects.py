@@ -51,16 +51,16 @@ class Objects:
         """Return the Deployments of all services in the namespace."""
         return self._items(self._apps.list_namespaced_deployment, label_selector=NAME_LABEL)
 
-    def replica_sets(self, release: str) -> list[Object]:
-        """Return the ReplicaSets of a release."""
+    def replica_sets(self, release: str | None = None) -> list[Object]:
+        """Return the ReplicaSets of a release, or of all services in the namespace."""
         return self._items(self._apps.list_namespaced_replica_set, label_selector=_of(release))
 
-    def pods(self, release: str, component: str | None = None) -> list[Object]:
-        """Return the pods of a release: of one component (`scoring`, `keys`), or all."""
+    def pods(self, release: str | None = None, component: str | None = None) -> list[Object]:
+        """Return the pods of a release, or of all services: of one component (`scoring`, `keys`), or all."""
         return self._items(self._core.list_namespaced_pod, label_selector=_of(release, component))
 
-    def jobs(self, release: str) -> list[Object]:
-        """Return the Jobs of a release."""
+    def jobs(self, release: str | None = None) -> list[Object]:
+        """Return the Jobs of a release, or of all services in the namespace."""
         return self._items(self._batch.list_namespaced_job, label_selector=_of(release))
 
     def workloads(self, release: str) -> dict[str, list[str]]:
@@ -213,6 +213,11 @@ class Objects:
             return _content(read, *words, **options)
 
 
+def release_of(thing: Object) -> str:
+    """Return the release that an object of a service belongs to."""
+    return str(thing["metadata"]["labels"][_INSTANCE_LABEL])
+
+
 def _content(read: Callable[..., Any], *words: str | Object, **options: Any) -> bytes:
     """Return what the API server sends, as it is."""
     answer = read(*words, _preload_content=False, _request_timeout=TIMEOUT_SECONDS, **options)
@@ -220,6 +225,6 @@ def _content(read: Callable[..., Any], *words: str | Object, **options: Any) -> 
     return content
 
 
-def _of(release: str, component: str | None = None) -> str:
-    labels = f"{NAME_LABEL},{_INSTANCE_LABEL}={release}"
+def _of(release: str | None, component: str | None = None) -> str:
+    labels = f"{NAME_LABEL},{_INSTANCE_LABEL}={release}" if release else NAME_LABEL
     return f"{labels},{_COMPONENT_LABEL}={component}" if component else labels

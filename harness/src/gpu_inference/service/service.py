@@ -14,16 +14,16 @@ from gpu_inference.service.client import ScoringClient
 from gpu_inference.service.endpoint import address_in_cluster, forwarded, reachable_address
 from gpu_inference.service.key_rotation import regenerate
 from gpu_inference.service.keys import Key, keys_place, new_key, read_keys, require_key, which_key
-from gpu_inference.service.objects import Object, Objects
-from gpu_inference.service.pod_logs import ReadRun, ended_log, pod_log
+from gpu_inference.service.objects import Object, Objects, release_of
+from gpu_inference.service.observing import log_reader, observe
+from gpu_inference.service.pod_logs import pod_log
 from gpu_inference.service.port_forward import PortForward
 from gpu_inference.service.removal import end_pods
-from gpu_inference.service.state import Observed, ServiceState, State, judge
+from gpu_inference.service.state import ServiceState, State, judge
 from gpu_inference.service.tokens import AccessToken, new_token, token_check
 from gpu_inference.service.values import merged
 from gpu_inference.service.waiting import wait_until_healthy
 
-_TRACEBACK_LINES = 100
 _GONE_SECONDS = 120
 
 
@@ -67,21 +67,8 @@ class Service:
     def status(self) -> ServiceState:
         """Return how the service is now, and why."""
         deployment = self._deployment()
-        release = _release(deployment)
-        pods = self._objects.pods(release)
-        replica_sets = self._objects.replica_sets(release)
-        jobs = self._objects.jobs(release)
-        names = [each["metadata"]["name"] for each in (*pods, *replica_sets, *jobs)]
-        return judge(
-            Observed(
-                deployment=deployment,
-                replica_sets=replica_sets,
-                pods=pods,
-                jobs=jobs,
-                warnings=self._objects.warnings(names),
-                log_tail=lambda pod: ended_log(pod, self._reader(pod, _TRACEBACK_LINES)),
-            )
-        )
+        (observed,) = observe(self._objects, [deployment], release_of(deployment))
+        return judge(observed)
 
     @property
     def state(self) -> State:
@@ -197,9 +184,11 @@ class Service:
             num_lines: how many lines of each pod at most.
             init: the pods' init containers instead of the scoring containers.
         """
-        pods = self._objects.pods(_release(self._deployment()), "scoring")
+        pods = self._objects.pods(release_of(self._deployment()), "scoring")
         logs = {
-            pod["metadata"]["name"]: pod_log(pod, self._reader(pod, num_lines), num_lines, init=init)
+            pod["metadata"]["name"]: pod_log(
+                pod, log_reader(self._objects, pod, num_lines), num_lines, init=init
+            )
             for pod in pods
         }
         if len(logs) == 1:
@@ -214,7 +203,7 @@ class Service:
         """
         if not values:
             raise GpuInferenceError("No parameters provided to update.")
-        release = _release(self._deployment())
+        release = release_of(self._deployment())
         helm = self._helm()
         current = helm.values(release, namespace=self.namespace)
         helm.upgrade(release, chart_directory(), merged(current, values), namespace=self.namespace)
@@ -230,7 +219,7 @@ class Service:
                 its pods should have ended.
         """
         deployment = self._objects.deployment(self.name)
-        release = _release(deployment) if deployment else self.name
+        release = release_of(deployment) if deployment else self.name
         helm, grace = self._helm(), 0
         if deployment and "deletionTimestamp" not in deployment["metadata"]:
             if helm.release(release, namespace=self.namespace) is None:
@@ -288,7 +277,7 @@ class Service:
             return address
         if not self._deployment().get("status", {}).get("readyReplicas"):
             return None
-        self._forward = forwarded(self._objects, _release(self._deployment()))
+        self._forward = forwarded(self._objects, release_of(self._deployment()))
         return self._forward.address
 
     def _base_uri(self) -> str:
@@ -304,12 +293,6 @@ class Service:
         primary, secondary = self.get_keys()
         return primary if which == "primary" else secondary
 
-    def _reader(self, pod: Object, lines: int) -> ReadRun:
-        name = pod["metadata"]["name"]
-        return lambda container, previous: self._objects.log(
-            name, container=container, lines=lines, previous=previous
-        )
-
 
 def services(
     namespace: str = "default", *, kubeconfig: Path | None = None, context: str | None = None
@@ -319,5 +302,15 @@ def services(
     return [deployment["metadata"]["name"] for deployment in objects.deployments()]
 
 
-def _release(deployment: Object) -> str:
-    return str(deployment["metadata"]["labels"]["app.kubernetes.io/instance"])
+def states(
+    namespace: str = "default", *, kubeconfig: Path | None = None, context: str | None = None
+) -> dict[str, ServiceState]:
+    """Return how each service of a namespace is, by its name.
+
+    The cluster is asked as often for a hundred services as for one, apart from the logs of pods that failed.
+    """
+    objects = Objects(find_kubeconfig(kubeconfig, context), context, namespace)
+    return {
+        observed.deployment["metadata"]["name"]: judge(observed)
+        for observed in observe(objects, objects.deployments())
+    }
