@@ -11,11 +11,12 @@ import string
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pykube
 import pytest
-from pytest_helm_charts.k8s.fixtures import NamespaceFactoryFunc
+from pytest_helm_charts.clusters import Cluster as HelmCluster
 from tests.live.namespace_report import namespace_report
 
 from gpu_inference.cluster import Cluster, open_cluster
@@ -29,6 +30,8 @@ GPUS = 4
 GPU_PRODUCT = "NVIDIA-A100-SXM4-40GB"
 WITH_TENSORFLOW = ("test_demo.py", "test_service.py")
 WITH_KEDA = "test_autoscaling.py"
+# For the values of services whose pods no client misses: they end as soon as they are told to.
+NO_DRAIN = {"drain": {"preStopSleepSeconds": 0, "seconds": 0}}
 SAMPLE = Path(__file__).parents[2] / "model-samples" / "mnist-tf"
 
 
@@ -153,17 +156,26 @@ def chart(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="module")
-def namespace(
-    request: pytest.FixtureRequest, namespace_factory: NamespaceFactoryFunc, kubeconfig: Path
-) -> Iterator[str]:
+def namespace(request: pytest.FixtureRequest, kube_cluster: HelmCluster, kubeconfig: Path) -> Iterator[str]:
     """A fresh namespace that enforces restricted Pod Security; its state is printed when a test failed."""
-    name = "test-" + "".join(random.choices(string.ascii_lowercase, k=6))
-    restricted = {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
-    created: pykube.Namespace = namespace_factory(name, extra_metadata=restricted)
     failures_before = request.session.testsfailed
-    yield str(created.name)
-    if request.session.testsfailed > failures_before:
-        print(namespace_report(kubeconfig, name))
+    with restricted_namespace(kube_cluster) as name:
+        yield name
+        if request.session.testsfailed > failures_before:
+            print(namespace_report(kubeconfig, name))
+
+
+@contextmanager
+def restricted_namespace(cluster: HelmCluster) -> Iterator[str]:
+    """Make a namespace that enforces restricted Pod Security; nobody waits until it is gone."""
+    name = "test-" + "".join(random.choices(string.ascii_lowercase, k=6))
+    metadata = {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}
+    namespace = pykube.Namespace(cluster.kube_client, {"metadata": metadata})
+    namespace.create()
+    try:
+        yield name
+    finally:
+        namespace.delete()
 
 
 @pytest.fixture

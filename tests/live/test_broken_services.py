@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.live.conftest import NO_DRAIN
 
 from gpu_inference.cluster import Cluster
 from gpu_inference.errors import GpuInferenceError
@@ -11,7 +12,7 @@ from gpu_inference.progress import Progress
 from gpu_inference.service import Service, deploy
 
 DeployScript = Callable[[str], Service]
-ON_CPU = {"deployment": {"gpu_cores": 0}, "drain": {"preStopSleepSeconds": 0, "seconds": 0}}
+ON_CPU = {"deployment": {"gpu_cores": 0}, **NO_DRAIN}
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_a_service_whose_pods_fit_on_no_node_is_unschedulable_and_says_why(
     values = {
         "deployment": {"num_replicas": 1, "gpu_cores": 1},
         "cluster": {"gpu_count": 1, "gpu_products": ["A-GPU-THAT-NO-NODE-HAS"]},
-        "drain": {"preStopSleepSeconds": 0, "seconds": 0},
+        **NO_DRAIN,
     }
     service = deploy(
         "broken",

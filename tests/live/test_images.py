@@ -158,6 +158,24 @@ def test_the_list_of_images_as_json_has_their_names_ids_and_sizes(
     assert expected in listed
 
 
+def test_an_image_with_two_names_is_found_by_each(runtime: BuiltImage, engine: Buildah, model: Path) -> None:
+    one, other = (
+        service_image(name, SOURCE, "score.py", [Model("m", model)], runtime)
+        for name in ("images-test", "images-test-too")
+    )
+    assert one.image_id == other.image_id
+    try:
+        assert {one.reference, other.reference} <= {image.reference for image in engine.images()}
+        for image in (one, other):
+            found = engine.find(image.reference)
+            assert found
+            assert (found.reference, found.image_id) == (image.reference, image.image_id)
+    finally:
+        engine.remove(other.reference)
+    assert engine.find(other.reference) is None
+    assert engine.find(one.reference)
+
+
 def test_a_removed_image_is_gone(runtime: BuiltImage, engine: Buildah, model: Path) -> None:
     (model / "weights").write_text("0.3")
     image = service_image("images-test", SOURCE, "score.py", [Model("m", model)], runtime)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from kubernetes import client
+from tests.live.conftest import NO_DRAIN
 from tests.live.keys_in_cluster import delete_together, lives, places_of, status_at, statuses
 from tests.live.kubernetes_objects import (
     api_client,
@@ -31,7 +32,6 @@ from gpu_inference.service.objects import Object, Objects
 
 # The bare runtime: its built-in script echoes. A queued request outlives a busy machine.
 DEPLOYMENT = {"gpu_cores": 0, "max_request_wait_time": 10_000}
-QUICK = {"drain": {"preStopSleepSeconds": 1, "seconds": 1}}
 PATIENCE_SECONDS = 120
 # The kubelet looks at a pod's Secrets every 60 to 90 s unless told; a busy machine adds to it.
 BY_ITSELF_SECONDS = 240
@@ -61,7 +61,7 @@ def install(namespace: str, kubeconfig: Path, chart: Path) -> Iterator[Callable[
     def install_and_wait(name: str, *, deployment: dict[str, Any] | None = None, **values: Any) -> Service:
         service = Service(name, namespace=namespace, kubeconfig=kubeconfig)
         installed.append(service)
-        values = {**QUICK, **values, "deployment": {**DEPLOYMENT, **(deployment or {})}}
+        values = {**NO_DRAIN, **values, "deployment": {**DEPLOYMENT, **(deployment or {})}}
         Helm(kubeconfig=kubeconfig).upgrade(name, chart, values, namespace=namespace)
         service.wait_for_deployment(timeout_sec=PATIENCE_SECONDS)
         return service

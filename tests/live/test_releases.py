@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.live.conftest import NO_DRAIN
 from tests.live.keys_in_cluster import statuses
 from tests.live.kubernetes_objects import left_of_release
 
@@ -18,7 +19,7 @@ from gpu_inference.toolchain import clients
 
 RELEASES = sorted((Path(__file__).parent / "releases").glob("*.tgz"))
 # The bare runtime: its built-in script echoes.
-VALUES = {"deployment": {"gpu_cores": 0}, "drain": {"preStopSleepSeconds": 1, "seconds": 1}}
+VALUES = {"deployment": {"gpu_cores": 0}, **NO_DRAIN}
 HELMS: dict[str, Callable[[], Path]] = {
     "helm3": lambda: clients.helm(3, Progress()),
     "helm4": lambda: clients.helm(4, Progress()),

@@ -13,6 +13,7 @@ import mnist_data
 import pytest
 import requests
 import sample_requests
+from tests.live.conftest import NO_DRAIN
 from tests.live.kubernetes_objects import left_of_release, objects_of_release, pods_of, read_deployment
 
 from gpu_inference.cluster import Cluster
@@ -28,8 +29,6 @@ SAMPLE = Path(mnist_data.__file__).parent
 NAME = "aks-dnn-mnist"
 DIGITS = 500
 THREADS = 6
-# A rollout waits for each pod to leave: no need to be as patient here as behind a load balancer.
-QUICK_DRAIN = {"drain": {"preStopSleepSeconds": 1, "seconds": 2}}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def service(cluster: Cluster, namespace: str, model_folder: Path) -> Iterator[Se
         source_directory=SAMPLE / "src",
         entry_script="score.py",
         models=[Model("tf-dnn-mnist", model_folder)],
-        values={**converted.values, **QUICK_DRAIN},
+        values={**converted.values, **NO_DRAIN},
         namespace=namespace,
         cluster=cluster,
         framework="tensorflow-cpu",
@@ -110,7 +109,7 @@ def test_the_key_of_another_service_is_refused(
         "other-service",
         source_directory=Path(__file__).parent / "echo",
         entry_script="score.py",
-        values={"deployment": {"gpu_cores": 0}, **QUICK_DRAIN},
+        values={"deployment": {"gpu_cores": 0}, **NO_DRAIN},
         namespace=namespace,
         cluster=cluster,
         progress=Progress(),

@@ -4,6 +4,7 @@ The images lie in a store of our own in the cache folder, so that deleting the c
 of ours mixes with images of the user.
 """
 
+import dataclasses
 import hashlib
 import json
 import tempfile
@@ -19,6 +20,8 @@ from gpu_inference.paths import cache_directory
 from gpu_inference.progress import Silent
 from gpu_inference.toolchain.cache import locked
 
+_NOT_THERE = "image not known"
+
 
 class Buildah:
     """The engine of machines without Docker."""
@@ -33,15 +36,21 @@ class Buildah:
 
     def find(self, reference: str) -> StoredImage | None:
         """Return the image of that name, or None."""
-        return next((image for image in self.images() if image.reference == reference), None)
+        try:
+            stored = self._inspect(reference, reference)
+        except process.ProgramError as error:
+            if _NOT_THERE not in error.said:
+                raise
+            return None
+        return stored if stored.content is not None else None
 
     def images(self) -> list[StoredImage]:
-        """Return the images that carry our label."""
+        """Return the images that carry our label, once for each name that an image has."""
         found = []
         for listed in json.loads(self._buildah("images", "--json") or "null") or []:
-            names: list[str] = listed.get("names") or []
-            if names:
-                found.append(self._inspect(listed["id"], names[0]))
+            if names := listed.get("names"):
+                stored = self._inspect(listed["id"], names[0])
+                found += [dataclasses.replace(stored, reference=name) for name in names]
         return [image for image in found if image.content is not None]
 
     def build(
@@ -98,8 +107,8 @@ class Buildah:
         """Remove an image, and the layers that no other image needs, from the store."""
         self._buildah("rmi", reference)
 
-    def _inspect(self, image_id: str, reference: str) -> StoredImage:
-        facts: dict[str, Any] = json.loads(self._buildah("inspect", "--type=image", image_id))
+    def _inspect(self, image: str, reference: str) -> StoredImage:
+        facts: dict[str, Any] = json.loads(self._buildah("inspect", "--type=image", image))
         manifest = json.loads(facts["Manifest"])
         labels = facts["Docker"]["config"].get("Labels") or {}
         return StoredImage(
