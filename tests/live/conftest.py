@@ -28,7 +28,8 @@ from gpu_inference.service import Service
 
 GPUS = 4
 GPU_PRODUCT = "NVIDIA-A100-SXM4-40GB"
-WITH_TENSORFLOW = ("test_demo.py", "test_service.py")
+# One worker runs all of these, so that the image with TensorFlow is brought into one cluster only.
+WITH_TENSORFLOW = ("test_demo.py", "test_service.py", "test_frameworks.py")
 WITH_KEDA = "test_autoscaling.py"
 # For the values of services whose pods no client misses: they end as soon as they are told to.
 NO_DRAIN = {"drain": {"preStopSleepSeconds": 0, "seconds": 0}}
@@ -45,6 +46,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.live)
+            # What `--dist loadgroup` keeps together.
+            together = "tensorflow" if item.path.name in WITH_TENSORFLOW else item.path.name
+            item.add_marker(pytest.mark.xdist_group(together))
     items.sort(key=_turn)
 
 

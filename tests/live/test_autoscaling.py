@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from kubernetes import client, watch
 from tests.live.conftest import NO_DRAIN
+from tests.live.keys_in_cluster import delete_together
 from tests.live.kubernetes_objects import api_client, pods_of, read_deployment
 from tests.live.load import Load
 from tests.live.test_releases import HELMS
@@ -92,9 +93,7 @@ def install(namespace: str, kubeconfig: Path, chart: Path) -> Iterator[Install]:
         return services[name]
 
     yield upgrade
-    for service in services.values():
-        service.delete()
-        service.close()
+    delete_together(list(services.values()))
 
 
 class Replicas:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from kubernetes import client
 from tests.live.conftest import GPU_PRODUCT, NO_DRAIN
+from tests.live.keys_in_cluster import delete_together
 from tests.live.kubernetes_objects import api_client, left_of_release, pods_of, read_deployment
 
 from gpu_inference.errors import GpuInferenceError
@@ -79,9 +80,7 @@ def installer(kubeconfig: Path, namespace: str, chart: Path) -> Iterator[Install
         return services[name]
 
     yield upgrade
-    for service in services.values():
-        service.delete()
-        service.close()
+    delete_together(list(services.values()))
 
 
 @pytest.fixture(scope="module")

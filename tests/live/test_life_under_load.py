@@ -16,6 +16,7 @@ import pytest
 import requests
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
+from tests.live.keys_in_cluster import delete_together
 from tests.live.kubernetes_objects import (
     api_client,
     left_of_release,
@@ -55,9 +56,7 @@ def install(
         return services[name]
 
     yield install
-    for service in services.values():
-        service.delete()
-        service.close()
+    delete_together(list(services.values()))
 
 
 class Busy:
@@ -138,6 +137,7 @@ def test_an_upgrade_on_a_full_pool_fails_no_request(busy: Busy, service: Service
     assert read_deployment(service).spec.strategy.rolling_update.max_surge == 0
     with load_without_failures(service, **LOAD):
         busy.upgrade(4, podAnnotations={"changed": "yes"})
+        service.wait_for_deployment(timeout_sec=300)
         wait_until_replaced(service, before)
 
 
