@@ -16,6 +16,7 @@ import pytest
 import requests
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
+from tests.live.conftest import NO_DRAIN
 from tests.live.keys_in_cluster import delete_together
 from tests.live.kubernetes_objects import (
     api_client,
@@ -28,6 +29,7 @@ from tests.live.load import PATIENCE_SECONDS, load_without_failures
 
 from gpu_inference.helm import Helm
 from gpu_inference.service import Service
+from gpu_inference.service.objects import Objects
 
 DRAIN = {"preStopSleepSeconds": 2, "seconds": 2}
 LOAD: dict[str, Any] = {
@@ -195,8 +197,7 @@ def test_a_deleted_service_answers_what_it_is_scoring_and_does_not_drain(install
 
 
 def test_who_may_not_delete_collections_deletes_a_service_too(install: Install, tmp_path: Path) -> None:
-    values = {"deployment": {"gpu_cores": 0}, "drain": {"preStopSleepSeconds": 0, "seconds": 0}}
-    service = install("deleted", values)
+    service = install("deleted", {"deployment": {"gpu_cores": 0}, **NO_DRAIN})
     service.wait_for_deployment(timeout_sec=120)
     verbs = ["get", "list", "create", "update", "patch", "delete"]
     rules = [
@@ -205,6 +206,16 @@ def test_who_may_not_delete_collections_deletes_a_service_too(install: Install, 
     ]
     limited = service_as_a_limited_user(service, "no-collections", rules, tmp_path)
     assert limited.delete()
+    assert left_of_release(service) == []
+
+
+def test_a_deletion_that_was_interrupted_is_completed_by_the_next(install: Install) -> None:
+    service = install("deleted", {"deployment": {"gpu_cores": 0}, **NO_DRAIN})
+    service.wait_for_deployment(timeout_sec=120)
+    objects = Objects(service.kubeconfig, None, service.namespace)
+    objects.orphan("Deployment", service.name)
+    wait_until(lambda: objects.deployment(service.name) is None, "the Deployment is gone")
+    assert service.delete()
     assert left_of_release(service) == []
 
 

@@ -18,7 +18,7 @@ from gpu_inference.service.objects import Object, Objects, release_of
 from gpu_inference.service.observing import log_reader, observe
 from gpu_inference.service.pod_logs import pod_log
 from gpu_inference.service.port_forward import PortForward
-from gpu_inference.service.removal import end_pods
+from gpu_inference.service.removal import LONGEST_GRACE_SECONDS, end_pods, grace_seconds
 from gpu_inference.service.state import ServiceState, State, judge
 from gpu_inference.service.tokens import AccessToken, new_token, token_check
 from gpu_inference.service.values import merged
@@ -220,18 +220,21 @@ class Service:
         """
         deployment = self._objects.deployment(self.name)
         release = release_of(deployment) if deployment else self.name
-        helm, grace = self._helm(), 0
+        helm, drain = self._helm(), 0
         if deployment and "deletionTimestamp" not in deployment["metadata"]:
             if helm.release(release, namespace=self.namespace) is None:
                 raise GpuInferenceError(
                     f"The service {self.name} is no release of Helm's, so it is not removed here.",
                     "Remove it with what deployed it: kubectl delete -f, Argo CD, …",
                 )
-            grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
-            end_pods(self._objects, deployment, release)
+            drain = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+            end_pods(self._objects, release, grace_seconds(deployment))
+        elif deployment is None and "Deployment" not in self._objects.workloads(release):
+            # What an interrupted deletion has left.
+            end_pods(self._objects, release, LONGEST_GRACE_SECONDS)
         removed = helm.uninstall(release, namespace=self.namespace)
         self._objects.delete_test_pods(release)
-        deadline = time.monotonic() + grace + _GONE_SECONDS
+        deadline = time.monotonic() + drain + _GONE_SECONDS
         while left := self._objects.workloads(release):
             if time.monotonic() > deadline:
                 names = ", ".join(f"{kind}/{name}" for kind, each in left.items() for name in each)
