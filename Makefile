@@ -58,7 +58,7 @@ test-offline: browser old-environment .venv-incumbent/.installed ## Run the test
 
 test-live: setup ## Run the tests on a real cluster that they bring up and remove (as root)
 	$(BIN)/python -m pytest $(WHOLE_HOST)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder tests/live \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/live \
 	  $(addprefix --ignore=,$(WHOLE_HOST))
 
 soak: .venv/.installed ## Fuzz and load the runtime for long: SOAK_SECONDS (600) a part, SOAK_REQUESTS (100000) of a kind

@@ -13,11 +13,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pykube
 import pytest
 from pytest_helm_charts.clusters import Cluster as HelmCluster
 from tests.live.namespace_report import namespace_report
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from gpu_inference.cluster import Cluster, open_cluster
 from gpu_inference.image import runtime_image, service_image
@@ -41,16 +43,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cluster-name", default="gpu-tests", help="name of the tests' cluster")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.live)
-            # What `--dist loadgroup` keeps together.
-            together = "tensorflow" if item.path.name in WITH_TENSORFLOW else item.path.name
-            item.add_marker(pytest.mark.xdist_group(together))
     items.sort(key=_turn)
+
+
+class _FileByFile(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist's types are not exported
+    """Gives each worker a file at a time, and one of them all files with TensorFlow."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "tensorflow" if Path(file).name in WITH_TENSORFLOW else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _FileByFile | None:
+    """Return how `--dist loadfile` distributes tests over workers."""
+    # Not by xdist's marker for groups: xdist 3.8 with pytest 9.2 does not find it.
+    return _FileByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def _turn(item: pytest.Item) -> int:
