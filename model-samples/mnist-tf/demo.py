@@ -22,7 +22,7 @@ from gpu_inference.clients import kubectl
 from gpu_inference.cluster import DEFAULT_NAME, open_cluster
 from gpu_inference.convert import convert
 from gpu_inference.errors import GpuInferenceError
-from gpu_inference.image import Model
+from gpu_inference.image import Model, runtime_image
 from gpu_inference.progress import Progress
 from gpu_inference.service import Service, deploy
 from gpu_inference_testing.gpus import set_gpus
@@ -52,6 +52,8 @@ def demonstrate(cluster_name: str, progress: Progress) -> None:
     kubeconfig = cluster.up()
     with progress.step(f"{GPUS} pretended GPUs"):
         set_gpus(cluster, GPUS)
+    # Not for this service, but for a chart that somebody installs here without values.
+    cluster.load_image(runtime_image(progress=progress))
     conversion = convert(HERE / "deploymentconfig.json", HERE / "inferenceconfig.json", gpu_count=GPUS)
     service = deploy(
         SERVICE,

@@ -1,5 +1,7 @@
 """`gpu-inference cluster …` as a person calls it, as far as it goes without a cluster."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,13 @@ def test_status_of_a_dead_cluster_says_why() -> None:
 def test_status_fails_when_the_cluster_is_not_ready(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["cluster", "status", "--name", "never"]) == 1
     assert "not running" in capsys.readouterr().out
+
+
+def test_status_as_json_has_each_field_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cluster", "status", "--name", "never", "--output", "json"]) == 1
+    status = json.loads(capsys.readouterr().out)
+    assert set(status) == {field.name for field in dataclasses.fields(ClusterStatus)}
+    assert (status["name"], status["running"], status["kubeconfig"]) == ("never", False, None)
 
 
 def test_kubeconfig_of_a_cluster_that_is_not_up_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from gpu_inference.cluster import Cluster
 from gpu_inference.image import runtime_image, service_image
@@ -17,8 +19,11 @@ from gpu_inference.progress import Progress
 from gpu_inference.service import Service
 from gpu_inference_testing.pytest_plugin import worker
 
-WITH_TENSORFLOW = ("test_demo.py", "test_service.py")
+# One worker runs all of these, so that the image with TensorFlow is brought into one cluster only.
+WITH_TENSORFLOW = ("test_demo.py", "test_service.py", "test_frameworks.py")
 WITH_KEDA = "test_autoscaling.py"
+# For the values of services whose pods no client misses: they end as soon as they are told to.
+NO_DRAIN = {"drain": {"preStopSleepSeconds": 0, "seconds": 0}}
 SAMPLE = Path(__file__).parents[2] / "model-samples" / "mnist-tf"
 
 
@@ -28,6 +33,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.live)
     items.sort(key=_turn)
+
+
+class _FileByFile(LoadFileScheduling):  # type: ignore[misc]  # pytest-xdist's types are not exported
+    """Gives each worker a file at a time, and one of them all files with TensorFlow."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "tensorflow" if Path(file).name in WITH_TENSORFLOW else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _FileByFile | None:
+    """Return how `--dist loadfile` distributes tests over workers."""
+    # Not by xdist's marker for groups: xdist 3.8 with pytest 9.2 does not find it.
+    return _FileByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def _turn(item: pytest.Item) -> int:

@@ -1,8 +1,10 @@
 """Looks at the cluster itself, past the SDK: what the tests hold the SDK's words against."""
 
 import time
+from pathlib import Path
 from typing import Any
 
+import yaml
 from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ApiException
@@ -35,6 +37,30 @@ def pods_of(service: Service) -> list[Any]:
     core = client.CoreV1Api(api_client(service))
     listed = core.list_namespaced_pod(service.namespace, label_selector=selector).items
     return [pod for pod in listed if pod.metadata.deletion_timestamp is None]
+
+
+def service_as_a_limited_user(
+    service: Service, user: str, rules: list[dict[str, Any]], folder: Path
+) -> Service:
+    """Return the service as somebody sees it who may do no more than these rules allow."""
+    api, where = api_client(service), service.namespace
+    core = client.CoreV1Api(api)
+    roles = client.RbacAuthorizationV1Api(api)
+    roles.create_namespaced_role(where, {"metadata": {"name": user}, "rules": rules})
+    subject = {"kind": "ServiceAccount", "name": user, "namespace": where}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": user}
+    roles.create_namespaced_role_binding(
+        where, {"metadata": {"name": user}, "roleRef": role, "subjects": [subject]}
+    )
+    core.create_namespaced_service_account(where, {"metadata": {"name": user}})
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token = core.create_namespaced_service_account_token(user, where, request).status.token
+    kubeconfig = yaml.safe_load(service.kubeconfig.read_text())
+    for each in kubeconfig["users"]:
+        each["user"] = {"token": token}
+    path = folder / "kubeconfig"
+    path.write_text(yaml.safe_dump(kubeconfig))
+    return Service(service.name, namespace=where, kubeconfig=path)
 
 
 def left_of_release(service: Service) -> list[str]:

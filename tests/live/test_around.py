@@ -19,6 +19,7 @@ import pytest
 import requests
 import yaml
 from kubernetes import client
+from tests.live.conftest import NO_DRAIN
 from tests.live.kubernetes_objects import api_client, left_of_release, pods_of
 
 from gpu_inference import clients
@@ -31,10 +32,7 @@ from gpu_inference.service import Service
 from gpu_inference.service.port_forward import PortForward
 
 PATIENCE_SECONDS = 120
-QUICK: dict[str, Any] = {
-    "deployment": {"gpu_cores": 0},
-    "drain": {"preStopSleepSeconds": 1, "seconds": 1},
-}
+QUICK: dict[str, Any] = {"deployment": {"gpu_cores": 0}, **NO_DRAIN}
 PYTHON = "/opt/gpu-inference/bin/python"
 # Ends at once when it is told to.
 SLEEP = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit()); signal.pause()"

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from kubernetes import client, watch
+from tests.live.conftest import NO_DRAIN
+from tests.live.keys_in_cluster import delete_together
 from tests.live.kubernetes_objects import api_client, pods_of, read_deployment
 from tests.live.load import Load
 from tests.live.test_releases import HELMS
@@ -41,7 +43,7 @@ BUSY = {
 HEAVY: dict[str, Any] = {"body": '{"seconds": 0.2}', "keep_alive": 4, "one_shot": 8, "pause_seconds": 0}
 LIGHT: dict[str, Any] = {"body": '{"seconds": 0.01}', "keep_alive": 2, "one_shot": 2, "pause_seconds": 1}
 # On CPU, where the built-in script echoes: what counts is how many pods there are.
-IDLE = {"deployment": {"gpu_cores": 0}, "drain": {"preStopSleepSeconds": 1, "seconds": 1}}
+IDLE = {"deployment": {"gpu_cores": 0}, **NO_DRAIN}
 FIXED = {**IDLE, "deployment": {"gpu_cores": 0, "num_replicas": 3}}
 
 
@@ -92,9 +94,7 @@ def install(namespace: str, kubeconfig: Path, chart: Path) -> Iterator[Install]:
         return services[name]
 
     yield upgrade
-    for service in services.values():
-        service.delete()
-        service.close()
+    delete_together(list(services.values()))
 
 
 class Replicas:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.live.conftest import NO_DRAIN
 
 from gpu_inference.cluster import Cluster
 from gpu_inference.errors import GpuInferenceError
@@ -11,7 +12,7 @@ from gpu_inference.progress import Progress
 from gpu_inference.service import Service, deploy
 
 DeployScript = Callable[[str], Service]
-ON_CPU = {"deployment": {"gpu_cores": 0}, "drain": {"preStopSleepSeconds": 0, "seconds": 0}}
+ON_CPU = {"deployment": {"gpu_cores": 0}, **NO_DRAIN}
 
 
 @pytest.fixture
@@ -73,20 +74,20 @@ def test_a_script_without_run_is_refused_before_anything_is_deployed(
 
 
 def test_a_service_whose_pods_fit_on_no_node_is_unschedulable_and_says_why(
-    cluster: Cluster, namespace: str
+    kubeconfig: Path, namespace: str
 ) -> None:
     values = {
-        "deployment": {"num_replicas": 1, "gpu_cores": 1},
+        # No keys: the Job that makes them could not start.
+        "deployment": {"num_replicas": 1, "gpu_cores": 1, "auth_enabled": False},
         "cluster": {"gpu_count": 1, "gpu_products": ["A-GPU-THAT-NO-NODE-HAS"]},
-        "drain": {"preStopSleepSeconds": 0, "seconds": 0},
+        **NO_DRAIN,
     }
     service = deploy(
         "broken",
-        source_directory=Path(__file__).parent / "echo",
-        entry_script="score.py",
+        image="not-here:1",
         values=values,
         namespace=namespace,
-        cluster=cluster,
+        kubeconfig=kubeconfig,
         progress=Progress(),
     )
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.live.conftest import NO_DRAIN
 from tests.live.kubernetes_objects import left_of_release, pods_of
 
 from gpu_inference import clients
@@ -19,8 +20,6 @@ from gpu_inference.resources import chart_directory
 from gpu_inference.service import Service
 
 SCENARIOS = sorted((chart_directory() / "ci").glob("*-values.yaml"))
-# The pods' leaving is waited for; nobody sends requests here.
-QUICK = {"drain": {"preStopSleepSeconds": 1, "seconds": 1}}
 
 
 pytestmark = pytest.mark.usefixtures("runtime_image_in_cluster")
@@ -54,7 +53,7 @@ def test_the_scenario_installs_scores_upgrades_and_goes(
 ) -> None:
     # Each major version has its scenarios; test_releases shows that both have the same life.
     helm = Helm(clients.helm(3 if SCENARIOS.index(scenario) % 2 else 4, Progress()), kubeconfig=kubeconfig)
-    values = {**yaml.safe_load(scenario.read_text()), **QUICK}
+    values = {**yaml.safe_load(scenario.read_text()), **NO_DRAIN}
 
     helm.upgrade(release.name, chart, values, namespace=release.namespace, wait=True)
     passed, log = helm_test(helm, release)
@@ -81,7 +80,7 @@ def test_a_request_that_the_script_does_not_take_fails_the_test_and_the_log_says
     values["helmTest"]["request"] = '{"data": [1, 2, 3]}'
     service = Service("ci-wrong-request", namespace=namespace, kubeconfig=kubeconfig)
     try:
-        helm.upgrade(service.name, chart, {**values, **QUICK}, namespace=namespace, wait=True)
+        helm.upgrade(service.name, chart, {**values, **NO_DRAIN}, namespace=namespace, wait=True)
         passed, log = helm_test(helm, service)
         assert not passed
         assert "answered 502 instead of 200" in log

@@ -1,5 +1,6 @@
 """`make demo` on the tests' own cluster: digits are drawn and read, and a second run finds all in place."""
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from tests.live.conftest import SAMPLE
 from tests.live.kubernetes_objects import pods_of
 
 from gpu_inference.cluster import Cluster
+from gpu_inference.helm import Helm
+from gpu_inference.image.runtime import runtime_reference
 from gpu_inference.process import run
 from gpu_inference.service import Service
 
@@ -35,6 +38,20 @@ def test_the_commands_that_the_demo_shows_work_as_they_stand(first_run: str) -> 
     by_start = {line.split()[0]: line.strip() for line in commands.splitlines() if line.startswith("  ")}
     script = "\n".join([by_start["export"], _line(commands, "key="), _line(commands, "curl ")])
     assert run(["bash", "-ec", script], cwd=SAMPLE.parents[1]).strip() == "[7]"
+
+
+def test_a_bare_helm_install_works_on_the_demos_cluster(
+    first_run: str, kubeconfig: Path, chart: Path, namespace: str
+) -> None:
+    # Other tests may have loaded the image that the chart names without values.
+    assert f"Loading {runtime_reference()}" in first_run
+    Helm(kubeconfig=kubeconfig).upgrade("bare", chart, {}, namespace=namespace)
+    with contextlib.closing(Service("bare", namespace=namespace, kubeconfig=kubeconfig)) as bare:
+        try:
+            bare.wait_for_deployment(timeout_sec=120)
+            assert bare.run('"hello"') == '"hello"'
+        finally:
+            bare.delete()
 
 
 @pytest.mark.usefixtures("first_run")

@@ -7,6 +7,7 @@ gigabytes of CUDA libraries: that one is shown in tests/soak/test_torch_wheel.py
 from pathlib import Path
 
 import pytest
+from tests.live.conftest import NO_DRAIN
 from tests.model_samples import ONNX, SKLEARN, TF2, TORCH, Sample
 
 from gpu_inference.cluster import Cluster
@@ -18,7 +19,6 @@ from gpu_inference.progress import Progress
 from gpu_inference.service import deploy
 
 GPUS = 4
-QUICK_DRAIN = {"drain": {"preStopSleepSeconds": 0, "seconds": 0}}
 # The release whose PyTorch no longer unpickles whole modules unless it is told to, as none does since then.
 DEBIAN_WITH_TORCH_2_6 = "trixie"
 
@@ -52,7 +52,7 @@ def deploy_and_score(sample: Sample, model: Path, cluster: Cluster, namespace: s
         source_directory=sample.source,
         entry_script="score.py",
         models=[Model(sample.model_name, model)],
-        values={**convert(*configuration, gpu_count=GPUS).values, **QUICK_DRAIN},
+        values={**convert(*configuration, gpu_count=GPUS).values, **NO_DRAIN},
         namespace=namespace,
         cluster=cluster,
         progress=Progress(),

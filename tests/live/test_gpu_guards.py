@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes import client
+from tests.live.conftest import NO_DRAIN
+from tests.live.keys_in_cluster import delete_together
 from tests.live.kubernetes_objects import api_client, left_of_release, pods_of, read_deployment
 
 from gpu_inference import clients
@@ -23,7 +25,6 @@ from gpu_inference.service import Service, deploy
 from gpu_inference_testing.gpus import DEFAULT_PRODUCT
 
 PATIENCE_SECONDS = 120.0
-QUICK = {"drain": {"preStopSleepSeconds": 1, "seconds": 1}}
 NOT_STARTED = {
     "image": {"repository": "not-here", "tag": "1", "pullPolicy": "Never"},
     "networkPolicy": {"enabled": False},
@@ -72,7 +73,7 @@ def installer(kubeconfig: Path, namespace: str, chart: Path) -> Iterator[Install
         name: str, values: Mapping[str, Any], helm: Helm | None = None, starts: bool = False
     ) -> Service:
         services.setdefault(name, Service(name, namespace=namespace, kubeconfig=kubeconfig))
-        given = {**QUICK, **({} if starts else NOT_STARTED), **values}
+        given = {**NO_DRAIN, **({} if starts else NOT_STARTED), **values}
         if not starts:
             # No keys either: a Job would have to make them.
             given["deployment"] = {"auth_enabled": False, **given.get("deployment", {})}
@@ -80,9 +81,7 @@ def installer(kubeconfig: Path, namespace: str, chart: Path) -> Iterator[Install
         return services[name]
 
     yield upgrade
-    for service in services.values():
-        service.delete()
-        service.close()
+    delete_together(list(services.values()))
 
 
 @pytest.fixture(scope="module")
@@ -496,7 +495,7 @@ def test_who_may_not_list_nodes_is_stopped_by_helm_and_served_by_deploy(
     service = deploy(
         "hopeful",
         image="not-here:1",
-        values={**values, **QUICK},
+        values={**values, **NO_DRAIN},
         namespace=namespace,
         kubeconfig=developer,
         helm=helm.program,
@@ -523,8 +522,8 @@ def test_deploy_warns_of_too_few_gpus_and_stops_where_it_is_asked_to_look(
     with pytest.raises(
         GpuInferenceError, match=r"gpu_count is 6, but .* have 4 of nvidia\.com/gpu\.\n.*Ask for less"
     ):
-        deploy("large", values={**QUICK, **pool(6, 2, check_nodes=True)}, **common)
-    service = deploy("large", values={**QUICK, **NOT_STARTED, **pool(6, 2)}, **common)
+        deploy("large", values={**NO_DRAIN, **pool(6, 2, check_nodes=True)}, **common)
+    service = deploy("large", values={**NO_DRAIN, **NOT_STARTED, **pool(6, 2)}, **common)
     try:
         assert "! cluster.gpu_count is 6, but the nodes" in capsys.readouterr().err
         assert service.exists()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests import ctrl_c
 
+from gpu_inference.cli import main
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import BuiltImage, Model, runtime_image, service_image
 from gpu_inference.image.debian_base import debian_base
@@ -142,6 +143,37 @@ def test_an_unchanged_image_is_not_built_again(runtime: BuiltImage, engine: Buil
     assert build().image_id == before.image_id
     assert runtime_image(engine=engine).image_id == runtime.image_id
     assert {image.reference: image.image_id for image in engine.images()} == listed
+
+
+def test_the_list_of_images_as_json_has_their_names_ids_and_sizes(
+    runtime: BuiltImage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["image", "list", "--output", "json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    expected = {
+        "reference": runtime.reference,
+        "size_bytes": runtime.size_bytes,
+        "image_id": runtime.image_id,
+    }
+    assert expected in listed
+
+
+def test_an_image_with_two_names_is_found_by_each(runtime: BuiltImage, engine: Buildah, model: Path) -> None:
+    one, other = (
+        service_image(name, SOURCE, "score.py", [Model("m", model)], runtime)
+        for name in ("images-test", "images-test-too")
+    )
+    assert one.image_id == other.image_id
+    try:
+        assert {one.reference, other.reference} <= {image.reference for image in engine.images()}
+        for image in (one, other):
+            found = engine.find(image.reference)
+            assert found
+            assert (found.reference, found.image_id) == (image.reference, image.image_id)
+    finally:
+        engine.remove(other.reference)
+    assert engine.find(other.reference) is None
+    assert engine.find(one.reference)
 
 
 def test_a_removed_image_is_gone(runtime: BuiltImage, engine: Buildah, model: Path) -> None:

@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from kubernetes import client
+from tests.live.conftest import NO_DRAIN
 from tests.live.keys_in_cluster import delete_together, lives, places_of, status_at, statuses
-from tests.live.kubernetes_objects import api_client, pods_of, read_deployment
+from tests.live.kubernetes_objects import (
+    api_client,
+    pods_of,
+    read_deployment,
+    service_as_a_limited_user,
+)
 from tests.live.load import Load
 
 from gpu_inference.cli import main
@@ -27,7 +32,6 @@ from gpu_inference.service.objects import Object, Objects
 
 # The bare runtime: its built-in script echoes. A queued request outlives a busy machine.
 DEPLOYMENT = {"gpu_cores": 0, "max_request_wait_time": 10_000}
-QUICK = {"drain": {"preStopSleepSeconds": 1, "seconds": 1}}
 PATIENCE_SECONDS = 120
 # The kubelet looks at a pod's Secrets every 60 to 90 s unless told; a busy machine adds to it.
 BY_ITSELF_SECONDS = 240
@@ -57,7 +61,7 @@ def install(namespace: str, kubeconfig: Path, chart: Path) -> Iterator[Callable[
     def install_and_wait(name: str, *, deployment: dict[str, Any] | None = None, **values: Any) -> Service:
         service = Service(name, namespace=namespace, kubeconfig=kubeconfig)
         installed.append(service)
-        values = {**QUICK, **values, "deployment": {**DEPLOYMENT, **(deployment or {})}}
+        values = {**NO_DRAIN, **values, "deployment": {**DEPLOYMENT, **(deployment or {})}}
         Helm(kubeconfig=kubeconfig).upgrade(name, chart, values, namespace=namespace)
         service.wait_for_deployment(timeout_sec=PATIENCE_SECONDS)
         return service
@@ -325,29 +329,6 @@ def rotate_by(
     deployment = objects.deployment(service.name)
     assert deployment
     regenerate(objects, deployment, "primary", value, progress=Silent(), limit_seconds=limit_seconds)
-
-
-def service_as_a_limited_user(
-    service: Service, user: str, rules: list[dict[str, Any]], folder: Path
-) -> Service:
-    """Return the service as somebody sees it who may do no more than these rules allow."""
-    api, where = api_client(service), service.namespace
-    roles = client.RbacAuthorizationV1Api(api)
-    roles.create_namespaced_role(where, {"metadata": {"name": user}, "rules": rules})
-    subject = {"kind": "ServiceAccount", "name": user, "namespace": where}
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": user}
-    roles.create_namespaced_role_binding(
-        where, {"metadata": {"name": user}, "roleRef": role, "subjects": [subject]}
-    )
-    core(service).create_namespaced_service_account(where, {"metadata": {"name": user}})
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    token = core(service).create_namespaced_service_account_token(user, where, request).status.token
-    kubeconfig = yaml.safe_load(service.kubeconfig.read_text())
-    for each in kubeconfig["users"]:
-        each["user"] = {"token": token}
-    path = folder / "kubeconfig"
-    path.write_text(yaml.safe_dump(kubeconfig))
-    return Service(service.name, namespace=where, kubeconfig=path)
 
 
 def kubelet_configuration(service: Service) -> dict[str, Any]:

@@ -16,11 +16,20 @@ import pytest
 import requests
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from tests.live.kubernetes_objects import api_client, pods_of, read_deployment
+from tests.live.conftest import NO_DRAIN
+from tests.live.keys_in_cluster import delete_together
+from tests.live.kubernetes_objects import (
+    api_client,
+    left_of_release,
+    pods_of,
+    read_deployment,
+    service_as_a_limited_user,
+)
 from tests.live.load import PATIENCE_SECONDS, load_without_failures
 
 from gpu_inference.helm import Helm
 from gpu_inference.service import Service
+from gpu_inference.service.objects import Objects
 
 DRAIN = {"preStopSleepSeconds": 2, "seconds": 2}
 LOAD: dict[str, Any] = {
@@ -49,9 +58,7 @@ def install(
         return services[name]
 
     yield install
-    for service in services.values():
-        service.delete()
-        service.close()
+    delete_together(list(services.values()))
 
 
 class Busy:
@@ -132,6 +139,7 @@ def test_an_upgrade_on_a_full_pool_fails_no_request(busy: Busy, service: Service
     assert read_deployment(service).spec.strategy.rolling_update.max_surge == 0
     with load_without_failures(service, **LOAD):
         busy.upgrade(4, podAnnotations={"changed": "yes"})
+        service.wait_for_deployment(timeout_sec=300)
         wait_until_replaced(service, before)
 
 
@@ -172,6 +180,50 @@ def test_with_room_for_one_more_pod_an_upgrade_that_never_gets_ready_takes_none(
         wait_until(partial(has_started, single, stuck), "it runs")
         load.wait_for_an_answer_to_each()
         assert pod.metadata.uid in {each.metadata.uid for each in pods_of(single)}
+
+
+def test_a_deleted_service_answers_what_it_is_scoring_and_does_not_drain(install: Install) -> None:
+    deleted = install("deleted", {"deployment": {"gpu_cores": 0}, "drain": {}})
+    deleted.wait_for_deployment(timeout_sec=120)
+    drain = seconds_of_drain(deleted)
+    with ThreadPoolExecutor(1) as threads:
+        scored = threads.submit(ask_for, deleted, 2)
+        time.sleep(0.5)
+        began = time.monotonic()
+        assert deleted.delete()
+        took = time.monotonic() - began
+    assert scored.result().status_code == 200
+    assert took < drain, f"it took {took:.1f} s"
+
+
+def test_who_may_not_delete_collections_deletes_a_service_too(install: Install, tmp_path: Path) -> None:
+    service = install("deleted", {"deployment": {"gpu_cores": 0}, **NO_DRAIN})
+    service.wait_for_deployment(timeout_sec=120)
+    verbs = ["get", "list", "create", "update", "patch", "delete"]
+    rules = [
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": verbs},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["deletecollection"]},
+    ]
+    limited = service_as_a_limited_user(service, "no-collections", rules, tmp_path)
+    assert limited.delete()
+    assert left_of_release(service) == []
+
+
+def test_a_deletion_that_was_interrupted_is_completed_by_the_next(install: Install) -> None:
+    service = install("deleted", {"deployment": {"gpu_cores": 0}, **NO_DRAIN})
+    service.wait_for_deployment(timeout_sec=120)
+    objects = Objects(service.kubeconfig, None, service.namespace)
+    objects.orphan("Deployment", service.name)
+    wait_until(lambda: objects.deployment(service.name) is None, "the Deployment is gone")
+    assert service.delete()
+    assert left_of_release(service) == []
+
+
+def seconds_of_drain(service: Service) -> float:
+    """Return how long an idle pod of a service drains by itself."""
+    container = read_deployment(service).spec.template.spec.containers[0]
+    (drain,) = (float(each.value) for each in container.env if each.name == "GPU_INFERENCE_DRAIN_SECONDS")
+    return drain + float(container.lifecycle.pre_stop.sleep.seconds)
 
 
 def core(service: Service) -> Any:

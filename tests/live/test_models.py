@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from kubernetes import client, config
+from tests.live.conftest import NO_DRAIN
 from tests.live.kubernetes_objects import pods_of, read_deployment
 
 from gpu_inference import clients
@@ -27,7 +28,7 @@ from gpu_inference_testing.archive import ArchivedImage, write_archive
 PATIENCE = 240
 VALUES: dict[str, Any] = {
     "deployment": {"gpu_cores": 0, "num_replicas": 1, "period_seconds": 1},
-    "drain": {"preStopSleepSeconds": 0, "seconds": 0},
+    **NO_DRAIN,
 }
 # Answers what it finds, the way that scripts of v1 look for it.
 SCRIPT = """

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.live.conftest import NO_DRAIN
 from tests.old_environment import old_python
 from tests.old_service import MODEL, OldService, old_service
 
@@ -24,7 +25,7 @@ FROM {base}
 COPY . /opt/old-environment
 ENV GPU_INFERENCE_SCRIPT_PYTHON=/opt/old-environment/python
 """
-ON_CPU = {"deployment": {"gpu_cores": 0}, "drain": {"preStopSleepSeconds": 0, "seconds": 0}}
+ON_CPU = {"deployment": {"gpu_cores": 0}, **NO_DRAIN}
 
 
 @pytest.fixture(scope="module")

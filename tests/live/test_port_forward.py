@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from tests.live.conftest import NO_DRAIN
 
 from gpu_inference.cluster import Cluster
 from gpu_inference.progress import Progress
@@ -23,7 +24,7 @@ def service(cluster: Cluster, namespace: str) -> Iterator[Service]:
         NAME,
         source_directory=Path(__file__).parent / "echo",
         entry_script="score.py",
-        values={"deployment": {"gpu_cores": 0}, "drain": {"preStopSleepSeconds": 1, "seconds": 1}},
+        values={"deployment": {"gpu_cores": 0}, **NO_DRAIN},
         namespace=namespace,
         cluster=cluster,
         progress=Progress(),

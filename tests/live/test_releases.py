@@ -1,10 +1,12 @@
 """Keys and upgrades over a release's life, with the lowest and the highest Helm, and from released charts."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.live.conftest import NO_DRAIN
 from tests.live.keys_in_cluster import statuses
 from tests.live.kubernetes_objects import left_of_release
 
@@ -17,7 +19,8 @@ from gpu_inference.service import Service
 
 RELEASES = sorted((Path(__file__).parent / "releases").glob("*.tgz"))
 # The bare runtime: its built-in script echoes.
-VALUES = {"deployment": {"gpu_cores": 0}, "drain": {"preStopSleepSeconds": 1, "seconds": 1}}
+VALUES: dict[str, Any] = {"deployment": {"gpu_cores": 0}, **NO_DRAIN}
+OWN_KEYS = {"primary_key": "first-of-my-own", "secondary_key": "second-of-my-own"}
 HELMS: dict[str, Callable[[], Path]] = {
     "helm3": lambda: clients.helm(3, Progress()),
     "helm4": lambda: clients.helm(4, Progress()),
@@ -32,26 +35,44 @@ def helm(request: pytest.FixtureRequest, kubeconfig: Path) -> Helm:
     return Helm(HELMS[request.param](), kubeconfig=kubeconfig)
 
 
+@pytest.fixture(scope="module", params=HELMS)
+def made(
+    request: pytest.FixtureRequest, namespace: str, kubeconfig: Path, chart: Path
+) -> Iterator[tuple[Service, Helm]]:
+    """A service whose keys were made in the cluster; the last test with it deletes it."""
+    helm = Helm(HELMS[request.param](), kubeconfig=kubeconfig)
+    helm.upgrade("made", chart, VALUES, namespace=namespace)
+    service = Service("made", namespace=namespace, kubeconfig=kubeconfig, helm=helm.program)
+    service.wait_for_deployment(timeout_sec=120)
+    yield service, helm
+    service.delete()
+
+
 def test_keys_survive_an_upgrade_and_a_rollback_and_a_revoked_one_stays_revoked(
-    helm: Helm, release: Service, chart: Path
+    made: tuple[Service, Helm], chart: Path
 ) -> None:
-    helm.upgrade("echo", chart, VALUES, namespace=release.namespace)
-    release.wait_for_deployment(timeout_sec=120)
-    revoked, secondary = release.get_keys()
-    release.regen_key("primary")
-    primary, _ = release.get_keys()
+    service, helm = made
+    revoked, secondary = service.get_keys()
+    service.regen_key("primary")
+    primary, _ = service.get_keys()
 
-    helm.upgrade("echo", chart, {**VALUES, "podAnnotations": {"a": "b"}}, namespace=release.namespace)
-    release.wait_for_deployment(timeout_sec=120)
-    assert release.get_keys() == (primary, secondary)
+    helm.upgrade("made", chart, {**VALUES, "podAnnotations": {"a": "b"}}, namespace=service.namespace)
+    service.wait_for_deployment(timeout_sec=120)
+    assert service.get_keys() == (primary, secondary)
 
-    namespace = f"--namespace={release.namespace}"
-    run([helm.program, "rollback", "echo", "1", namespace, f"--kubeconfig={release.kubeconfig}"])
-    release.wait_for_deployment(timeout_sec=120)
-    assert release.get_keys() == (primary, secondary)
-    assert statuses(release, revoked) == {401}
-    assert statuses(release, primary) == {200}
-    assert release.run('"still here"') == '"still here"'
+    namespace = f"--namespace={service.namespace}"
+    run([helm.program, "rollback", "made", "1", namespace, f"--kubeconfig={service.kubeconfig}"])
+    service.wait_for_deployment(timeout_sec=120)
+    assert service.get_keys() == (primary, secondary)
+    assert statuses(service, revoked) == {401}
+    assert statuses(service, primary) == {200}
+    assert service.run('"still here"') == '"still here"'
+
+
+def test_deleting_leaves_nothing_in_the_namespace(made: tuple[Service, Helm]) -> None:
+    service, _ = made
+    assert service.delete()
+    assert left_of_release(service) == []
 
 
 def test_keys_given_after_a_rotation_replace_those_that_were_made_and_go_when_they_are_taken_back(
@@ -63,23 +84,14 @@ def test_keys_given_after_a_rotation_replace_those_that_were_made_and_go_when_th
     release.regen_key("secondary")
     made = release.get_keys()
 
-    own = {"primary_key": "first-of-my-own", "secondary_key": "second-of-my-own"}
-    values = {**VALUES, "deployment": {**VALUES["deployment"], **own}}
+    values = {**VALUES, "deployment": {**VALUES["deployment"], **OWN_KEYS}}
     helm.upgrade("echo", chart, values, namespace=release.namespace)
-    assert release.get_keys() == ("first-of-my-own", "second-of-my-own")
+    assert release.get_keys() == tuple(OWN_KEYS.values())
 
     helm.upgrade("echo", chart, VALUES, namespace=release.namespace)
     release.wait_for_deployment(timeout_sec=120)
     again = wait_for_keys(release)
-    assert not set(again) & {*made, *own.values()}
-
-
-def test_deleting_leaves_nothing_in_the_namespace(helm: Helm, release: Service, chart: Path) -> None:
-    helm.upgrade("echo", chart, VALUES, namespace=release.namespace)
-    release.wait_for_deployment(timeout_sec=120)
-    service = Service("echo", namespace=release.namespace, kubeconfig=release.kubeconfig, helm=helm.program)
-    assert service.delete()
-    assert left_of_release(release) == []
+    assert not set(again) & {*made, *OWN_KEYS.values()}
 
 
 def test_a_release_of_helm_3_is_upgraded_by_helm_4(release: Service, chart: Path, kubeconfig: Path) -> None:
@@ -115,11 +127,10 @@ def test_the_first_release_is_kept_to_be_upgraded_from() -> None:
 
 
 def test_explicit_keys_are_the_services_keys(helm: Helm, release: Service, chart: Path) -> None:
-    own = {"primary_key": "first-of-my-own", "secondary_key": "second-of-my-own"}
-    values = {**VALUES, "deployment": {**VALUES["deployment"], **own}}
+    values = {**VALUES, "deployment": {**VALUES["deployment"], **OWN_KEYS}}
     helm.upgrade("echo", chart, values, namespace=release.namespace)
     release.wait_for_deployment(timeout_sec=120)
-    assert release.get_keys() == ("first-of-my-own", "second-of-my-own")
+    assert release.get_keys() == tuple(OWN_KEYS.values())
     assert release.run("1") == "1"
 
 

@@ -13,6 +13,7 @@ import mnist_data
 import pytest
 import requests
 import sample_requests
+from tests.live.conftest import NO_DRAIN
 from tests.live.kubernetes_objects import left_of_release, objects_of_release, pods_of, read_deployment
 
 from gpu_inference.cluster import Cluster
@@ -28,8 +29,6 @@ SAMPLE = Path(mnist_data.__file__).parent
 NAME = "aks-dnn-mnist"
 DIGITS = 500
 THREADS = 6
-# A rollout waits for each pod to leave: no need to be as patient here as behind a load balancer.
-QUICK_DRAIN = {"drain": {"preStopSleepSeconds": 1, "seconds": 2}}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def service(cluster: Cluster, namespace: str, model_folder: Path) -> Iterator[Se
         source_directory=SAMPLE / "src",
         entry_script="score.py",
         models=[Model("tf-dnn-mnist", model_folder)],
-        values={**converted.values, **QUICK_DRAIN},
+        values={**converted.values, **NO_DRAIN},
         namespace=namespace,
         cluster=cluster,
         framework="tensorflow-cpu",
@@ -103,27 +102,6 @@ def test_a_request_with_a_wrong_key_is_refused(service: Service, body: str) -> N
     assert _status(service, body, "Bearer not-the-key-of-anything") == 401
 
 
-def test_the_key_of_another_service_is_refused(
-    service: Service, body: str, cluster: Cluster, namespace: str
-) -> None:
-    other = deploy(
-        "other-service",
-        source_directory=Path(__file__).parent / "echo",
-        entry_script="score.py",
-        values={"deployment": {"gpu_cores": 0}, **QUICK_DRAIN},
-        namespace=namespace,
-        cluster=cluster,
-        progress=Progress(),
-    )
-    try:
-        other.wait_for_deployment(timeout_sec=120)
-        assert other.run('"hello"') == '"hello"'
-        assert _status(service, body, f"Bearer {other.get_keys()[0]}") == 401
-    finally:
-        other.delete()
-        other.close()
-
-
 def test_a_path_with_another_services_name_is_not_found(service: Service, body: str) -> None:
     uri = service.scoring_uri.replace(NAME, "other-service")
     response = requests.post(uri, body, headers=_bearer(service), timeout=30)
@@ -159,17 +137,6 @@ def test_an_upgrade_to_as_many_replicas_as_there_are_gpus_fills_the_pool(service
     assert read_deployment(service).status.ready_replicas == 4
     assert service.get_keys() == keys
     assert _status(service, body, f"Bearer {keys[0]}") == 200
-
-
-def test_an_upgrade_that_changes_the_pods_finishes_on_a_full_pool(service: Service, body: str) -> None:
-    _fill_the_pool(service)
-    before = {pod.metadata.uid for pod in pods_of(service)}
-    service.update({"podAnnotations": {"changed": "yes"}})
-    service.wait_for_deployment(show_output=True, timeout_sec=300)
-    after = pods_of(service)
-    assert len(after) == 4
-    assert before.isdisjoint(pod.metadata.uid for pod in after)
-    assert service.run(body) == [7]
 
 
 def test_more_replicas_than_gpus_are_refused_by_the_schema_and_nothing_changes(service: Service) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from kubernetes import client
+from tests.live.conftest import NO_DRAIN
 from tests.live.kubernetes_objects import api_client, pods_of
 
 from gpu_inference.helm import Helm
@@ -114,7 +115,7 @@ def values(namespace: str, **more: Any) -> dict[str, Any]:
             "headersSecret": {"name": "collector"},
         },
         "podSecurityContext": {"fsGroup": 0},
-        "drain": {"preStopSleepSeconds": 1, "seconds": 1},
+        **NO_DRAIN,
         **more,
     }
 
@@ -164,7 +165,7 @@ def test_collected_rows_outlive_their_pod_and_traces_arrive(release: Service, ch
     wait_until_collected(release, {first: ["digit", "7", "3"]})
 
     second = deploy(release, chart, podAnnotations={"example.com/again": "true"})
-    # While it drains, the connection that is there still leads to it.
+    # While it ends, the connection that is there may still lead to it.
     wait_until_gone(release, first)
     release.run("5")
     wait_until_collected(release, {first: ["digit", "7", "3"], second: ["digit", "5"]})

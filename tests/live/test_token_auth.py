@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from kubernetes import client
+from tests.live.conftest import NO_DRAIN
 from tests.live.keys_in_cluster import delete_together, lives, statuses
 from tests.live.kubernetes_objects import api_client, pods_of
 from tests.token_issuer import SigningKey, key_set, unsigned
@@ -52,9 +53,8 @@ def services(namespace: str, kubeconfig: Path, chart: Path) -> Iterator[dict[str
             "jwks": {"configMap": "issuer", "key": "keys"},
         },
     }
-    quick = {"drain": {"preStopSleepSeconds": 1, "seconds": 1}}
     for name in both:
-        values = {"deployment": DEPLOYMENT, "tokenAuth": token_auth[name], **quick}
+        values = {"deployment": DEPLOYMENT, "tokenAuth": token_auth[name], **NO_DRAIN}
         Helm(kubeconfig=kubeconfig).upgrade(name, chart, values, namespace=namespace)
     for service in both.values():
         service.wait_for_deployment(timeout_sec=PATIENCE_SECONDS)

@@ -5,17 +5,19 @@ from pathlib import Path
 
 import pytest
 from kubernetes import client
-from pytest_helm_charts.k8s.fixtures import NamespaceFactoryFunc
+from pytest_helm_charts.clusters import Cluster as HelmCluster
+from tests.live.conftest import NO_DRAIN
 from tests.live.keys_in_cluster import delete_together, lives, statuses
 from tests.live.kubernetes_objects import api_client, left_of_release, objects_of_release, pods_of
 
 from gpu_inference.helm import Helm
 from gpu_inference.service import Service
+from gpu_inference_testing.pytest_plugin import restricted_namespace
 
 # The bare runtime: its built-in script echoes.
 VALUES = {
     "deployment": {"gpu_cores": 0, "num_replicas": 1},
-    "drain": {"preStopSleepSeconds": 1, "seconds": 1},
+    **NO_DRAIN,
 }
 PATIENCE_SECONDS = 120
 
@@ -25,24 +27,25 @@ pytestmark = pytest.mark.usefixtures("runtime_image_in_cluster")
 
 @pytest.fixture(scope="module")
 def services(
-    namespace: str,
-    namespace_factory: NamespaceFactoryFunc,
-    kubeconfig: Path,
-    chart: Path,
+    namespace: str, kube_cluster: HelmCluster, kubeconfig: Path, chart: Path
 ) -> Iterator[dict[str, Service]]:
     """`first` and `second` in one namespace, and `elsewhere`: a release `first` in another."""
-    other = f"{namespace}-other"
-    namespace_factory(other, extra_metadata={"labels": {"pod-security.kubernetes.io/enforce": "restricted"}})
-    places = {"first": ("first", namespace), "second": ("second", namespace), "elsewhere": ("first", other)}
-    found = {
-        key: Service(name, namespace=where, kubeconfig=kubeconfig) for key, (name, where) in places.items()
-    }
-    for service in found.values():
-        Helm(kubeconfig=kubeconfig).upgrade(service.name, chart, VALUES, namespace=service.namespace)
-    for service in found.values():
-        service.wait_for_deployment(timeout_sec=PATIENCE_SECONDS)
-    yield found
-    delete_together(list(found.values()))
+    with restricted_namespace(kube_cluster) as other:
+        places = {
+            "first": ("first", namespace),
+            "second": ("second", namespace),
+            "elsewhere": ("first", other),
+        }
+        found = {
+            key: Service(name, namespace=where, kubeconfig=kubeconfig)
+            for key, (name, where) in places.items()
+        }
+        for service in found.values():
+            Helm(kubeconfig=kubeconfig).upgrade(service.name, chart, VALUES, namespace=service.namespace)
+        for service in found.values():
+            service.wait_for_deployment(timeout_sec=PATIENCE_SECONDS)
+        yield found
+        delete_together(list(found.values()))
 
 
 def test_each_service_leads_to_its_own_pods_alone(services: dict[str, Service]) -> None:

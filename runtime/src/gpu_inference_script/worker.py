@@ -238,7 +238,7 @@ class Worker:
             except BaseException:
                 log.exception("The script's own handler of SIGTERM has failed")
         model_data = sys.modules.get("gpu_inference_script.stand_ins.model_data")
-        rows = model_data.current() if model_data else None
+        rows = model_data.collection().rows if model_data else None
         if rows is not None:
             rows.flush(_FLUSH_SECONDS)
         logging.shutdown()

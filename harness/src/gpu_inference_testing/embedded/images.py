@@ -8,6 +8,7 @@ from gpu_inference.errors import GpuInferenceError
 from gpu_inference.process import run
 from gpu_inference_testing.archive import write_archive
 from gpu_inference_testing.embedded.configuration import PAUSE_IMAGE
+from gpu_inference_testing.embedded.layers import write_thin_archive
 from gpu_inference_testing.embedded.layout import CONTAINERD_SOCKET, NODE_CONTAINERD, NODE_STATE
 
 # containerd may store another manifest, and even configuration, than the archive had; so its own digests
@@ -35,14 +36,18 @@ class ImageStore:
         with tempfile.TemporaryDirectory(prefix="image-", dir=self._state) as folder:
             archive = Path(folder, "image.tar")
             image.save(archive)
-            self.import_archive(archive)
+            thin = archive.with_name("thin.tar")
+            present = self._ctr("content", "list", "--quiet").split()
+            self.import_archive(
+                thin if write_thin_archive(archive, thin, image.reference, present) else archive
+            )
         if self._line(image.reference) is None:
             raise GpuInferenceError(f"The archive of {image.reference} holds no image of that name.")
         self._ctr("images", "label", image.reference, f"{_ID_LABEL}={image.image_id}")
         return True
 
     def import_archive(self, archive: Path) -> None:
-        """Import a docker-archive that lies in the state folder."""
+        """Import an archive that lies in the state folder."""
         self._ctr("images", "import", str(NODE_STATE / archive.relative_to(self._state)))
 
     def _loaded_id(self, reference: str) -> str | None:

@@ -3,8 +3,10 @@
 import logging
 import threading
 from pathlib import Path
+from typing import Literal
 
 from gpu_inference_runtime.access.authorization import IssuerUnknownError
+from gpu_inference_runtime.access.file_stamp import Stamp, file_stamp
 from gpu_inference_runtime.access.issuer import Issuer, IssuerError, read_keys
 
 log = logging.getLogger("gpu_inference")
@@ -17,7 +19,7 @@ class IssuerFile:
         self._name = name
         self._path = path
         self._lock = threading.Lock()
-        self._stamp: tuple[int, ...] | None = None
+        self._stamp: Stamp | Literal["missing"] | None = None
         self._issuer: Issuer | None = None
 
     def current(self, key_id: str) -> Issuer:  # noqa: ARG002  (the file is looked at for every token anyway)
@@ -27,21 +29,16 @@ class IssuerFile:
             IssuerUnknownError: the file could not be read yet.
         """
         with self._lock:
-            stamp = self._stamp_now()
+            try:
+                stamp: Stamp | Literal["missing"] = file_stamp(str(self._path))
+            except OSError:
+                stamp = "missing"
             if stamp != self._stamp:
                 self._stamp = stamp
                 self._read()
             if self._issuer is None:
                 raise IssuerUnknownError
             return self._issuer
-
-    def _stamp_now(self) -> tuple[int, ...]:
-        # A ConfigMap volume swaps a link, an editor rewrites in place.
-        try:
-            status = self._path.stat()
-        except OSError:
-            return ()
-        return (status.st_mtime_ns, status.st_ino, status.st_size)
 
     def _read(self) -> None:
         try:

@@ -14,7 +14,7 @@ import socket
 import threading
 from pathlib import Path
 from queue import Queue
-from typing import Any, Callable, Iterable, Optional, Sequence, Set
+from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence, Set
 
 from gpu_inference_script.config import Config
 from gpu_inference_script.stand_ins.csv_files import MEBIBYTE, CsvFiles, TooLargeError
@@ -113,21 +113,44 @@ class ModelData:
             log.error("Collected rows were dropped: %s. Further ones are only counted.", why)
 
 
-_current: "Optional[ModelData]" = None
-_service_name = "default"
-_models = Path()
+class Collection(NamedTuple):
+    """What a `ModelDataCollector` knows of the service: the script that makes one does not say it."""
+
+    rows: "Optional[ModelData]" = None
+    """Where rows go; None while collection is off."""
+    service_name: str = "default"
+    models: Path = Path()
+
+    def latest_version(self, model_name: str) -> str:
+        """Return the highest version of a model in the image, which is the one that is served.
+
+        Without such a model, `default`.
+        """
+        try:
+            names = [entry.name for entry in (self.models / model_name).iterdir()]
+        # Not there, or not even a name of a file.
+        except (OSError, ValueError):
+            names = []
+        return max((name for name in names if name.isdecimal()), key=int, default="default")
+
+
+_collection = Collection()
+
+
+def collection() -> Collection:
+    """Return what `start` has begun in this process."""
+    return _collection
 
 
 def start(config: Config, directory: Path, count: Count) -> None:
     """Begin to take rows for files below a folder; tell the log what that means for this image."""
-    global _current, _service_name, _models
-    _service_name = config.service_name
-    _models = Path(config.app_root) / "azureml-models"
+    global _collection
     folder = directory / _file_name(config.service_name)
     file_bytes = config.model_data_file_mb * MEBIBYTE
     total_bytes = config.model_data_total_mb * MEBIBYTE
     files = CsvFiles(folder, _file_name(socket.gethostname()), file_bytes, total_bytes)
-    _current = ModelData(files, folder, count)
+    models = Path(config.app_root) / "azureml-models"
+    _collection = Collection(ModelData(files, folder, count), config.service_name, models)
     if not os.access(directory, os.W_OK | os.X_OK):
         log.error(
             "Model data: %s does not exist or cannot be written by user %d of group %d, so that rows will be"
@@ -150,26 +173,6 @@ def start(config: Config, directory: Path, count: Count) -> None:
             " %s. Remove the package azureml-monitoring from the image to collect there.",
             folder,
         )
-
-
-def current() -> "Optional[ModelData]":
-    """Return where rows go now; None while collection is off."""
-    return _current
-
-
-def service_name() -> str:
-    """Return the name under which the collected rows lie."""
-    return _service_name
-
-
-def latest_version(model_name: str) -> str:
-    """Return the highest version of a model in the image, which is the one that it serves; else `default`."""
-    try:
-        names = [entry.name for entry in (_models / model_name).iterdir()]
-    # Not there, or not even a name of a file.
-    except (OSError, ValueError):
-        names = []
-    return max((name for name in names if name.isdecimal()), key=int, default="default")
 
 
 def _is_ours() -> bool:

@@ -12,7 +12,7 @@ from gpu_inference.convert import convert
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import FRAMEWORKS, parse_model
 from gpu_inference.progress import Progress
-from gpu_inference.service import Service, ServiceState, deploy, services
+from gpu_inference.service import Service, ServiceState, deploy, states
 from gpu_inference.service.keys import Key
 from gpu_inference.value_files import merged, parse_settings, read_values
 
@@ -251,14 +251,14 @@ def delete(service: Service) -> None:
 @cluster_options
 @output_option
 def list_services(
-    namespace: str, kubeconfig: Path | None, context: str | None, helm: Path | None, as_json: bool
+    namespace: str,
+    kubeconfig: Path | None,
+    context: str | None,
+    helm: Path | None,  # noqa: ARG001 (one of cluster_options)
+    as_json: bool,
 ) -> None:
     """List the services of a namespace."""
-    where: dict[str, Any] = {"kubeconfig": kubeconfig, "context": context}
-    found = {
-        name: Service(name, namespace=namespace, helm=helm, **where).status()
-        for name in services(namespace, **where)
-    }
+    found = states(namespace, kubeconfig=kubeconfig, context=context)
     if as_json:
         print_json([_described(name, status) for name, status in found.items()])
         return

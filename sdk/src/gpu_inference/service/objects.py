@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kubernetes import client
 
@@ -63,15 +63,17 @@ class Objects:
         """Return the Jobs of a release (None: of all releases): of these components, or all."""
         return self._items(self._batch.list_namespaced_job, label_selector=_of(release, *components))
 
-    def workloads(self, release: str) -> list[str]:
-        """Return what of a release runs or is yet to end, as in `Pod/name`."""
+    def workloads(self, release: str) -> dict[str, list[str]]:
+        """Return the names of what of a release runs or is yet to end, by kind; no kind without a name."""
         found = {
             "Deployment": self._items(self._apps.list_namespaced_deployment, label_selector=_of(release)),
             "ReplicaSet": self.replica_sets(release),
             "Job": self.jobs(release),
             "Pod": self.pods(release),
         }
-        return [f"{kind}/{each['metadata']['name']}" for kind, objects in found.items() for each in objects]
+        return {
+            kind: [each["metadata"]["name"] for each in objects] for kind, objects in found.items() if objects
+        }
 
     def warnings(self, names: Sequence[str]) -> list[Object]:
         """Return the Warning events about objects of these names, the newest last."""
@@ -119,16 +121,38 @@ class Objects:
         """Set annotations of a pod, if it is still there."""
         self._patch(self._core.patch_namespaced_pod, pod, {"metadata": {"annotations": dict(annotations)}})
 
+    def orphan(self, kind: Literal["Deployment", "ReplicaSet"], release: str) -> None:
+        """Delete the Deployments or the ReplicaSets of a release and keep what they own."""
+        delete = {
+            "Deployment": self._apps.delete_collection_namespaced_deployment,
+            "ReplicaSet": self._apps.delete_collection_namespaced_replica_set,
+        }
+        self._read(delete[kind], self.namespace, label_selector=_of(release), propagation_policy="Orphan")
+
+    def delete_pods(self, release: str, grace_seconds: int) -> None:
+        """Delete the pods of a release, apart from its Job's: the Job would make them again.
+
+        Args:
+            release: whose pods.
+            grace_seconds: time that a container has to end, in place of the pod's own, in seconds.
+        """
+        self._read(
+            self._core.delete_collection_namespaced_pod,
+            self.namespace,
+            label_selector=f"{_of(release)},{_COMPONENT_LABEL}!=keys",
+            grace_period_seconds=grace_seconds,
+        )
+
     def delete_test_pods(self, release: str) -> None:
         """Delete the pods that `helm test` left: Helm keeps them, so that their logs can be read."""
         self._read(
             self._core.delete_collection_namespaced_pod, self.namespace, label_selector=_of(release, "test")
         )
 
-    def may(self, verb: str, resource: str, name: str = "") -> bool:
+    def may(self, verb: str, resource: str, name: str = "", *, group: str = "") -> bool:
         """Return whether the kubeconfig's user may do this in the namespace, e.g. `get pods/portforward`."""
         kind, _, subresource = resource.partition("/")
-        asked = {"verb": verb, "resource": kind, "subresource": subresource, "name": name}
+        asked = {"verb": verb, "resource": kind, "subresource": subresource, "name": name, "group": group}
         review = {"spec": {"resourceAttributes": {**asked, "namespace": self.namespace}}}
         answer = self._read(client.AuthorizationV1Api(self.api).create_self_subject_access_review, review)
         return bool(json.loads(answer)["status"]["allowed"])
@@ -187,6 +211,11 @@ class Objects:
     def _read(self, read: Callable[..., Any], *words: str | Object, **options: Any) -> bytes:
         with sentences(self._cluster):
             return _content(read, *words, **options)
+
+
+def release_of(thing: Object) -> str:
+    """Return the release that an object of a service belongs to."""
+    return str(thing["metadata"]["labels"][_INSTANCE_LABEL])
 
 
 def _content(read: Callable[..., Any], *words: str | Object, **options: Any) -> bytes:

@@ -14,16 +14,17 @@ from gpu_inference.service.client import ScoringClient
 from gpu_inference.service.endpoint import address_in_cluster, forwarded, reachable_address
 from gpu_inference.service.key_rotation import regenerate
 from gpu_inference.service.keys import Key, keys_place, new_key, read_keys, require_key, which_key
-from gpu_inference.service.objects import Object, Objects
-from gpu_inference.service.pod_logs import ReadRun, ended_log, pod_log
+from gpu_inference.service.objects import Object, Objects, release_of
+from gpu_inference.service.observing import log_reader, observe
+from gpu_inference.service.pod_logs import pod_log
 from gpu_inference.service.pool import with_nodes_looked_at
 from gpu_inference.service.port_forward import PortForward
-from gpu_inference.service.state import Observed, ServiceState, State, judge
+from gpu_inference.service.removal import LONGEST_GRACE_SECONDS, end_pods, grace_seconds
+from gpu_inference.service.state import ServiceState, State, judge
 from gpu_inference.service.tokens import AccessToken, new_token, token_check
 from gpu_inference.service.waiting import wait_until_healthy
 from gpu_inference.value_files import merged
 
-_TRACEBACK_LINES = 100
 _GONE_SECONDS = 120
 
 
@@ -67,22 +68,8 @@ class Service:
     def status(self) -> ServiceState:
         """Return how the service is now, and why."""
         deployment = self._deployment()
-        release = _release(deployment)
-        # Not those of another Deployment in the release, or of `helm test`.
-        pods = self._objects.pods(release, "scoring", "keys")
-        replica_sets = self._objects.replica_sets(release, "scoring")
-        jobs = self._objects.jobs(release, "keys")
-        names = [each["metadata"]["name"] for each in (*pods, *replica_sets, *jobs)]
-        return judge(
-            Observed(
-                deployment=deployment,
-                replica_sets=replica_sets,
-                pods=pods,
-                jobs=jobs,
-                warnings=self._objects.warnings(names),
-                log_tail=lambda pod: ended_log(pod, self._reader(pod, _TRACEBACK_LINES)),
-            )
-        )
+        (observed,) = observe(self._objects, [deployment], release_of(deployment))
+        return judge(observed)
 
     @property
     def state(self) -> State:
@@ -198,9 +185,11 @@ class Service:
             num_lines: how many lines of each pod at most.
             init: the pods' init containers instead of the scoring containers.
         """
-        pods = self._objects.pods(_release(self._deployment()), "scoring")
+        pods = self._objects.pods(release_of(self._deployment()), "scoring")
         logs = {
-            pod["metadata"]["name"]: pod_log(pod, self._reader(pod, num_lines), num_lines, init=init)
+            pod["metadata"]["name"]: pod_log(
+                pod, log_reader(self._objects, pod, num_lines), num_lines, init=init
+            )
             for pod in pods
         }
         if len(logs) == 1:
@@ -219,7 +208,7 @@ class Service:
         """
         if not values:
             raise GpuInferenceError("No parameters provided to update.")
-        release = _release(self._deployment())
+        release = release_of(self._deployment())
         helm = self._helm()
         wanted = merged(helm.values(release, namespace=self.namespace), values)
         rendered = helm.template(release, chart_directory(), wanted, namespace=self.namespace)
@@ -230,28 +219,38 @@ class Service:
     def delete(self) -> bool:
         """Remove the service and all that belongs to it; return False when there is none.
 
+        Its pods do not drain: a request that is being scored is answered if that ends within 3 seconds.
+
         Raises:
-            GpuInferenceError: something of it is still there two minutes after its pods should have ended.
+            GpuInferenceError: it is no release of Helm's, or something of it is still there two minutes after
+                its pods should have ended.
         """
         deployment = self._objects.deployment(self.name)
-        release = _release(deployment) if deployment else self.name
+        release = release_of(deployment) if deployment else self.name
+        helm, drain = self._helm(), 0
+        if deployment and "deletionTimestamp" not in deployment["metadata"]:
+            if helm.release(release, namespace=self.namespace) is None:
+                raise GpuInferenceError(
+                    f"The service {self.name} is no release of Helm's, so it is not removed here.",
+                    "Remove it with what deployed it: kubectl delete -f, Argo CD, …",
+                )
+            drain = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
+            end_pods(self._objects, release, grace_seconds(deployment))
+        elif deployment is None and "Deployment" not in self._objects.workloads(release):
+            # What an interrupted deletion has left.
+            end_pods(self._objects, release, LONGEST_GRACE_SECONDS)
         # docs/decisions.md 89
-        removed = self._helm().uninstall(release, namespace=self.namespace)
-        if deployment and not removed and "deletionTimestamp" not in deployment["metadata"]:
-            raise GpuInferenceError(
-                f"The service {self.name} is no release of Helm's, so it is not removed here.",
-                "Remove it with what deployed it: kubectl delete -f, Argo CD, …",
-            )
+        removed = helm.uninstall(release, namespace=self.namespace)
         self._objects.delete_test_pods(release)
-        grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] if deployment else 0
-        deadline = time.monotonic() + grace + _GONE_SECONDS
+        deadline = time.monotonic() + drain + _GONE_SECONDS
         while left := self._objects.workloads(release):
             if time.monotonic() > deadline:
+                names = ", ".join(f"{kind}/{name}" for kind, each in left.items() for name in each)
                 raise GpuInferenceError(
-                    f"The service {self.name} is removed, but this of it is still there: {', '.join(left)}.",
+                    f"The service {self.name} is removed, but this of it is still there: {names}.",
                     f"See what holds it: kubectl get pods --namespace {self.namespace} --output yaml",
                 )
-            time.sleep(0.5)
+            time.sleep(0.2)
         self.close()
         return removed
 
@@ -289,7 +288,7 @@ class Service:
             return address
         if not self._deployment().get("status", {}).get("readyReplicas"):
             return None
-        self._forward = forwarded(self._objects, _release(self._deployment()))
+        self._forward = forwarded(self._objects, release_of(self._deployment()))
         return self._forward.address
 
     def _base_uri(self) -> str:
@@ -305,12 +304,6 @@ class Service:
         primary, secondary = self.get_keys()
         return primary if which == "primary" else secondary
 
-    def _reader(self, pod: Object, lines: int) -> ReadRun:
-        name = pod["metadata"]["name"]
-        return lambda container, previous: self._objects.log(
-            name, container=container, lines=lines, previous=previous
-        )
-
 
 def services(
     namespace: str = "default", *, kubeconfig: Path | None = None, context: str | None = None
@@ -320,5 +313,15 @@ def services(
     return [deployment["metadata"]["name"] for deployment in objects.deployments()]
 
 
-def _release(deployment: Object) -> str:
-    return str(deployment["metadata"]["labels"]["app.kubernetes.io/instance"])
+def states(
+    namespace: str = "default", *, kubeconfig: Path | None = None, context: str | None = None
+) -> dict[str, ServiceState]:
+    """Return how each service of a namespace is, by its name.
+
+    The cluster is asked as often for a hundred services as for one, apart from the logs of pods that failed.
+    """
+    objects = Objects(find_kubeconfig(kubeconfig, context), context, namespace)
+    return {
+        observed.deployment["metadata"]["name"]: judge(observed)
+        for observed in observe(objects, objects.deployments())
+    }

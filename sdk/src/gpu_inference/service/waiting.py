@@ -6,7 +6,7 @@ from collections.abc import Callable
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.service.state import ServiceState
 
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 0.5
 
 
 def wait_until_healthy(

@@ -63,10 +63,10 @@ class ModelDataCollector:
         self.designation = "general" if name == "default" else name
         self.model_name = model_name
         self.workspace = workspace.lower()
-        known = model_data.service_name()
-        self.service_name = known if webservice_name == "default" else webservice_name
+        known = model_data.collection()
+        self.service_name = known.service_name if webservice_name == "default" else webservice_name
         self.model_version = (
-            model_data.latest_version(str(model_name)) if model_version == "default" else str(model_version)
+            known.latest_version(str(model_name)) if model_version == "default" else str(model_version)
         )
         own_name = self.designation in ("signals", "general")
         self._place = (
@@ -85,7 +85,7 @@ class ModelDataCollector:
         Returns:
             For `inputs` the correlations, for `add_correlations` of other collectors; otherwise None.
         """
-        target = model_data.current()
+        target = model_data.collection().rows
         if target is None:
             return None
         try:
