@@ -155,11 +155,11 @@ class Batcher:
             failure = error
         # Outside the except block: otherwise tracebacks of single calls would include this failure.
         if failure is not None:
-            return self._score_separately(batch, failure)
+            return self._fall_back(batch, failure)
         if self._is_verified:
             self._failures = 0
             return responses
-        return self._verified(batch, responses)
+        return self._verify(batch, responses)
 
     def _score_batch(self, members: List[Member]) -> List[Response]:
         """Return the responses, made with one call of `run()`.
@@ -236,7 +236,7 @@ class Batcher:
             return [self._score_one(waiting.request) for waiting in batch]
         return [self._score_batch([waiting.member])[0] for waiting in batch if waiting.member is not None]
 
-    def _score_separately(self, batch: List[_Waiting], error: _BatchFailedError) -> List[Response]:
+    def _fall_back(self, batch: List[_Waiting], error: _BatchFailedError) -> List[Response]:
         """Score each request alone, so that only bad requests fail."""
         if not self._warned:
             self._warned = True
@@ -261,7 +261,7 @@ class Batcher:
                 "From now on, each request is scored alone: batches have failed %d times", self._failures
             )
 
-    def _verified(self, batch: List[_Waiting], responses: List[Response]) -> List[Response]:
+    def _verify(self, batch: List[_Waiting], responses: List[Response]) -> List[Response]:
         """Return the responses of single calls, and compare them with those of the batch."""
         alone = self._score_singly(batch)
         if not all(map(batch_results.alike, responses, alone)):

@@ -21,7 +21,7 @@ _MEMBER = re.compile(
 )
 _DESCR = re.compile(r"'[<>|=]?(?:b1|[iu][1248]|f[248])'")
 _LENGTHS = re.compile(r"\d+")
-_OBJECTS = "The array holds Python objects: they would need pickle, and are not read."
+_OBJECTS = "The array holds Python objects, which are not read because they need pickle."
 _MAX_DIMENSIONS = 32
 # The names of `application/x-tensor`, and NumPy's codes for them.
 _CODES = {
@@ -59,7 +59,7 @@ def read_npy(body: "memoryview") -> Any:
     head = bytes(body[:12])
     prefix = _PREFIXES.get(head[6]) if len(head) == 12 and head[:6] == _MAGIC and head[7] == 0 else None
     if prefix is None:
-        raise ArrayError("The body is no .npy file of version 1.0, 2.0 or 3.0.")
+        raise ArrayError("The body is not an .npy file of version 1.0, 2.0 or 3.0.")
     (length,) = prefix.unpack_from(head, 8)
     begin = 8 + prefix.size
     end = begin + length
@@ -88,7 +88,7 @@ def _npy_layout(header: bytes) -> _Layout:
     if descr[1:3] == "|O" or descr[1:2] == "O":
         raise ArrayError(_OBJECTS)
     if not (_DESCR.match(descr) and order in ("True", "False") and shape[:1] == "("):
-        raise ArrayError(f"The .npy file holds something else than numbers: {descr or 'no type'}.")
+        raise ArrayError(f"The .npy file holds something other than numbers: {descr or 'no type'}.")
     lengths = tuple(int(each) for each in _LENGTHS.findall(shape))
     # (3) is not a tuple in Python, and NumPy does not write it.
     if len(lengths) == 1 and "," not in shape:
@@ -120,7 +120,7 @@ def _tensor_layout(content_type: str) -> _Layout:
     code, shape = _CODES.get(given.get("dtype", "")), given.get("shape", "")
     if code is None or not _SHAPE.fullmatch(shape):
         raise ArrayError(
-            "Content-Type must tell type and shape, as in application/x-tensor; dtype=float32; shape=2x784. "
+            "Content-Type must give type and shape, as in application/x-tensor; dtype=float32; shape=2x784. "
             "Types are " + ", ".join(_CODES) + "."
         )
     return _layout(code, False, tuple(int(each) for each in shape.split("x")))
@@ -151,8 +151,8 @@ def _array(data: "memoryview", layout: _Layout) -> Any:
         count *= length
     size = count * dtype.itemsize
     if size != len(data):
-        told = "x".join(str(length) for length in shape) or "one"
-        raise ArrayError(f"An array of {told} {dtype} has {size} bytes, and {len(data)} came.")
+        text = "x".join(str(length) for length in shape) or "one"
+        raise ArrayError(f"An array of {text} {dtype} has {size} bytes, but the body has {len(data)}.")
     if not size:
         raise ArrayError("The array is empty.")
     # NumPy cannot handle bools whose byte is neither 0 nor 1.

@@ -119,7 +119,7 @@ def load_entry_script(
         if not callable(getattr(module, name, None)):
             raise EntryScriptError(f"User script at {path} does not have a {name}() function defined.")
     log.info("Found user script at %s", path)
-    run = _run_of(module)
+    run = _find_run(module)
     try:
         inputs, takes_headers = _inputs(run)
     except EntryScriptError as error:
@@ -153,7 +153,7 @@ def _import_file(path: Path) -> ModuleType:
     return module
 
 
-def _run_of(module: ModuleType) -> "Callable[..., Any]":
+def _find_run(module: ModuleType) -> "Callable[..., Any]":
     """Return the script's `run`, or that of the scoring script that a generated driver script wraps.
 
     Such drivers (from Azure ML's Designer) have the user's module as `driver_module`, and lose arguments of a

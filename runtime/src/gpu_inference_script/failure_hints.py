@@ -27,16 +27,17 @@ _HOW = (
 _AZURE_ML = (
     "{name} of Azure ML's SDK is not in this image: the server itself has only azureml.core.model.Model,"
     " azureml.monitoring.ModelDataCollector and azureml.contrib.services. If the script does not use more"
-    " than that, take the import out. Otherwise its package is needed (azureml.core is in azureml-core, and"
-    " so on). {how}."
+    " than that, remove the import. Otherwise the script needs the package (azureml.core is in azureml-core,"
+    " and so on). {how}."
 )
 _OTHER_PACKAGE = (
-    "There is no {name!r} in {package!r} of this image ({place}): that is another version than the script was"
-    " written for, or another package of that name."
+    "There is no {name!r} in {package!r} of this image ({place}): it is not the version that the script was"
+    " written for, or another package with that name."
 )
 _MISSING = (
-    "There is no module {name!r} in this image. If it is a package, it is needed (`pip install {on_pypi}`)."
-    " {how}. If it is a file of your own, it belongs in the source folder (AZUREML_SOURCE_DIRECTORY)."
+    "There is no module {name!r} in this image. If it is a package, the script needs it"
+    " (`pip install {on_pypi}`). {how}. If it is a file of your own, put it in the source folder"
+    " (AZUREML_SOURCE_DIRECTORY)."
 )
 
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 _PATHS = ("/score", "/api/v1/service/<name>/score")
 _METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
-# Headers by which a trusted proxy tells that its client used TLS, and the trusted proxies; as in gunicorn.
+# Headers with which a trusted proxy says that its client used TLS, and the trusted proxies; as in gunicorn.
 _SAYS_HTTPS = {"x-forwarded-protocol": "ssl", "x-forwarded-proto": "https", "x-forwarded-ssl": "on"}
 _TRUSTED = [name.strip() for name in os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1").split(",")]
 

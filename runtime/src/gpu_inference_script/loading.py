@@ -23,7 +23,7 @@ log = logging.getLogger("gpu_inference")
 
 
 class StartError(Exception):
-    """The script cannot be served; the text says why, and a traceback is in the log where there is one."""
+    """The script cannot be served; the text says why, and the log has the traceback if there is one."""
 
 
 class DebuggerError(Exception):

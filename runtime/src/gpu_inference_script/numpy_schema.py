@@ -50,7 +50,7 @@ class NumpyParameter:
             wanted = "x".join(["n"] + [str(length) for length in self._shape[1:]])
             found = "x".join(str(length) for length in array.shape)
             raise InputError(
-                400, f"The {self.name!r} parameter takes an array of {wanted}, and {found} came."
+                400, f"The {self.name!r} parameter takes an array of {wanted}, but the body has {found}."
             )
         if not self._type.enforce_column_type or array.dtype == self._dtype:
             return array

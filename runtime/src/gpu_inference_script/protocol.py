@@ -38,7 +38,7 @@ REPLY = struct.Struct("=BBHIQQQdQ")
 # ANSWER ends a call. STREAM is the head and first part of a body; PART another part; END ends it properly and
 # BROKEN does not. SKIPPED ends a call that was abandoned before it began. READY carries a JSON document;
 # COUNT reports `length of the body` rows of collected model data, written (number 1) or dropped (number 0).
-# For STREAM the number is the body's length as the script gave it, plus 1, or 0 where it gave none.
+# For STREAM, the number is the Content-Length that the script set, plus 1, or 0 if it set none.
 RESPONSE, STREAM, PART, END, BROKEN, SKIPPED, READY, COUNT = range(8)
 # Flags. IN_OUTBOX: the offset is in the outbox, not in the inbox. CLOSE: the connection closes after the
 # response. HAS_REASON: the head begins with the reason phrase and a line end. REFUSED: run() was not called,

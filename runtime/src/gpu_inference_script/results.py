@@ -35,7 +35,7 @@ def _simplified(value: Any) -> Any:
         TypeError: the value has no obvious JSON form.
     """
     # Libraries first: some of their types are subclasses of Python's (pandas.NaT is a datetime).
-    for convert in (_of_numpy, _of_pandas, _of_pydantic, _of_python, _of_a_tensor):
+    for convert in (_from_numpy, _from_pandas, _from_pydantic, _from_python, _from_tensor):
         found = convert(value)
         if found is not NotImplemented:
             return found
@@ -53,7 +53,7 @@ def _is_a(value: Any, module: str, *names: str) -> bool:
     return any(isinstance(value, getattr(imported, name, ())) for name in names)
 
 
-def _of_numpy(value: Any) -> Any:
+def _from_numpy(value: Any) -> Any:
     numpy: "Any" = sys.modules.get("numpy")
     if not _is_a(value, "numpy", "generic", "ndarray"):
         return NotImplemented
@@ -71,7 +71,7 @@ def _of_numpy(value: Any) -> Any:
     return value.tolist()
 
 
-def _of_pandas(value: Any) -> Any:
+def _from_pandas(value: Any) -> Any:
     pandas: "Any" = sys.modules.get("pandas")
     # pandas may still be being imported, and lack its classes.
     if not hasattr(pandas, "DataFrame"):
@@ -98,14 +98,14 @@ def _without_missing(cells: Any) -> Any:
     return cells.astype(object).where(cells.notna(), None)
 
 
-def _of_pydantic(value: Any) -> Any:
+def _from_pydantic(value: Any) -> Any:
     # pydantic.v1 is version 1 inside version 2.
     if _is_a(value, "pydantic", "BaseModel") or _is_a(value, "pydantic.v1", "BaseModel"):
         return value.model_dump() if hasattr(value, "model_dump") else value.dict()
     return NotImplemented
 
 
-def _of_python(value: Any) -> Any:
+def _from_python(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _text(bytes(value))
     if isinstance(value, Enum):
@@ -142,7 +142,7 @@ def _in_order(values: Any) -> "List[Any]":
         return list(values)
 
 
-def _of_a_tensor(value: Any) -> Any:
+def _from_tensor(value: Any) -> Any:
     """Return the content of an array: `tolist()` for PyTorch, JAX and CuPy, `numpy()` for TensorFlow."""
     for name in ("tolist", "numpy"):
         # Check the class: some objects have every attribute.

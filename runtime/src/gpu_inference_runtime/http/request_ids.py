@@ -64,7 +64,7 @@ class IdMaker:
 
         Old clients send `x-ms-request-id` as their own id: it then counts as the client's id too.
         """
-        return self.new() if SENT_IDS.isdisjoint(headers) else self._of_sent(headers)
+        return self.new() if SENT_IDS.isdisjoint(headers) else self._from_sent(headers)
 
     def new(self) -> Ids:
         """Return the ids for the response to a request that has none."""
@@ -76,7 +76,7 @@ class IdMaker:
         encoded = request_id.encode()
         return Ids(request_id, encoded, self._new_lines % (encoded, encoded))
 
-    def _of_sent(self, headers: Mapping[bytes, bytes]) -> Ids:
+    def _from_sent(self, headers: Mapping[bytes, bytes]) -> Ids:
         trace_id = headers.get(b"traceid", b"").strip()
         given = headers.get(b"x-request-id", b"").strip() or _new_ids(1)[0].encode()
         if len(given) > MAX_ID_LENGTH:

@@ -52,12 +52,12 @@ def load_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         named_root = config["AML_APP_ROOT"]
         app_root = _app_root(named_root, absent)
     if "entry_script" in flags:
-        flags["entry_script"] = _script_of_flag(flags["entry_script"], app_root)
+        flags["entry_script"] = _resolve_script(flags["entry_script"], app_root)
 
     values: dict[str, Any] = {}
     warnings: list[str] = []
     for source in SOURCES:
-        _read(source, flags, environment, config, values, warnings)
+        _read_setting(source, flags, environment, config, values, warnings)
         if isinstance(value := values.get(source.field), Path):
             values[source.field] = app_root / value
     if "script_python" in values:
@@ -89,7 +89,7 @@ def without_credentials(text: str) -> str:
     return re.sub(r"(?<=://)[^/@\s]*@", "…@", text)
 
 
-def _read(
+def _read_setting(
     source: Source,
     flags: Mapping[str, str],
     environment: Mapping[str, str],
@@ -99,7 +99,7 @@ def _read(
 ) -> None:
     """Add a setting's value to `values` if it has one, and complaints about it to `warnings`."""
     complaints = []
-    for place, name, text in _given(source, flags, environment, config):
+    for place, name, text in _candidates(source, flags, environment, config):
         try:
             values[source.field] = source.parse(text)
             break
@@ -118,7 +118,7 @@ def _read(
         warnings.append(f"{complaint}: {'it is ignored' if used is None else f'{shown} is used instead'}.")
 
 
-def _given(
+def _candidates(
     source: Source, flags: Mapping[str, str], environment: Mapping[str, str], config: Mapping[str, str]
 ) -> Iterator[tuple[Place, str, str]]:
     """Yield place, name and text wherever the setting is given; the highest precedence comes first."""
@@ -140,7 +140,7 @@ def _app_root(named: str | None, absent: list[tuple[str, str]]) -> Path:
     return Path.cwd()
 
 
-def _script_of_flag(text: str, app_root: Path) -> str:
+def _resolve_script(text: str, app_root: Path) -> str:
     """Return the script's path: below the working directory, else below the app root if it exists there."""
     here, there = (os.path.normpath(folder / text) for folder in (Path.cwd(), app_root))
     return there if Path(there).is_file() and not Path(here).is_file() else here
@@ -164,7 +164,7 @@ def _config(
     if path is None:
         script = environment.get("AZUREML_ENTRY_SCRIPT")
         if "entry_script" in flags:
-            script = _script_of_flag(flags["entry_script"], app_root)
+            script = _resolve_script(flags["entry_script"], app_root)
         path = _find_config(app_root, (app_root / script).parent if script else None)
     if path is None:
         return None, {}

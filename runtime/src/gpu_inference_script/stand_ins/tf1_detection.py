@@ -194,7 +194,7 @@ def find_version_1_use(app_root: Path, entry_script: str, source_directory: Opti
         except (SyntaxError, ValueError, OSError, RecursionError):
             # The import of the script will report it better.
             continue
-        name = _name_of_version_1(tree)
+        name = _version_1_name(tree)
         if name is not None:
             return f"{path.name} ({name})"
         for module in _imported(tree, path.parent, folders):
@@ -221,7 +221,7 @@ def _imported(tree: ast.AST, here: Path, folders: Sequence[Path]) -> Iterator[Pa
                 yield from (module / alias.name for alias in node.names)
 
 
-def _name_of_version_1(tree: ast.AST) -> Optional[str]:
+def _version_1_name(tree: ast.AST) -> Optional[str]:
     """Return the full name, such as `tensorflow.Session`, of a TensorFlow 1 name that the code uses."""
     named: "Dict[str, Set[Tuple[str, ...]]]" = {}
     for node in ast.walk(tree):
@@ -235,9 +235,9 @@ def _name_of_version_1(tree: ast.AST) -> Optional[str]:
         path
         for node in ast.walk(tree)
         for path in [_path(node, places)] + [path for name, path in _bound(node) if name in places]
-        if _is_of_version_1(path)
+        if _is_version_1_path(path)
     ]
-    if not used or any(_asks_for_version(node, places) for node in ast.walk(tree)):
+    if not used or any(_checks_version(node, places) for node in ast.walk(tree)):
         return None
     return ".".join(("tensorflow", *used[0]))
 
@@ -278,13 +278,13 @@ def _path(node: ast.AST, places: "Dict[str, Tuple[str, ...]]") -> "Tuple[str, ..
     return (*places[names[0]], *names[1:]) if names and names[0] in places else ()
 
 
-def _is_of_version_1(path: "Tuple[str, ...]") -> bool:
+def _is_version_1_path(path: "Tuple[str, ...]") -> bool:
     if not path:
         return False
     return path[0] in _ONLY_IN_1 or (len(path) > 1 and path[1] in _ONLY_IN_1_BELOW.get(path[0], ()))
 
 
-def _asks_for_version(node: ast.AST, places: "Dict[str, Tuple[str, ...]]") -> bool:
+def _checks_version(node: ast.AST, places: "Dict[str, Tuple[str, ...]]") -> bool:
     """Return whether a node is a condition on TensorFlow's version, or on an attribute of TensorFlow."""
     if not isinstance(node, (ast.If, ast.IfExp)):
         return False
