@@ -172,7 +172,7 @@ class Batcher:
             arguments = {self._mode.parameter: self._mode.argument(members)}
             began = time.perf_counter()
             result = self._in_script(lambda: resolve(run(**arguments)))
-        # SystemExit and KeyboardInterrupt included.
+        # Including SystemExit and KeyboardInterrupt.
         except BaseException as error:
             # A timeout ends all requests; and a single request has nothing to be separated from.
             if isinstance(error, TimeoutError) or len(members) == 1:

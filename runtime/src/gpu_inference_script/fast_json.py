@@ -52,7 +52,7 @@ def install() -> bool:
 
 
 def remove() -> None:
-    """Put Python's own functions back."""
+    """Restore Python's own functions."""
     json.loads = getattr(json.loads, "without_msgspec", json.loads)
     json.load = getattr(json.load, "without_msgspec", json.load)
 

@@ -16,7 +16,7 @@ from gpu_inference_script.json_arrays import JsonArrays, fitted
 from gpu_inference_script.request import Request
 
 _HEADERS = "request_headers"
-# Integers from here on are no longer int64 for NumPy.
+# NumPy does not make int64 of integers of at least this size.
 _NO_INT64 = 2.0**63
 
 

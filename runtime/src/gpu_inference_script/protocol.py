@@ -35,10 +35,11 @@ NEXT_PART, CLOSE_STREAM, FREE, STOP = range(4)
 # REPLY: kind, flags, HTTP status, length of the head, id of the call, offset, length of the body,
 # seconds inside run(), number (see the kinds).
 REPLY = struct.Struct("=BBHIQQQdQ")
-# ANSWER ends a call. STREAM is the head and first part of a body; PART another part; END ends it properly and
-# BROKEN does not. SKIPPED ends a call that was abandoned before it began. READY carries a JSON document;
-# COUNT reports `length of the body` rows of collected model data, written (number 1) or dropped (number 0).
-# For STREAM, the number is the Content-Length that the script set, plus 1, or 0 if it set none.
+# RESPONSE ends a call. STREAM is the head and first part of a body, PART another part; END means that the
+# body is complete, BROKEN that it is not. SKIPPED ends a call that was abandoned before it began. READY
+# carries a JSON document; COUNT reports `length of the body` rows of collected model data, written (number 1)
+# or dropped (number 0). For STREAM, the number is the Content-Length that the script set, plus 1, or 0 if it
+# set none.
 RESPONSE, STREAM, PART, END, BROKEN, SKIPPED, READY, COUNT = range(8)
 # Flags. IN_OUTBOX: the offset is in the outbox, not in the inbox. CLOSE: the connection closes after the
 # response. HAS_REASON: the head begins with the reason phrase and a line end. REFUSED: run() was not called,

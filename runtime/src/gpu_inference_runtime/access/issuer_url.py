@@ -19,7 +19,7 @@ from typing import Any
 from gpu_inference_runtime.access.authorization import IssuerUnknownError
 from gpu_inference_runtime.access.issuer import Issuer, IssuerError, read_keys
 
-# A key that the issuer no longer publishes is refused after this at the latest, seconds.
+# A key that the issuer no longer publishes is refused after this time at the latest.
 _REFRESH_SECONDS = 300.0
 # Between two fetches: after a failure, and for unknown keys.
 _PAUSE_SECONDS = 10.0

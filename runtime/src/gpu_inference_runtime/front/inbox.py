@@ -22,7 +22,7 @@ from gpu_inference_script.protocol import (
 _KEPT_BYTES = 16 * MIB
 # Most requests fit into a block of this size.
 _SMALL = AREAS[0][0]
-# Blocks from this size on give their memory back.
+# Blocks of at least this size may return their memory to the system when they are freed.
 _LARGE = AREAS[1][0]
 _REST_OF_HEADER = bytes(BLOCK_SIZE - BLOCK.size)
 _NO_TRACE = (b"", b"", 0)

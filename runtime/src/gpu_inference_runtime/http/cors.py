@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 _METHODS = "GET, POST"
-# An origin with one of these is a regular expression.
+# An origin with one of these characters is a regular expression.
 _OF_EXPRESSIONS = frozenset("*\\]?$^[]()")
 _ANY = ".*"
 

@@ -17,7 +17,7 @@ from gpu_inference_script.response import Response, error_response
 # Clients of azureml-fe use these paths.
 _SERVICES = "/api/v1/service/"
 _DOCS = "docs"
-# Flask's words, which clients of v1's server know.
+# Flask's texts, which clients of v1's server know.
 _UNKNOWN = (
     "The requested URL was not found on the server. "
     "If you entered the URL manually please check your spelling and try again."

@@ -197,13 +197,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="gpu-inference-server",
         description="Serve an Azure ML v1 entry script (init() and run()) over HTTP.",
-        epilog="Each flag has an environment variable, and most settings have that alone: docs/settings.md.",
+        epilog="Each flag has an environment variable; most settings only have a variable: docs/settings.md.",
     )
     for source in SOURCES:
         if source.flag:
             parser.add_argument(f"--{source.flag}", help=source.help)
     parser.add_argument(
-        "--config_file", help="JSON with settings by the names of their environment variables (config.json)"
+        "--config_file", help="JSON file with settings, by environment variable (config.json)"
     )
     # v1's server accepted it without listing it in --help; here it has no effect.
     parser.add_argument("--rest", action="store_true", help=argparse.SUPPRESS)

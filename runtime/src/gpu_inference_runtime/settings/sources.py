@@ -38,16 +38,15 @@ SOURCES = (
         "AZUREML_ENTRY_SCRIPT",
         str,
         "entry_script",
-        "the scoring script, relative to the working directory; without one a script answers that returns its"
-        " input",
+        "path of the scoring script, relative to the working directory; default: a built-in script that"
+        " returns its input",
     ),
     Source(
         "model_dir",
         "AZUREML_MODEL_DIR",
         values.folder_name,
         "model_dir",
-        "the model's folder, relative to the working directory; the script finds it in its variable"
-        " AZUREML_MODEL_DIR",
+        "the model's folder, relative to the working directory; the script gets it in AZUREML_MODEL_DIR",
     ),
     Source(
         "port",
@@ -70,7 +69,7 @@ SOURCES = (
         "WORKER_COUNT",
         values.whole_number(1),
         "worker_count",
-        "script processes, each with a model of its own, that share one queue (1)",
+        "number of script processes; each loads the model, and all share one queue (1)",
         v1_ignored=("file",),
     ),
     Source("script_python", "GPU_INFERENCE_SCRIPT_PYTHON", Path),
@@ -136,8 +135,8 @@ SOURCES = (
         "AML_APP_INSIGHTS_KEY",
         str,
         "appinsights_instrumentation_key",
-        "turns on telemetry, as AML_APP_INSIGHTS_ENABLED does; it goes to the collector that"
-        " OTEL_EXPORTER_OTLP_ENDPOINT names",
+        "turns on telemetry, like AML_APP_INSIGHTS_ENABLED; it goes to the collector in"
+        " OTEL_EXPORTER_OTLP_ENDPOINT",
     ),
     # The standard names of OpenTelemetry SDKs.
     Source(
