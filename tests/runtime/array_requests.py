@@ -50,5 +50,5 @@ def read(body: bytes, dtype: str = "float32", content_type: str = "application/j
 def refusal(body: bytes, dtype: str = "float32", content_type: str = "application/json") -> str:
     with pytest.raises(InputError) as caught:
         read(body, dtype, content_type)
-    assert (caught.value.status, caught.value.foreseen) == (400, True)
+    assert (caught.value.status, caught.value.handled_by_v1) == (400, True)
     return str(caught.value)

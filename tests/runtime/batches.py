@@ -16,8 +16,8 @@ from gpu_inference_script.batching import Batcher, make_batcher
 from gpu_inference_script.config import Config
 from gpu_inference_script.entry_script import EntryScript
 from gpu_inference_script.inputs import InputError, Inputs, TextInputs
-from gpu_inference_script.messages import Answer
 from gpu_inference_script.request import Request
+from gpu_inference_script.response import Response
 from gpu_inference_script.schema_inputs import SchemaInputs
 
 NPY = "application/x-npy"
@@ -86,17 +86,17 @@ class Script:
         self.guarded += 1
         return function()
 
-    def score_one(self, request: Request) -> Answer:
+    def score_one(self, request: Request) -> Response:
         self.alone.append(request)
         try:
             call = self.script.call(request)
         except InputError as error:
-            return scoring.refused_input(error, self.config.front_end)
+            return scoring.input_refused(error, self.config.front_end)
         return scoring.score(
-            call.make, self.config.front_end, call.client_fault, self.config.scoring_timeout_ms
+            call.make, self.config.front_end, call.client_error, self.config.scoring_timeout_ms
         )
 
-    def __call__(self, *requests: Request) -> list[Answer]:
+    def __call__(self, *requests: Request) -> list[Response]:
         """The answers, and afterwards only the calls that they took."""
         self.got.clear()
         self.alone.clear()
@@ -110,12 +110,12 @@ class Script:
         return self
 
 
-def body(answer: Answer) -> Any:
+def body(answer: Response) -> Any:
     assert isinstance(answer.body, bytes)
     return json.loads(answer.body)
 
 
-def statuses(answers: list[Answer]) -> list[int]:
+def statuses(answers: list[Response]) -> list[int]:
     return [answer.status for answer in answers]
 
 

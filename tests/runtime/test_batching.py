@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from tests.runtime.batches import Script, body, data, merged, post, statuses, sums
 
-from gpu_inference_script.batch_modes import UnfitError
+from gpu_inference_script.batch_modes import UnsupportedScriptError
 from gpu_inference_script.batching import make_batcher
 from gpu_inference_script.config import Config
 from gpu_inference_script.entry_script import EntryScript
 from gpu_inference_script.inputs import RawInputs, TextInputs
-from gpu_inference_script.messages import Answer
 from gpu_inference_script.request import Request
+from gpu_inference_script.response import Response
 from gpu_inference_script.schema_inputs import SchemaInputs
 
 # merge: one call for several requests
@@ -132,7 +132,7 @@ def test_any_other_result_means_single_calls(
     for _ in range(5):
         answers = script(*requests)
         assert [answer.body for answer in answers] == [script.score_one(request).body for request in requests]
-    assert caplog.text.count("could not be scored by one call, and are scored one by one") == 1
+    assert caplog.text.count("could not be scored with one call, and are scored one by one") == 1
     assert "not one entry for each of 2 rows" in caplog.text
 
 
@@ -144,7 +144,7 @@ def test_after_three_such_batches_no_more_are_tried(caplog: pytest.LogCaptureFix
         calls.append(len(script.got))
     # One that makes it look closer, three strikes, and from then on nothing but single calls.
     assert calls == [3, 3, 3, 3, 2, 2]
-    assert caplog.text.count("From now on each request is scored alone: batches have failed 3 times") == 1
+    assert caplog.text.count("From now on, each request is scored alone: batches have failed 3 times") == 1
 
 
 def test_a_batch_that_works_forgives_the_ones_before() -> None:
@@ -228,7 +228,7 @@ def test_no_batch_has_more_bytes_than_the_limit() -> None:
 # Which scripts
 
 
-def no_score(_: Any) -> Answer:
+def no_score(_: Any) -> Response:
     raise AssertionError("not to be called")
 
 
@@ -251,7 +251,7 @@ def test_a_script_of_another_kind_is_called_singly(
 ) -> None:
     with caplog.at_level(logging.WARNING, "gpu_inference"):
         if batching == "array":
-            with pytest.raises(UnfitError, match="decorated, or takes the headers"):
+            with pytest.raises(UnsupportedScriptError, match="decorated, or takes the headers"):
                 make_batcher(script, Config("/", batching=batching), no_score)
         else:
             assert make_batcher(script, Config("/", batching=batching), no_score) is None
@@ -260,7 +260,7 @@ def test_a_script_of_another_kind_is_called_singly(
 
 def test_array_needs_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numpy", None)
-    with pytest.raises(UnfitError, match="has no numpy"):
+    with pytest.raises(UnsupportedScriptError, match="has no numpy"):
         make_batcher(
             EntryScript(lambda: None, sums, TextInputs("x")), Config("/", batching="array"), no_score
         )

@@ -127,7 +127,9 @@ def test_schema_a_binary_body_that_does_not_fit_is_refused() -> None:
     refused = post(npy(np.zeros((2, 3))), NPY)
     answers = script(data([1, 2]), refused, data([3, 4]))
     assert statuses(answers) == [200, 400, 200]
-    assert body(answers[1]) == {"message": "The 'data' parameter takes an array of nx2, and 2x3 came."}
+    assert body(answers[1]) == {
+        "message": "The 'data' parameter takes an array of nx2, but the body has 2x3."
+    }
     assert refused.refused
 
 

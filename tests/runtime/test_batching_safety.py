@@ -56,8 +56,8 @@ def test_a_script_whose_rows_depend_on_each_other_is_called_singly(
         answers = script(*requests)
         assert [answer.body for answer in answers] == [script.score_one(request).body for request in requests]
     assert len(script.got) == 4, "two for the answers, two for the check"
-    assert caplog.text.count("One call for 2 requests gives other answers than single calls") == 1
-    assert caplog.text.count("From now on each request is scored alone") == 1
+    assert caplog.text.count("One call for 2 requests gives other results than single calls") == 1
+    assert caplog.text.count("From now on, each request is scored alone") == 1
 
 
 def test_the_last_digits_may_differ() -> None:
@@ -84,7 +84,7 @@ def test_a_bad_request_fails_alone(caplog: pytest.LogCaptureFixture) -> None:
         assert statuses(answers) == [200, 502, 200]
         assert [body(answers[0]), body(answers[2])] == [[3.5], [11.5]]
         assert len(script.got) == 4
-    assert caplog.text.count("3 requests could not be scored by one call") == 1
+    assert caplog.text.count("3 requests could not be scored with one call") == 1
     assert "run() raised ValueError" in caplog.text
     assert "During handling" not in caplog.text
     assert "From now on" not in caplog.text

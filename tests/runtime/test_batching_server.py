@@ -154,7 +154,7 @@ def test_a_schemas_array_comes_in_and_goes_out_in_binary(start_server: StartServ
     refused = server.score(rows.tobytes(), **{"Content-Type": tensor.replace("2x2", "1x4")})
     assert (refused.status_code, refused.json()["message"]) == (
         400,
-        "The 'data' parameter takes an array of nx2, and 1x4 came.",
+        "The 'data' parameter takes an array of nx2, but the body has 1x4.",
     )
     assert "array float64 (2, 2)" in server.log
 

@@ -92,21 +92,27 @@ def test_headers_of_other_writers_are_read(text: str) -> None:
         (header("{'descr': '<f4', 'fortran_order': False, 'shape': (3)}", bytes(12)), "cannot be read"),
         (header("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", bytes(4)), "cannot be read"),
         (header("{'descr': '<f4', 'fortran_order': 0, 'shape': (1,)}", bytes(4)), "cannot be read"),
-        (header("{'descr': '<f4', 'fortran_order': False}", bytes(4)), "something else than numbers"),
-        (header("{'descr': '<f4', 'shape': (1,)}", bytes(4)), "something else than numbers"),
-        (header("{'fortran_order': False, 'shape': (1,)}", bytes(4)), "something else than numbers: no type"),
+        (header("{'descr': '<f4', 'fortran_order': False}", bytes(4)), "something other than numbers"),
+        (header("{'descr': '<f4', 'shape': (1,)}", bytes(4)), "something other than numbers"),
+        (
+            header("{'fortran_order': False, 'shape': (1,)}", bytes(4)),
+            "something other than numbers: no type",
+        ),
         (
             header("{'descr': 'True', 'fortran_order': False, 'shape': (1,)}", bytes(4)),
             "than numbers: 'True'",
         ),
-        (npy(np.array(["a"])), "something else than numbers: '<U1'"),
-        (npy(np.array([1 + 2j])), "something else than numbers: '<c16'"),
-        (npy(np.array(["2026-01-01"], "M8[D]")), "something else than numbers"),
-        (npy(np.array([1.5], np.longdouble)), "something else than numbers: '<f16'"),
+        (npy(np.array(["a"])), "something other than numbers: '<U1'"),
+        (npy(np.array([1 + 2j])), "something other than numbers: '<c16'"),
+        (npy(np.array(["2026-01-01"], "M8[D]")), "something other than numbers"),
+        (npy(np.array([1.5], np.longdouble)), "something other than numbers: '<f16'"),
         (npy(np.zeros(2, "f4,i4")), "structured"),
-        (npy(np.ones((2, 3), "f4"))[:-1], "has 24 bytes, and 23 came"),
-        (npy(np.ones((2, 3), "f4")) + b"\0", "has 24 bytes, and 25 came"),
-        (header("{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999999999, 9)}"), "and 0 came"),
+        (npy(np.ones((2, 3), "f4"))[:-1], "has 24 bytes, but the body has 23"),
+        (npy(np.ones((2, 3), "f4")) + b"\0", "has 24 bytes, but the body has 25"),
+        (
+            header("{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999999999, 9)}"),
+            "but the body has 0",
+        ),
         (header("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 999999999999999999)}"), "is empty"),
         (
             header("{'descr': '<f8', 'fortran_order': False, 'shape': (" + "1, " * 40 + ")}", bytes(8)),
@@ -181,13 +187,13 @@ def test_a_tensors_header_may_be_written_in_several_ways(content_type: str) -> N
     ],
 )
 def test_a_tensor_without_type_or_shape_is_refused(parameters: str) -> None:
-    with pytest.raises(InputError, match=r"must tell type and shape, as in .*; dtype=float32; shape=2x784"):
+    with pytest.raises(InputError, match=r"must give type and shape, as in .*; dtype=float32; shape=2x784"):
         from_binary(Request("POST", headers=[("content-type", TENSOR + parameters)], body=bytes(8)))
 
 
 def test_a_tensor_of_another_length_is_refused() -> None:
     reason = refusal(bytes(23), content_type=f"{TENSOR}; dtype=float32; shape=2x3")
-    assert reason == "An array of 2x3 float32 has 24 bytes, and 23 came."
+    assert reason == "An array of 2x3 float32 has 24 bytes, but the body has 23."
 
 
 def test_a_bool_that_is_neither_0_nor_1_is_true() -> None:

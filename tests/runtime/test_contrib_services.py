@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 START = (
-    "from gpu_inference_script.stand_ins import contrib_services, shims\n"
-    "shims.offer(); contrib_services.offer()\n"
+    "from gpu_inference_script.stand_ins import contrib_services, packages\n"
+    "packages.offer(); contrib_services.offer()\n"
 )
 OURS = "print(requests.__file__.count('gpu_inference_script'), requests.requested)"
 IMPORTS = {

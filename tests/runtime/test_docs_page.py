@@ -190,7 +190,7 @@ def test_what_the_script_cannot_score_is_told_without_a_traceback(page: Page) ->
     assert "Traceback" not in page.find("body").text
     assert not page.find("#prediction").is_displayed()
     page.set_body("no JSON")
-    page.wait_for_text("#body-status", "This is no JSON")
+    page.wait_for_text("#body-status", "This is not JSON")
 
 
 def test_a_busy_service_and_a_timeout_are_told_as_such(page: Page, server: Server) -> None:

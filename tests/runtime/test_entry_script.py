@@ -141,7 +141,7 @@ def test_a_parameter_that_nothing_gives_a_value_is_told_at_start_and_fails_each_
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     script = load(tmp_path, "def run(data, more): return data")
-    assert "'more' that nothing gives a value" in caplog.text
+    assert "'more' that gets no value" in caplog.text
     with pytest.raises(TypeError, match="more"):
         result(script, b"x")
 

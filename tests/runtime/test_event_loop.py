@@ -42,8 +42,8 @@ def result(script: EntryScript, text: str = "x") -> Any:
 def test_what_is_not_awaitable_is_returned_as_it_is() -> None:
     loop = EventLoop()
     generator = (each for each in "ab")
-    assert loop.finished(generator) is generator
-    assert loop.finished(None) is None
+    assert loop.resolve(generator) is generator
+    assert loop.resolve(None) is None
 
 
 def test_an_asynchronous_run_is_awaited(tmp_path: Path) -> None:
@@ -153,13 +153,13 @@ def test_a_call_that_is_interrupted_in_the_loop_is_cancelled_before_the_next_beg
     loop = EventLoop()
     ended: list[str] = []
     with pytest.raises(TimeoutError):
-        loop.finished(Interrupting(ended).run())
+        loop.resolve(Interrupting(ended).run())
     assert ended == ["cleaned up"]
 
     async def tasks() -> int:
         return len(asyncio.all_tasks())
 
-    assert loop.finished(tasks()) == 1
+    assert loop.resolve(tasks()) == 1
 
 
 def test_calls_that_may_overlap_do_so_on_one_loop_of_a_thread_of_its_own(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_call_on_the_loops_own_thread_is_cancelled_when_the_wait_for_it_is_int
     before = signal.signal(signal.SIGALRM, strike)
     try:
         with pytest.raises(TimeoutError):
-            EventLoop(overlapping=True).finished(wait())
+            EventLoop(overlapping=True).resolve(wait())
     finally:
         signal.signal(signal.SIGALRM, before)
     assert ended.wait(60)
@@ -211,7 +211,7 @@ def test_context_variables_of_the_caller_are_seen(overlapping: bool) -> None:
     loop = EventLoop(overlapping=overlapping)
     context = contextvars.copy_context()
     context.run(variable.set, "the caller's")
-    assert context.run(loop.finished, look()) == "the caller's"
+    assert context.run(loop.resolve, look()) == "the caller's"
 
 
 def test_an_asynchronous_generator_is_no_result() -> None:
@@ -219,7 +219,7 @@ def test_an_asynchronous_generator_is_no_result() -> None:
         yield 1
 
     generator = run()
-    assert EventLoop().finished(generator) is generator
+    assert EventLoop().resolve(generator) is generator
 
 
 def test_a_thread_is_made_only_for_overlapping_calls_of_asynchronous_functions() -> None:
@@ -232,7 +232,7 @@ def test_a_thread_is_made_only_for_overlapping_calls_of_asynchronous_functions()
 def test_asyncio_is_not_imported_for_a_plain_script() -> None:
     code = (
         "import sys; from gpu_inference_script.event_loop import EventLoop\n"
-        "loop = EventLoop(); loop.prepare(print); loop.finished('x')\n"
+        "loop = EventLoop(); loop.prepare(print); loop.resolve('x')\n"
         "assert 'asyncio' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

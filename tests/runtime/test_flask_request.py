@@ -19,9 +19,9 @@ from gpu_inference.paths import cache_directory
 from gpu_inference.progress import Progress
 from gpu_inference_script import flask_request
 from gpu_inference_script.flask_request import current, environ, finish, native
-from gpu_inference_script.messages import RUN_FAILED, Answer
+from gpu_inference_script.flask_responses import from_flask
 from gpu_inference_script.request import Request
-from gpu_inference_script.responses import response_answer
+from gpu_inference_script.response import RUN_FAILED, Response
 
 CLIENT, SERVER = ("192.0.2.7", 4242), ("0.0.0.0", 5001)
 
@@ -145,7 +145,7 @@ def test_each_thread_finds_its_own() -> None:
             meeting.wait()
             flask.after_this_request(lambda response: _with_header(response, name))
             meeting.wait()
-            found[flask.request.query_string.decode()] = dict(finish(Answer(200, b"")).headers)["X-Name"]
+            found[flask.request.query_string.decode()] = dict(finish(Response(200, b"")).headers)["X-Name"]
 
     threads = [threading.Thread(target=call, args=(name,)) for name in "ab"]
     for thread in threads:
@@ -164,7 +164,7 @@ def _with_header(response: flask.Response, name: str) -> flask.Response:
 
 
 def test_an_answer_that_nobody_changes_stays_the_very_same() -> None:
-    answer = Answer(200, b"7")
+    answer = Response(200, b"7")
     with current(request_of("GET /score HTTP/1.1")):
         assert finish(answer) is answer
     assert finish(answer) is answer
@@ -173,13 +173,13 @@ def test_an_answer_that_nobody_changes_stays_the_very_same() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(200, b"7", (("x-a", "1"), ("x-a", "2"))),
-        Answer(299, b"", (), "text/html", reason="Mine"),
-        Answer(204, b"", (("Content-Type", "a/b"), ("Content-Type", "c/d")), None),
-        Answer(200, b"x", (), None),
+        Response(200, b"7", (("x-a", "1"), ("x-a", "2"))),
+        Response(299, b"", (), "text/html", reason="Mine"),
+        Response(204, b"", (("Content-Type", "a/b"), ("Content-Type", "c/d")), None),
+        Response(200, b"x", (), None),
     ],
 )
-def test_functions_for_after_the_request_change_what_they_want_and_nothing_else(answer: Answer) -> None:
+def test_functions_for_after_the_request_change_what_they_want_and_nothing_else(answer: Response) -> None:
     def change(response: flask.Response) -> flask.Response:
         response.set_cookie("id", "7")
         return response
@@ -195,7 +195,7 @@ def test_functions_for_after_the_request_change_what_they_want_and_nothing_else(
 def test_they_may_return_another_response() -> None:
     with current(request_of("GET /score HTTP/1.1")):
         flask.after_this_request(lambda _: flask.Response("another", 201))
-        answer = finish(Answer(200, b"7"))
+        answer = finish(Response(200, b"7"))
     assert (answer.status, answer.body, answer.content_type) == (201, b"another", "text/html; charset=utf-8")
 
 
@@ -209,7 +209,7 @@ def test_one_that_fails_or_makes_what_cannot_be_sent_fails_the_call(
     for function in (fail, lambda _: flask.Response("x", headers={"X-A": "\x01"})):
         with current(request_of("GET /score HTTP/1.1")):
             flask.after_this_request(function)
-            answer = finish(Answer(200, b"7"), front_end)
+            answer = finish(Response(200, b"7"), front_end)
         assert (answer.status, dict(answer.headers)) == (status, {RUN_FAILED: "True"})
         assert b"secret" not in bytes(answer.body)  # type: ignore[arg-type]
     assert caplog.text.count("flask.after_this_request has failed") == 2
@@ -218,10 +218,10 @@ def test_one_that_fails_or_makes_what_cannot_be_sent_fails_the_call(
 # Streams
 
 
-def streamed(name: str, parts: "Iterator[str]") -> Answer:
+def streamed(name: str, parts: "Iterator[str]") -> Response:
     """The answer of a call that streams."""
     with current(request_of(f"GET /score?{name} HTTP/1.1")):
-        answer = finish(response_answer(flask.Response(parts), "none"))
+        answer = finish(from_flask(flask.Response(parts), "none"))
         assert not isinstance(answer.body, bytes)
         return answer
 
@@ -239,7 +239,7 @@ def test_parts_of_several_streams_find_their_own_request_and_nobody_else_does(
     for name in "ab":
         with current(request_of(f"GET /score?{name} HTTP/1.1")):
             parts = flask.stream_with_context(names()) if with_context else names()
-            answers.append(finish(response_answer(flask.Response(parts), "none")))
+            answers.append(finish(from_flask(flask.Response(parts), "none")))
         assert nothing_is_current()
     bodies: list[Any] = [answer.body for answer in answers]
     made = []
@@ -266,7 +266,7 @@ def test_a_stream_that_is_closed_early_cleans_up_within_its_request() -> None:
             cleaned.append(flask.request.query_string)
 
     with current(request_of("GET /score?a HTTP/1.1")):
-        answer = finish(response_answer(flask.Response(flask.stream_with_context(parts())), "none"))
+        answer = finish(from_flask(flask.Response(flask.stream_with_context(parts())), "none"))
         body: Any = answer.body
         assert next(body) == b"a0"
     body.close()
@@ -281,7 +281,7 @@ def test_a_stream_whose_part_fails_leaves_nothing_current() -> None:
         raise KeyError
 
     with current(request_of("GET /score HTTP/1.1")):
-        body: Any = finish(response_answer(flask.Response(flask.stream_with_context(parts())), "none")).body
+        body: Any = finish(from_flask(flask.Response(flask.stream_with_context(parts())), "none")).body
     assert next(body) == b"a"
     with pytest.raises(KeyError):
         next(body)
@@ -292,7 +292,7 @@ def test_a_stream_whose_part_fails_leaves_nothing_current() -> None:
 def test_functions_for_after_the_request_see_a_streamed_answer_too() -> None:
     with current(request_of("GET /score HTTP/1.1")):
         flask.after_this_request(lambda response: _with_header(response, "n"))
-        answer = finish(response_answer(flask.Response(iter("ab")), "none"))
+        answer = finish(from_flask(flask.Response(iter("ab")), "none"))
     assert ("X-Name", "n") in answer.headers
     assert list(answer.body) == [b"a", b"b"]
 
@@ -302,7 +302,7 @@ def test_functions_for_after_the_request_see_a_streamed_answer_too() -> None:
 IMPORTED_IN_THE_CALL = """
 import json, sys
 from gpu_inference_script import flask_request
-from gpu_inference_script.messages import Answer
+from gpu_inference_script.response import Response
 from gpu_inference_script.request import Request
 
 flask_request.notice_imports()
@@ -316,7 +316,7 @@ for page in ("7", "8"):
     assert page == "8" or "flask" not in sys.modules
     with flask_request.current(Request("GET", "/score?page=" + page)):
         run()
-        flask_request.finish(Answer(200, b""))
+        flask_request.finish(Response(200, b""))
 import flask
 seen.append(flask.has_request_context())
 # As if it had been imported in any other way.
@@ -363,12 +363,12 @@ def test_a_module_that_only_has_flasks_name_costs_no_call() -> None:
     code = """
 import json, logging, sys, types
 from gpu_inference_script import flask_request
-from gpu_inference_script.messages import Answer
+from gpu_inference_script.response import Response
 from gpu_inference_script.request import Request
 logging.disable(logging.CRITICAL)
 sys.modules["flask"] = types.ModuleType("flask")
 with flask_request.current(Request("GET", "/score")):
-    answer = flask_request.finish(Answer(200, b"7"))
+    answer = flask_request.finish(Response(200, b"7"))
 sys.stderr.write(json.dumps(answer.status))
 """
     assert run_with(sys.executable, code) == 200
@@ -379,7 +379,7 @@ import json, sys
 import flask
 from gpu_inference_script.flask_request import current, finish, notice_imports
 from gpu_inference_script.request import Request
-from gpu_inference_script.responses import response_answer
+from gpu_inference_script.flask_responses import from_flask
 def names():
     for number in range(2):
         yield flask.request.args["name"] + str(number)
@@ -388,7 +388,7 @@ for name in "ab":
     with current(Request("GET", "/score?name=" + name)):
         stream = flask.stream_with_context(names())
         flask.after_this_request(lambda response: response)
-        bodies.append(finish(response_answer(flask.Response(stream), "none")).body)
+        bodies.append(finish(from_flask(flask.Response(stream), "none")).body)
     assert not flask.has_request_context() and not flask.has_app_context()
 made = []
 for _ in range(3):

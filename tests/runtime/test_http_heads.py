@@ -13,8 +13,8 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 from werkzeug.http import HTTP_STATUS_CODES
 
-from gpu_inference_runtime.http import heads
-from gpu_inference_script.messages import error_answer
+from gpu_inference_runtime.http import response_head
+from gpu_inference_script.response import error_response
 
 CONFIG = Config()
 Pairs = tuple[tuple[str, str], ...]
@@ -68,7 +68,7 @@ STATUSES = [code for code in [*HTTP_STATUS_CODES, 299, 418, 599, 999] if code >=
 def test_every_status_has_the_words_that_flask_gives_it(status: int, reason: str | None) -> None:
     text = status if reason is None else f"{status} {reason}"
     expected = reference(Response(b"x", text, content_type="text/plain"))
-    made = heads.head(status, reason, (), "text/plain", 1, True, b"")
+    made = response_head.build(status, reason, (), "text/plain", 1, True, b"")
     assert undated(made)[:2] == undated(expected)[:2]
 
 
@@ -77,7 +77,7 @@ def test_every_status_has_the_words_that_flask_gives_it(status: int, reason: str
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_the_connection_and_the_version_are_told(version: str, close: bool, method: str) -> None:
     expected = reference(Response(b"abc", content_type="text/plain"), version, method, close)
-    made = heads.head(200, None, (), "text/plain", 3, not close, b"", version)
+    made = response_head.build(200, None, (), "text/plain", 3, not close, b"", version)
     assert undated(made)[:2] == undated(expected)[:2]
     assert undated(expected)[2] == (b"" if method == "HEAD" else b"abc")
 
@@ -103,17 +103,17 @@ def test_the_connection_and_the_version_are_told(version: str, close: bool, meth
 )
 def test_headers_are_sent_that_are_not_the_connections(status: int, headers: Pairs) -> None:
     expected = reference(Response(b"x", status, headers, content_type="text/plain"))
-    made = heads.head(status, None, headers, "text/plain", 1, True, b"")
+    made = response_head.build(status, None, headers, "text/plain", 1, True, b"")
     assert undated(made)[:2] == undated(expected)[:2]
 
 
 def test_an_answer_may_have_no_content_type_and_no_length() -> None:
-    made = heads.head(200, None, (("a", "b"),), None, None, True, b"c: d\r\n")
+    made = response_head.build(200, None, (("a", "b"),), None, None, True, b"c: d\r\n")
     assert made.endswith(b"Connection: keep-alive\r\na: b\r\nc: d\r\n\r\n")
 
 
 def test_the_order_is_that_of_flask_on_gunicorn() -> None:
-    made = heads.head(200, None, (("a", "b"),), "application/json", 2, True, b"x-request-id: r\r\n")
+    made = response_head.build(200, None, (("a", "b"),), "application/json", 2, True, b"x-request-id: r\r\n")
     names = [line.partition(b":")[0] for line in made.split(b"\r\n")[1:-2]]
     assert names == [
         *(b"Server", b"Date", b"Connection", b"a", b"x-request-id", b"Content-Type", b"Content-Length"),
@@ -124,7 +124,7 @@ def test_the_date_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     dates = []
     for now in (1_000_000_000.0, 1_000_000_000.9, 1_000_000_001.0):
         monkeypatch.setattr(time, "time", lambda now=now: now)
-        dates.append(heads.start(200, None, True).split(b"\r\n")[2])
+        dates.append(response_head.start(200, None, True).split(b"\r\n")[2])
     assert dates == [
         *(b"Date: Sun, 09 Sep 2001 01:46:40 GMT", b"Date: Sun, 09 Sep 2001 01:46:40 GMT"),
         b"Date: Sun, 09 Sep 2001 01:46:41 GMT",
@@ -133,7 +133,7 @@ def test_the_date_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("status", [400, 414, 417, 431, 500])
 def test_what_is_no_request_is_answered_and_the_connection_ended(status: int) -> None:
-    sent = heads.to_no_request(error_answer(status, "why", close=True))
+    sent = response_head.malformed_request_response(error_response(status, "why", close=True))
     head, _, body = sent.partition(b"\r\n\r\n")
     assert head.split(b"\r\n") == [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode(),

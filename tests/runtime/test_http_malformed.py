@@ -24,7 +24,7 @@ from tests.runtime.nasty_heads import (
 
 from gpu_inference_runtime.http import malformed
 from gpu_inference_runtime.http.malformed import Parsed
-from gpu_inference_script.messages import Answer
+from gpu_inference_script.response import Response
 
 # Method, target, version, headers, whether the body is in chunks, its length, whether the connection is kept.
 Reading = tuple[bytes, bytes, str, list[tuple[bytes, bytes]], bool, int | None, bool]
@@ -151,7 +151,7 @@ def gunicorns_reading(data: bytes) -> Reading | Exception:
     return reading
 
 
-def message_of(answer: Answer) -> str:
+def message_of(answer: Response) -> str:
     assert isinstance(answer.body, bytes)
     text: str = json.loads(answer.body)["message"]
     return text
@@ -248,10 +248,10 @@ def test_llhttp_reads_the_body_behind_what_gunicorn_took(data: bytes) -> None:
 @pytest.mark.parametrize(("data", "status"), [*(ONLY_LLHTTP_TAKES | NOBODY_TAKES).items()])
 def test_what_gunicorn_refuses_is_answered_with_its_status_and_not_quoted(data: bytes, status: int) -> None:
     answer = malformed.classify(data)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
     assert (answer.status, answer.close) == (status, True)
     assert answer.headers == (("x-ms-run-function-failed", "False"),)
-    assert message_of(answer) in [text for _, _, text in malformed._CLIENTS]
+    assert message_of(answer) in [text for _, _, text in malformed._CLIENT_ERRORS]
 
 
 @pytest.mark.parametrize("data", INCOMPLETE)
@@ -271,7 +271,7 @@ def test_half_a_head_is_waited_for(data: bytes) -> None:
 )
 def test_half_a_head_is_refused_as_soon_as_it_cannot_be_mended(data: bytes, status: int) -> None:
     answer = malformed.classify(data)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
     assert answer.status == status
 
 
@@ -317,12 +317,12 @@ def test_headers_behind_a_body_that_break_it_are_known(name: bytes, forbidden: b
 
 
 def test_a_request_whose_bytes_are_gone_is_answered_like_any_other() -> None:
-    answer = malformed.answer_to_unknown()
+    answer = malformed.unreadable_response()
     assert (answer.status, answer.close) == (400, True)
     assert message_of(answer) == "The request's headers are not proper HTTP."
 
 
 def test_an_error_that_is_not_the_clients_is_500() -> None:
-    answer = malformed.answer_to(ValueError("a-secret"))
+    answer = malformed.error_to_response(ValueError("a-secret"))
     assert (answer.status, answer.close) == (500, True)
     assert "a-secret" not in repr(answer)

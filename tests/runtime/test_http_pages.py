@@ -4,17 +4,17 @@ import json
 import threading
 from pathlib import Path
 
+import flask
 import pytest
-from flask import Response
 from tests.runtime.flask_reference import Reference
 
-from gpu_inference_runtime.http import heads
+from gpu_inference_runtime.http import response_head
 from gpu_inference_runtime.http.malformed import Parsed, classify
 from gpu_inference_runtime.http.refusals import RefusedError, unauthorized
 from gpu_inference_runtime.http.routing import Kind, Routes
 from gpu_inference_runtime.settings import Settings
 from gpu_inference_runtime.web.pages import Pages
-from gpu_inference_script.messages import Answer
+from gpu_inference_script.response import Response
 
 SERVICE = "/api/v1/service/mnist"
 TARGETS = [
@@ -73,7 +73,7 @@ def head_of(method: str, target: str, *lines: str) -> bytes:
     return "\r\n".join([f"{method} {target} HTTP/1.1", *host, *lines, "", ""]).encode()
 
 
-def ask(pages: Pages, head: bytes) -> Answer:
+def ask(pages: Pages, head: bytes) -> Response:
     parsed = classify(head)
     assert isinstance(parsed, Parsed)
     return pages.answer(parsed.method, parsed.target, parsed.headers, ("192.0.2.1", 1))
@@ -115,7 +115,7 @@ def test_a_browser_that_has_a_file_already_is_told_so(settings: Settings) -> Non
     etag = dict(first.headers)["ETag"]
     again = ask(pages, head_of("GET", "/docs/static/page.js", f"If-None-Match: {etag}"))
     assert (again.status, again.body) == (304, b"")
-    head = heads.head(304, again.reason, again.headers, again.content_type, 0, True, b"")
+    head = response_head.build(304, again.reason, again.headers, again.content_type, 0, True, b"")
     assert head.startswith(b"HTTP/1.1 304 NOT MODIFIED\r\n")
     assert b"Content-Length" not in head
     assert f"ETag: {etag}".encode() in head
@@ -135,7 +135,7 @@ def test_what_the_pages_show_of_the_service_asks_for_the_key(settings: Settings,
     assert ("WWW-Authenticate", "Bearer") in answer.headers
     assert answer.content_type == "application/json"
     assert asked == [{b"host": b"x", b"authorization": b"Bearer wrong"}]
-    wrong = Response('{"message": "why not"}', 401, {"WWW-Authenticate": "Bearer"}, "application/json")
+    wrong = flask.Response('{"message": "why not"}', 401, {"WWW-Authenticate": "Bearer"}, "application/json")
     wrong.headers.set("x-ms-run-function-failed", "False")
     wrong.content_type = "application/json"
     check(pages, Reference(settings, wrong), head_of("GET", path))

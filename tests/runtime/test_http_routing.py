@@ -10,7 +10,7 @@ from tests.runtime.fuzz.oddities import TARGETS
 from gpu_inference_runtime.http.malformed import Parsed, classify
 from gpu_inference_runtime.http.routing import Kind, Routes
 from gpu_inference_runtime.settings import Settings
-from gpu_inference_script.messages import Answer
+from gpu_inference_script.response import Response
 
 NAMES = ["mnist", "ML service", "über-模型", "a+b%", "docs", "score", "a/b", ".", "a;b,c=(d)'!$&*@:~[]"]
 METHODS = ["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "BREW"]
@@ -129,11 +129,11 @@ def as_sent(path: str, name: str, safe: str) -> str:
     return path.replace("{}", quote(name, safe=safe))
 
 
-def ours(routes: Routes, head: bytes) -> tuple[str, Answer | None]:
+def ours(routes: Routes, head: bytes) -> tuple[str, Response | None]:
     parsed = classify(head)
     assert isinstance(parsed, Parsed)
     route = routes.resolve(parsed.target)
-    return route.kind.name, routes.method_answer(route, parsed.method, parsed.headers)
+    return route.kind.name, routes.refusal(route, parsed.method, parsed.headers)
 
 
 def head_of(method: str, target: str, *lines: str) -> bytes:
@@ -156,7 +156,7 @@ def check(routes: Routes, reference: Reference, head: bytes) -> None:
         assert _as_told(answer) == _without_words(told, head), head
 
 
-def _as_told(answer: Answer) -> tuple[int, tuple[tuple[str, str], ...], object]:
+def _as_told(answer: Response) -> tuple[int, tuple[tuple[str, str], ...], object]:
     pairs = [*answer.headers, ("content-type", str(answer.content_type))]
     return answer.status, tuple(sorted((name.lower(), value) for name, value in pairs)), answer.body
 
@@ -199,7 +199,7 @@ def test_nasty_targets_lead_where_flask_had_them(target: bytes) -> None:
         head = method + b" " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n"
         reference = Reference(settings)
         if reference.tell(head) is None:
-            assert isinstance(classify(head), Answer)
+            assert isinstance(classify(head), Response)
         else:
             check(Routes(settings), reference, head)
 
@@ -296,9 +296,9 @@ def test_hosts_that_clients_make_up_are_not_all_kept() -> None:
     routes = Routes(Settings(service_name="mnist"))
     route = routes.resolve(b"/score")
     for number in range(1000):
-        assert routes.method_answer(route, b"POST", {b"host": b"x%d" % number}) is None
+        assert routes.refusal(route, b"POST", {b"host": b"x%d" % number}) is None
     assert len(routes._hosts) < 500
-    assert routes.method_answer(route, b"POST", {b"host": b"a..b"}) is not None
+    assert routes.refusal(route, b"POST", {b"host": b"a..b"}) is not None
 
 
 @pytest.mark.parametrize("connection", ["upgrade", "Upgrade, x", "x", "keep-alive", None])
@@ -333,10 +333,10 @@ def test_neither_flask_nor_werkzeug_is_imported_for_routes() -> None:
     program = """
 import sys
 import gpu_inference_runtime.web.pages
-from gpu_inference_runtime.http import cors, heads, ids, malformed, routing
+from gpu_inference_runtime.http import cors, response_head, request_ids, malformed, routing
 from gpu_inference_runtime.settings import Settings
 routes = routing.Routes(Settings())
-routes.method_answer(routes.resolve(b"//%73core/"), b"PUT", {b"host": b"a..b"})
+routes.refusal(routes.resolve(b"//%73core/"), b"PUT", {b"host": b"a..b"})
 malformed.classify(b"nonsense\\r\\n")
 print([name for name in sys.modules if name.partition(".")[0] in ("flask", "werkzeug", "jinja2", "numpy")])
 """

@@ -41,7 +41,7 @@ def test_a_body_is_given_as_text() -> None:
 
 def test_a_body_that_is_not_utf_8_is_refused_with_the_position() -> None:
     refused = refusal(TEXT, request(body=b"ab\xff"))
-    assert (refused.status, refused.foreseen) == (400, True)
+    assert (refused.status, refused.handled_by_v1) == (400, True)
     assert str(refused) == (
         "Input cannot be decoded as UTF-8: "
         "'utf-8' codec can't decode byte 0xff in position 2: invalid start byte"
@@ -56,7 +56,7 @@ def test_query_parameters_become_a_json_object() -> None:
 
 def test_a_query_parameter_nested_too_deeply_is_refused() -> None:
     refused = refusal(TEXT, request("GET", {"x": ["[" * 5000]}))
-    assert (refused.status, refused.foreseen) == (400, False)
+    assert (refused.status, refused.handled_by_v1) == (400, False)
     assert str(refused) == "A query parameter is nested too deeply."
 
 
@@ -150,7 +150,7 @@ def test_other_content_types_are_refused(content_type: str) -> None:
 )  # fmt: skip
 def test_a_body_that_holds_no_arguments_is_refused_in_v1s_words(body: bytes, sentence: str) -> None:
     refused = refusal(XY, request(headers=JSON, body=body))
-    assert (refused.status, refused.foreseen, str(refused)) == (400, True, sentence)
+    assert (refused.status, refused.handled_by_v1, str(refused)) == (400, True, sentence)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_body_that_holds_no_arguments_is_refused_in_v1s_words(body: bytes, sen
 )
 def test_a_body_that_v1s_server_failed_at_is_told_apart(body: bytes, beginning: str) -> None:
     refused = refusal(XY, request(headers=JSON, body=body))
-    assert (refused.status, refused.foreseen) == (400, False)
+    assert (refused.status, refused.handled_by_v1) == (400, False)
     assert str(refused).startswith(beginning)
 
 
@@ -179,14 +179,14 @@ BUILT_FROM_NUMPY = str(list(np.array([0.5, 1.5])))
 )
 def test_a_body_written_with_numpys_scalars_is_the_clients_fault(inputs: Any, row: Any) -> None:
     body = f'{{"data": {list(row)}}}'.encode()
-    fault = inputs.client_fault(ValueError(), request(body=body))
+    fault = inputs.client_error(ValueError(), request(body=body))
     assert "str(list(row))" in fault
     assert ".tolist()" in fault
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"np": "np.float"}', b"mnp.float64(1)"])
 def test_other_bodies_are_not(body: bytes) -> None:
-    assert TEXT.client_fault(ValueError(), request(body=body)) is None
+    assert TEXT.client_error(ValueError(), request(body=body)) is None
 
 
 @takes("array", NumpyParameterType(np.zeros((1, 2))))
@@ -220,7 +220,7 @@ def fault_of(content: dict[str, Any], inputs: SchemaInputs = ALL, run: Schema = 
     try:
         run(**post(inputs, content))
     except Exception as error:
-        return inputs.client_fault(error, request())
+        return inputs.client_error(error, request())
     pytest.fail("run() did not fail")
 
 
@@ -281,7 +281,7 @@ def test_what_only_interrupts_a_conversion_is_not_the_clients_fault(error: BaseE
     inputs = schema_inputs(run)
     with pytest.raises(type(error)) as caught:
         run(**post(inputs, {"x": "text"}))
-    assert inputs.client_fault(caught.value, request()) is None
+    assert inputs.client_error(caught.value, request()) is None
 
 
 class WordlessError(Exception):

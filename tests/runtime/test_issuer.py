@@ -16,9 +16,8 @@ from tests.serving import serving
 from tests.token_issuer import AUDIENCE, ISSUER, SUBJECT, SigningKey, key_set
 
 from gpu_inference_runtime.access.authorization import IssuerUnknownError
-from gpu_inference_runtime.access.issuer import Issuer, IssuerError, read_keys
-from gpu_inference_runtime.access.issuer_file import IssuerFile
-from gpu_inference_runtime.access.issuer_url import IssuerAddress, IssuerUrl
+from gpu_inference_runtime.access.issuer import Issuer, IssuerError, IssuerFile, read_keys
+from gpu_inference_runtime.access.issuer_url import IssuerEndpoint, IssuerUrl
 
 PATIENCE = 60
 OLD, NEW = SigningKey("old"), SigningKey("new", "RS256")
@@ -52,7 +51,7 @@ def test_keys_that_cannot_check_a_signature_are_left_out(entry: Any) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"keys": {}}', b"\xff", "[" * 100_000])
 def test_what_is_no_key_set_is_said_to_be_none(text: str | bytes) -> None:
-    with pytest.raises(IssuerError, match="it is no JSON Web Key Set"):
+    with pytest.raises(IssuerError, match="it is not a JSON Web Key Set"):
         read_keys(text)
 
 
@@ -93,7 +92,7 @@ def test_a_file_that_can_no_longer_be_read_leaves_the_keys_and_one_line_in_the_l
     for _ in range(3):
         assert list(source.current("old").keys) == ["old"]
     (record,) = (record for record in caplog.records if record.levelname == "ERROR")
-    assert "the keys read before stay good" in record.getMessage()
+    assert "the keys read before stay valid" in record.getMessage()
 
 
 # A URL
@@ -138,8 +137,8 @@ class WebSite:
     def publish(self, *keys: SigningKey) -> None:
         self.pages["/keys"] = (200, key_set(*keys).encode())
 
-    def address(self, **changes: Any) -> IssuerAddress:
-        return IssuerAddress(
+    def address(self, **changes: Any) -> IssuerEndpoint:
+        return IssuerEndpoint(
             **{"keys_url": f"{self.url}/keys", "name": ISSUER, "ca_file": self.ca_file, **changes}
         )
 
@@ -147,7 +146,7 @@ class WebSite:
         """Ask for the keys, for as long as the test lasts: then end the thread that asks."""
         if self.closed:
             raise SystemExit
-        return self.address().ask()
+        return self.address().fetch()
 
     def let_go(self) -> None:
         """End whoever asks, or waits for an answer."""
@@ -171,18 +170,18 @@ def test_an_issuer_is_asked_for_its_keys_with_the_token_that_the_file_has_then(
     address = site.address(token_file=token_file)
     for token in ("first", "second"):
         token_file.write_text(f"{token}\n")
-        assert list(address.ask().keys) == ["old"]
+        assert list(address.fetch().keys) == ["old"]
     assert site.asked == [("/keys", "Bearer first"), ("/keys", "Bearer second")]
 
 
 def test_the_name_of_an_issuer_can_be_had_from_its_own_configuration(site: WebSite) -> None:
     site.pages["/configuration"] = (200, b'{"issuer": "https://found.example", "jwks_uri": "https://x"}')
     address = site.address(name=None, discovery_url=f"{site.url}/configuration")
-    assert address.ask().name == "https://found.example"
+    assert address.fetch().name == "https://found.example"
     for content in (b"{}", b"[]", b"no json", b'{"issuer": ""}', b'{"issuer": 7}'):
         site.pages["/configuration"] = (200, content)
         with pytest.raises(IssuerError, match="/configuration names no issuer"):
-            address.ask()
+            address.fetch()
 
 
 @pytest.mark.parametrize(
@@ -190,7 +189,7 @@ def test_the_name_of_an_issuer_can_be_had_from_its_own_configuration(site: WebSi
     [
         ((500, b""), "/keys answered with status 500"),
         ((302, b"/other"), "/keys answered with status 302"),
-        ((200, b"<html>"), "/keys: it is no JSON Web Key Set"),
+        ((200, b"<html>"), "/keys: it is not a JSON Web Key Set"),
         ((200, b" " * 1_100_000), "/keys answered with more than 1048576 bytes"),
     ],
     ids=["error", "redirect", "no keys", "too much"],
@@ -198,7 +197,7 @@ def test_the_name_of_an_issuer_can_be_had_from_its_own_configuration(site: WebSi
 def test_another_answer_than_keys_is_named(site: WebSite, page: tuple[int, bytes], complaint: str) -> None:
     site.pages |= {"/keys": page, "/other": (200, key_set(NEW).encode())}
     with pytest.raises(IssuerError, match=complaint):
-        site.address().ask()
+        site.address().fetch()
     # Nothing went to where the redirect pointed: it would have got the token.
     assert [path for path, _ in site.asked] == ["/keys"]
 
@@ -207,9 +206,9 @@ def test_an_issuer_whose_certificate_no_authority_vouches_for_is_not_believed(
     site: WebSite, tmp_path: Path
 ) -> None:
     with pytest.raises(IssuerError, match="certificate verify failed"):
-        site.address(ca_file=None).ask()
+        site.address(ca_file=None).fetch()
     with pytest.raises(IssuerError, match="no-such-file"):
-        site.address(token_file=tmp_path / "no-such-file").ask()
+        site.address(token_file=tmp_path / "no-such-file").fetch()
     assert site.asked == []
 
 
@@ -226,11 +225,11 @@ def test_a_certificate_without_the_extensions_that_newer_pythons_ask_for_is_good
         return context
 
     monkeypatch.setattr(ssl, "create_default_context", strict)
-    assert site.address().ask().keys.keys() == {"new"}
+    assert site.address().fetch().keys.keys() == {"new"}
 
 
 def test_an_unknown_key_makes_the_issuer_be_asked_again_but_not_for_every_token(site: WebSite) -> None:
-    source = IssuerUrl(site.ask, pause_seconds=0, patience_seconds=PATIENCE)
+    source = IssuerUrl(site.ask, pause_seconds=0, wait_seconds=PATIENCE)
     assert list(source.current("old").keys) == ["old"]
     site.publish(OLD, NEW)
     assert "new" in source.current("new").keys
@@ -241,7 +240,7 @@ def test_an_unknown_key_makes_the_issuer_be_asked_again_but_not_for_every_token(
 
 
 def test_within_the_pause_an_unknown_key_asks_nobody_and_waits_for_nobody(site: WebSite) -> None:
-    source = IssuerUrl(site.ask, pause_seconds=3600, patience_seconds=PATIENCE)
+    source = IssuerUrl(site.ask, pause_seconds=3600, wait_seconds=PATIENCE)
     source.current("old")
     for _ in range(100):
         assert "unknown" not in source.current("unknown").keys
@@ -250,7 +249,7 @@ def test_within_the_pause_an_unknown_key_asks_nobody_and_waits_for_nobody(site: 
 
 def test_many_requests_at_once_ask_once(site: WebSite) -> None:
     site.answers.clear()
-    source = IssuerUrl(site.ask, pause_seconds=3600, patience_seconds=PATIENCE)
+    source = IssuerUrl(site.ask, pause_seconds=3600, wait_seconds=PATIENCE)
     with ThreadPoolExecutor(20) as pool:
         waiting = [pool.submit(source.current, "old") for _ in range(20)]
         while not site.asked:
@@ -261,7 +260,7 @@ def test_many_requests_at_once_ask_once(site: WebSite) -> None:
 
 
 def test_the_keys_are_asked_for_again_by_themselves_so_that_a_withdrawn_one_is_refused(site: WebSite) -> None:
-    source = IssuerUrl(site.ask, refresh_seconds=0.01, patience_seconds=PATIENCE)
+    source = IssuerUrl(site.ask, refresh_seconds=0.01, wait_seconds=PATIENCE)
     source.current("old")
     site.publish(NEW)
     while "old" in source.current("old").keys:
@@ -271,10 +270,10 @@ def test_the_keys_are_asked_for_again_by_themselves_so_that_a_withdrawn_one_is_r
 def test_while_an_issuer_is_away_its_keys_stay_good_and_when_it_is_back_it_is_heard(
     site: WebSite, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = IssuerUrl(site.ask, refresh_seconds=0.01, pause_seconds=0.01, patience_seconds=PATIENCE)
+    source = IssuerUrl(site.ask, refresh_seconds=0.01, pause_seconds=0.01, wait_seconds=PATIENCE)
     source.current("old")
     site.pages["/keys"] = (503, b"")
-    while "answered with status 503; what it said before stays good" not in caplog.text:
+    while "answered with status 503; its last keys stay valid" not in caplog.text:
         threading.Event().wait(0.01)
     assert "old" in source.current("old").keys
     site.publish(NEW)
@@ -286,7 +285,7 @@ def test_an_issuer_that_has_never_answered_is_unknown_and_asked_until_it_does(
     site: WebSite, caplog: pytest.LogCaptureFixture
 ) -> None:
     site.pages["/keys"] = (503, b"")
-    source = IssuerUrl(site.ask, pause_seconds=0.01, patience_seconds=PATIENCE)
+    source = IssuerUrl(site.ask, pause_seconds=0.01, wait_seconds=PATIENCE)
     with pytest.raises(IssuerUnknownError):
         source.current("old")
     assert "until then no token can be checked" in caplog.text
@@ -301,7 +300,7 @@ def test_an_issuer_that_has_never_answered_is_unknown_and_asked_until_it_does(
 
 def test_an_answer_that_does_not_come_holds_a_request_only_for_a_while(site: WebSite) -> None:
     site.answers.clear()
-    source = IssuerUrl(site.ask, patience_seconds=0.01)
+    source = IssuerUrl(site.ask, wait_seconds=0.01)
     with pytest.raises(IssuerUnknownError):
         source.current("old")
 

@@ -119,7 +119,7 @@ def test_rows_of_different_shapes_are_refused(rows: str, wide: int) -> None:
 )
 def test_what_numpy_would_take_for_a_number_is_refused(item: str) -> None:
     assert refusal(f'{{"data": [[{item}]]}}'.encode()) in (
-        "The rows must hold numbers alone.",
+        "The rows must hold only numbers.",
         "All rows of a request must have the same shape.",
     )
 

@@ -111,7 +111,7 @@ def test_the_bare_server_does_without_a_health_port_that_nobody_asked_for(
         assert (scoring.getsockname()[1], management) == (port, None)
     assert caplog.messages == [
         f"The health port {taken} cannot be opened: Address already in use. There is no /live, no /ready and"
-        " no /metrics. HEALTH_PORT can name another port."
+        " no /metrics. Set HEALTH_PORT to another port."
     ]
 
 

@@ -11,11 +11,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.runtime.nvml_library import NvmlLibrary
 from tests.runtime.server_process import StartServer
 
-from gpu_inference_runtime.access import access
-from gpu_inference_runtime.front import exchanges
+from gpu_inference_runtime.access import authorization
+from gpu_inference_runtime.front import sending
 from gpu_inference_runtime.http import refusals
-from gpu_inference_runtime.observability.metrics import Metrics
-from gpu_inference_runtime.observability.model_versions import models_in
+from gpu_inference_runtime.observability.metrics import Metrics, find_models
 from gpu_inference_runtime.scoring import replica
 from gpu_inference_runtime.scoring.counts import Counts
 from gpu_inference_runtime.settings import Settings
@@ -99,7 +98,7 @@ def test_a_library_without_its_driver_is_logged_once_and_costs_no_metrics(
     assert b"gpu_inference_busy_slots" in metrics.scrape()[0]
     assert b"gpu_memory" not in metrics.scrape()[0]
     assert [record.getMessage() for record in caplog.records] == [
-        "GPU memory is not in the metrics: libnvidia-ml.so.1 is there but says Driver Not Loaded"
+        "GPU memory is not in the metrics: libnvidia-ml.so.1 is installed but fails: Driver Not Loaded"
     ]
 
 
@@ -122,10 +121,10 @@ def test_each_model_version_is_shown_and_what_volumes_add_is_not(tmp_path: Path)
         (models / name).mkdir(parents=True)
     (models / "net/2").touch()
     (models / "a-file").touch()
-    assert models_in(tmp_path) == [("Other_1.0", "3"), ("net", "1"), ("net", "12")]
+    assert find_models(tmp_path) == [("Other_1.0", "3"), ("net", "1"), ("net", "12")]
     assert shown("gpu_inference_model_info", text=metrics_of(tmp_path)) == {
         ("gpu_inference_model_info", (("model", model), ("version", version))): 1
-        for model, version in models_in(tmp_path)
+        for model, version in find_models(tmp_path)
     }
 
 
@@ -151,12 +150,12 @@ def test_the_page_lists_exactly_what_there_is(tmp_path: Path) -> None:
 
 
 def test_the_page_lists_every_reason_for_a_refusal() -> None:
-    refused, keys = (Path(str(module.__file__)).read_text() for module in (refusals, access))
+    refused, keys = (Path(str(module.__file__)).read_text() for module in (refusals, authorization))
     reasons = set(re.findall(r'RefusedError\(\s*"(\w+)"', refused))
     reasons |= set(re.findall(r'"(\w+)" if settings.asks_for_token else "(\w+)"', keys)[0])
     assert {replica.OVERLOADED, replica.NOT_READY} <= reasons
     assert reasons == {name for row in table("reason") for name in re.findall(r"\w+", row[0])}
-    assert "counts.refused(" in Path(str(exchanges.__file__)).read_text()
+    assert "counts.refused(" in Path(str(sending.__file__)).read_text()
 
 
 def test_numbers_are_counted_into_their_buckets(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.runtime.server_process import Server, StartServer
 
 from gpu_inference_script.stand_ins.csv_files import CsvFiles, TooLargeError
-from gpu_inference_script.stand_ins.model_data import LONGEST_BACKLOG, ModelData
+from gpu_inference_script.stand_ins.model_data import MAX_BACKLOG_BYTES, ModelData
 
 CORRELATIONS = [
     *("$aml_dc_correlation_id", "$aml_dc_scoring_timestamp", "$aml_dc_boundary", "$aml_workspace"),
@@ -151,7 +151,7 @@ def test_an_azureml_monitoring_of_the_images_own_is_left_alone(
     settings = {"GPU_INFERENCE_MODEL_DATA_DIR": str(volume), "PYTHONPATH": str(own.parents[1])}
     server = start_server(script + "def run(data): return data\n", **settings)
     server.wait_ready()
-    assert "the image has an azureml.monitoring of its own, which is used" in server.log
+    assert "the image has its own azureml.monitoring, which takes precedence" in server.log
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +231,7 @@ def test_a_volume_that_fails_costs_rows_but_no_request_and_one_line(
         assert server.score("net:[1]").status_code == 200
     wait_until_counted(server, "dropped", 3)
     assert server.log.count("Collected rows cannot be written to") == 1
-    assert "does not exist or cannot be written by user" in server.log
+    assert "does not exist or is not writable for user" in server.log
     volume.unlink()
     volume.mkdir()
     assert server.score("net:[2]").status_code == 200
@@ -359,7 +359,7 @@ def test_a_volume_that_hangs_keeps_nobody_waiting_and_takes_no_more_than_its_bac
     data = ModelData(HangingFiles(tmp_path, "a", 4 * 2**20, 64 * 2**20), tmp_path, count)
     for _ in range(40):
         data.add(PLACE, None, [[megabyte]])
-    fitting = LONGEST_BACKLOG // (2**20 + 2)
+    fitting = MAX_BACKLOG_BYTES // (2**20 + 2)
     assert outcomes == {"dropped": 40 - fitting}
     data.flush(0.01)
     hanging.set()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gpu_inference_script.stand_ins.shims.azureml.core import model as shim
-from gpu_inference_script.stand_ins.shims.azureml.exceptions import (
+from gpu_inference_script.stand_ins.packages.azureml.core import model as shim
+from gpu_inference_script.stand_ins.packages.azureml.exceptions import (
     AzureMLException,
     ModelNotFoundException,
     WebserviceException,

@@ -217,7 +217,7 @@ from gpu_inference_script.scoring import score
 loaded = load(Config(app_root=app_root, entry_script="src/score.py"), lambda outcome, rows: None)
 from azureml.monitoring import ModelDataCollector
 call = loaded.script.call(Request("POST", "/score", body=body.encode()))
-answer = score(call.make, "none", call.client_fault, 60000)
+answer = score(call.make, "none", call.client_error, 60000)
 print(json.dumps([modules, foreign, answer.status, json.loads(answer.body)]), file=sys.stderr)
 """
 

@@ -6,11 +6,11 @@ import pytest
 
 from gpu_inference_runtime.scoring.counts import Counts
 from gpu_inference_runtime.scoring.replica import (
-    AT_HAND,
     AVERAGING_SECONDS,
-    LONGEST_QUEUE,
+    MAX_QUEUE_LENGTH,
     NOT_READY,
     OVERLOADED,
+    PREFETCH,
     Call,
     Limits,
     Replica,
@@ -179,11 +179,11 @@ def test_a_call_that_a_process_has_begun_is_not_refused() -> None:
 
 def test_a_full_queue_refuses_at_once() -> None:
     bench = Bench(queue=0.5)
-    for _ in range(1 + LONGEST_QUEUE):
+    for _ in range(1 + MAX_QUEUE_LENGTH):
         assert bench.arrive().told == []
     assert bench.replica.refusal() == OVERLOADED
     assert bench.arrive().told == [OVERLOADED]
-    assert bench.replica.waiting == LONGEST_QUEUE
+    assert bench.replica.waiting == MAX_QUEUE_LENGTH
 
 
 def test_without_a_queue_a_busy_replica_refuses_at_once() -> None:
@@ -279,7 +279,7 @@ def test_a_process_whose_call_never_ends_is_replaced() -> None:
     assert bench.replaced == [call]
     bench.replica.process_gone()
     bench.replica.crashed(call)
-    bench.replica.lost([waiting])
+    bench.replica.requeue([waiting])
     assert (call.told, waiting.told, bench.replica.overdue) == (["timed out"], [], 0)
     bench.handed.clear()
     bench.replica.process_ready()
@@ -293,7 +293,7 @@ def test_of_a_process_that_dies_only_the_begun_call_is_lost() -> None:
     bench.begin(calls[0])
     bench.replica.process_gone()
     bench.replica.crashed(calls[0])
-    bench.replica.lost(calls[1:])
+    bench.replica.requeue(calls[1:])
     assert [call.told for call in calls] == [["crashed"], *[[]] * 5]
     assert (bench.replica.taken, bench.replica.waiting) == (0, 5)
     bench.handed.clear()
@@ -308,7 +308,7 @@ def test_what_waits_for_a_successor_has_the_time_limit_of_the_queue() -> None:
     bench.begin(first)
     bench.replica.process_gone()
     bench.replica.crashed(first)
-    bench.replica.lost([second])
+    bench.replica.requeue([second])
     bench.wait(0.6)
     assert second.told == [NOT_READY]
 
@@ -340,13 +340,13 @@ def test_a_client_that_hangs_up_during_its_call_does_not_free_the_slot() -> None
 
 def test_no_more_is_handed_over_than_the_processes_can_have_at_hand() -> None:
     bench = Bench(queue=None)
-    calls = [bench.arrive() for _ in range(AT_HAND + 10)]
-    assert bench.handed == calls[:AT_HAND]
-    bench.replica.hang_up(calls[AT_HAND])
+    calls = [bench.arrive() for _ in range(PREFETCH + 10)]
+    assert bench.handed == calls[:PREFETCH]
+    bench.replica.hang_up(calls[PREFETCH])
     bench.end(calls[0])
-    assert bench.handed == [*calls[:AT_HAND], calls[AT_HAND + 1]]
+    assert bench.handed == [*calls[:PREFETCH], calls[PREFETCH + 1]]
     # Nobody has it: there is nothing to wait for.
-    assert calls[AT_HAND].ended
+    assert calls[PREFETCH].ended
 
 
 def test_each_part_of_a_stream_has_the_scoring_timeout() -> None:

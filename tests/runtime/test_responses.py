@@ -10,18 +10,18 @@ import flask
 import pytest
 import werkzeug.wrappers
 
-from gpu_inference_script.messages import RUN_FAILED, Answer
-from gpu_inference_script.responses import UnsendableError, is_response, response_answer
-from gpu_inference_script.stand_ins.shims.azureml.contrib.services.aml_response import AMLResponse
+from gpu_inference_script.flask_responses import UnsendableError, from_flask, is_response
+from gpu_inference_script.response import RUN_FAILED, Response
+from gpu_inference_script.stand_ins.packages.azureml.contrib.services.aml_response import AMLResponse
 
 HTML = "text/html; charset=utf-8"
 FAILED_FALSE = (RUN_FAILED, "False")
 
 
-def answer(response: Any, front_end: Any = "none") -> Answer:
+def answer(response: Any, front_end: Any = "none") -> Response:
     """All of it but the words after the status, which Werkzeug always has."""
     assert is_response(response)
-    return response_answer(response, front_end).replace(reason=None)
+    return from_flask(response, front_end).replace(reason=None)
 
 
 def test_other_results_are_no_responses() -> None:
@@ -30,7 +30,7 @@ def test_other_results_are_no_responses() -> None:
 
 def test_a_response_keeps_status_body_content_type_and_repeated_headers() -> None:
     response = flask.Response(b"\x89PNG", 201, [("X-A", "1"), ("x-a", "2")], content_type="image/png")
-    assert answer(response) == Answer(201, b"\x89PNG", (("X-A", "1"), ("x-a", "2")), "image/png")
+    assert answer(response) == Response(201, b"\x89PNG", (("X-A", "1"), ("x-a", "2")), "image/png")
 
 
 def test_a_response_of_werkzeug_is_one_too() -> None:
@@ -61,7 +61,7 @@ def test_a_response_without_or_with_two_content_types_stays_so() -> None:
 def test_below_500_a_response_says_nothing_of_failure_unless_it_does_itself(
     status: int, front_end: Any
 ) -> None:
-    assert answer(flask.Response("", status), front_end) == Answer(status, b"", (), HTML)
+    assert answer(flask.Response("", status), front_end) == Response(status, b"", (), HTML)
     assert answer(AMLResponse("", status), front_end).headers == (FAILED_FALSE,)
 
 
@@ -79,19 +79,21 @@ def test_below_500_a_response_says_nothing_of_failure_unless_it_does_itself(
 def test_from_500_on_a_response_is_a_failed_run_and_the_front_end_shows_500_as_502(
     kind: Any, status: int, front_end: Any, seen: int
 ) -> None:
-    assert answer(kind("broken", status), front_end) == Answer(seen, b"broken", ((RUN_FAILED, "True"),), HTML)
+    assert answer(kind("broken", status), front_end) == Response(
+        seen, b"broken", ((RUN_FAILED, "True"),), HTML
+    )
 
 
 @pytest.mark.parametrize("front_end", ["none", "azureml"])
 @pytest.mark.parametrize("kind", [flask.Response, AMLResponse])
 def test_words_of_the_scripts_own_after_the_status_are_kept(kind: Any, front_end: Any) -> None:
-    assert response_answer(kind("x", "299 Caf\xe9 opened"), front_end).reason == "Caf\xe9 opened"
-    assert response_answer(kind("x", "299"), front_end).reason == "UNKNOWN"
+    assert from_flask(kind("x", "299 Caf\xe9 opened"), front_end).reason == "Caf\xe9 opened"
+    assert from_flask(kind("x", "299"), front_end).reason == "UNKNOWN"
 
 
 def test_words_after_a_500_go_with_it_behind_the_front_end() -> None:
-    assert response_answer(flask.Response("x", "500 Mine"), "none").reason == "Mine"
-    assert response_answer(flask.Response("x", "500 Mine"), "azureml").reason is None
+    assert from_flask(flask.Response("x", "500 Mine"), "none").reason == "Mine"
+    assert from_flask(flask.Response("x", "500 Mine"), "azureml").reason is None
 
 
 @pytest.mark.parametrize("status", [0, 99, 100, 101, 199, 1000, -1, "words alone"])
@@ -161,7 +163,7 @@ def test_a_file_that_is_sent_is_streamed() -> None:
 
 def test_flask_is_not_imported_to_find_out() -> None:
     code = (
-        "import sys; from gpu_inference_script.responses import is_response\n"
+        "import sys; from gpu_inference_script.flask_responses import is_response\n"
         "assert not is_response('x') and not {'flask', 'werkzeug'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -171,9 +173,9 @@ def test_flask_is_not_imported_to_find_out() -> None:
 
 
 def test_its_message_is_text_or_json_or_for_none_an_empty_object() -> None:
-    assert answer(AMLResponse("text", 201)) == Answer(201, b"text", (FAILED_FALSE,), HTML)
-    assert answer(AMLResponse({"a": 1}, 200, json_str=True)) == Answer(200, b'{"a": 1}', (FAILED_FALSE,))
-    assert answer(AMLResponse(None, 200)) == Answer(200, b"{}", (FAILED_FALSE,))
+    assert answer(AMLResponse("text", 201)) == Response(201, b"text", (FAILED_FALSE,), HTML)
+    assert answer(AMLResponse({"a": 1}, 200, json_str=True)) == Response(200, b'{"a": 1}', (FAILED_FALSE,))
+    assert answer(AMLResponse(None, 200)) == Response(200, b"{}", (FAILED_FALSE,))
     assert answer(AMLResponse(b"\x00", 200)).body == b"\x00"
 
 

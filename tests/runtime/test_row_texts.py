@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.runtime.json_corpus import NO_NUMBERS, NUMBERS, TEXTS
 
-from gpu_inference_script.row_texts import one_text, rows_of
+from gpu_inference_script.row_texts import find_rows, join_rows
 
 LONG = [0.5] * 200
 
@@ -43,11 +43,11 @@ def test_rows_are_counted_whatever_they_are(
     rows: list[Any], separators: tuple[str, str] | None, with_lengths: bool
 ) -> None:
     for text in (json.dumps({"data": rows}, separators=separators), json.dumps({"data": rows}, indent=1)):
-        read = rows_of(f" \n{text}\r\n\t ", with_lengths)
+        read = find_rows(f" \n{text}\r\n\t ", with_lengths)
         assert read is not None
         assert read.count == len(rows)
         assert repr(json.loads("[" + read.text + "]")) == repr(rows)
-        assert repr(json.loads(one_text([read, read]))) == repr({"data": rows + rows})
+        assert repr(json.loads(join_rows([read, read]))) == repr({"data": rows + rows})
 
 
 ROWS = st.recursive(
@@ -59,11 +59,11 @@ ROWS = st.recursive(
 
 @given(st.lists(st.lists(ROWS, min_size=1, max_size=4), min_size=1, max_size=4), st.booleans(), st.booleans())
 def test_one_text_has_the_rows_of_all(several: list[list[Any]], escaped: bool, with_lengths: bool) -> None:
-    read = [rows_of(json.dumps({"x": rows}, ensure_ascii=escaped), with_lengths) for rows in several]
+    read = [find_rows(json.dumps({"x": rows}, ensure_ascii=escaped), with_lengths) for rows in several]
     kept = [rows for rows in read if rows is not None]
     assert len(kept) == len(several)
     assert [rows.count for rows in kept] == [len(rows) for rows in several]
-    assert repr(json.loads(one_text(kept))) == repr({"x": [row for rows in several for row in rows]})
+    assert repr(json.loads(join_rows(kept))) == repr({"x": [row for rows in several for row in rows]})
 
 
 @pytest.mark.parametrize(
@@ -104,14 +104,14 @@ def test_one_text_has_the_rows_of_all(several: list[list[Any]], escaped: bool, w
 )
 @pytest.mark.parametrize("with_lengths", [True, False])
 def test_anything_else_is_left_alone(body: str, with_lengths: bool) -> None:
-    assert rows_of(body, with_lengths) is None
+    assert find_rows(body, with_lengths) is None
 
 
 @pytest.mark.parametrize("text", [text for text in TEXTS + NO_NUMBERS + NUMBERS if "[[[[" not in text])
 def test_what_is_found_is_right_or_no_json_at_all(text: str) -> None:
     for rows in (text, f"{text}, {text}", f"[{text}]", f"1, {text}", f"[{text}], {json.dumps(LONG)}"):
         body = f'{{"data": [{rows}]}}'
-        read = rows_of(body, with_lengths=False)
+        read = find_rows(body, with_lengths=False)
         try:
             wanted = json.loads(body)
         except ValueError:
@@ -126,12 +126,12 @@ def test_what_is_found_is_right_or_no_json_at_all(text: str) -> None:
 def test_one_requests_brackets_do_not_reach_into_anothers() -> None:
     for first in ("[1], [2", "1], [2", '"a', '{"a": 1', "[[1]"):
         body = '{"data": [' + first + "]}"
-        assert rows_of(body, False) is None
-        assert rows_of(body, True) is None
+        assert find_rows(body, False) is None
+        assert find_rows(body, True) is None
 
 
 def kind(rows: list[Any], with_lengths: bool = True) -> Any:
-    read = rows_of(json.dumps({"data": rows}), with_lengths)
+    read = find_rows(json.dumps({"data": rows}), with_lengths)
     assert read is not None
     return read.kind
 
@@ -191,6 +191,6 @@ def test_lengths_are_told_from_each_other_when_asked_for(one: list[Any], other: 
 
 def test_keys_are_taken_as_they_are_written() -> None:
     for key in ("data", "instances", "\u00e4", "a b", "{[", ""):
-        read = rows_of(json.dumps({key: [1]}, ensure_ascii=False), False)
+        read = find_rows(json.dumps({key: [1]}, ensure_ascii=False), False)
         assert read is not None
-        assert one_text([read]) == json.dumps({key: [1]}, ensure_ascii=False)
+        assert join_rows([read]) == json.dumps({key: [1]}, ensure_ascii=False)

@@ -12,7 +12,7 @@ from tests.runtime.answers import content
 from tests.runtime.test_results import circle, well
 
 from gpu_inference_script.inputs import InputError
-from gpu_inference_script.scoring import INTERNAL_ERROR, refused_input, score, timeout_answer
+from gpu_inference_script.scoring import INTERNAL_ERROR, input_refused, score, timeout_response
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_an_error_of_the_script_is_not_told_as_the_clients() -> None:
 
 
 @pytest.mark.parametrize(
-    ("foreseen", "front_end", "status", "message"),
+    ("handled_by_v1", "front_end", "status", "message"),
     [
         (True, "none", 415, "the reason"),
         (True, "azureml", 415, "the reason"),
@@ -162,15 +162,15 @@ def test_an_error_of_the_script_is_not_told_as_the_clients() -> None:
     ],
 )
 def test_input_is_refused_by_name_but_where_v1s_server_failed_the_bare_one_does(
-    foreseen: bool, front_end: Any, status: int, message: str
+    handled_by_v1: bool, front_end: Any, status: int, message: str
 ) -> None:
-    answer = refused_input(InputError(415, "the reason", foreseen=foreseen), front_end)
+    answer = input_refused(InputError(415, "the reason", handled_by_v1=handled_by_v1), front_end)
     assert (answer.status, content(answer)) == (status, {"message": message})
     assert dict(answer.headers) == {"x-ms-run-function-failed": "False"}
 
 
 @pytest.mark.parametrize(("front_end", "status"), [("azureml", 504), ("none", 500)])
 def test_a_timeout_names_its_limit(front_end: Any, status: int) -> None:
-    answer = timeout_answer(1000, front_end)
+    answer = timeout_response(1000, front_end)
     assert (answer.status, content(answer)) == (status, {"message": "Scoring timeout after 1000 ms"})
     assert dict(answer.headers) == {"x-ms-run-function-failed": "True"}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gpu_inference_runtime.settings import Settings
-from gpu_inference_runtime.settings.script_config import path_prefix, script_config
+from gpu_inference_runtime.settings.definition import path_prefix, script_config
 from gpu_inference_script.config import Config
 
 # None of them a default.

@@ -55,7 +55,7 @@ def test_no_file_imports_what_an_old_environment_lacks() -> None:
 STARTED = """
 import json, sys
 before = set(sys.modules)
-from gpu_inference_script import worker
+from gpu_inference_script import main
 print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
 """
 

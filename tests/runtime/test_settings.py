@@ -228,9 +228,9 @@ def test_an_empty_variable_counts_as_absent() -> None:
         ("GPU_INFERENCE_BATCH_MAX_BYTES", "16M", "is '16M' but must be a whole number of at least 1."),
         ("GPU_INFERENCE_ARRAY_DTYPE", "int8", "must be float32, float64, uint8, int32 or int64."),
         ("GPU_INFERENCE_FAST_JSON", "orjson", "is 'orjson' but must be true or false."),
-        ("GPU_INFERENCE_SCRIPT_PYTHON", "/nowhere", "is '/nowhere', which is not a program that can be run:"),
-        ("GPU_INFERENCE_SCRIPT_PYTHON", "/usr", "is '/usr', which is not a program that can be run:"),
-        ("GPU_INFERENCE_SCRIPT_PYTHON", "/etc/passwd", "which is not a program that can be run:"),
+        ("GPU_INFERENCE_SCRIPT_PYTHON", "/nowhere", "is '/nowhere', which is not an executable program:"),
+        ("GPU_INFERENCE_SCRIPT_PYTHON", "/usr", "is '/usr', which is not an executable program:"),
+        ("GPU_INFERENCE_SCRIPT_PYTHON", "/etc/passwd", "which is not an executable program:"),
         ("WORKER_COUNT", "0", "WORKER_COUNT is '0' but must be a whole number of at least 1."),
         ("GPU_INFERENCE_LOG_FORMAT", "xml", "GPU_INFERENCE_LOG_FORMAT is 'xml' but must be text or json."),
         ("GPU_INFERENCE_TRACES_RATIO", "2", "GPU_INFERENCE_TRACES_RATIO is '2' but must be a number from 0"),
@@ -252,8 +252,8 @@ def test_a_bad_setting_is_named_in_one_sentence(variable: str, value: str, sente
         (["--port", "http"], "--port is 'http' but must be a whole number from 1 to 65535."),
         (["--worker_count", "0"], "--worker_count is '0' but must be a whole number of at least 1."),
         (["--config_file", "/nowhere.json"], "The configuration file /nowhere.json does not exist."),
-        (["--colour", "red"], "Unrecognized arguments: --colour red; --help lists what there is."),
-        (["--port"], "Argument --port: expected one argument; --help lists what there is."),
+        (["--colour", "red"], "Unrecognized arguments: --colour red; --help lists the flags."),
+        (["--port"], "Argument --port: expected one argument; --help lists the flags."),
     ],
 )
 def test_a_bad_flag_is_named_in_one_sentence(flags: list[str], sentence: str) -> None:

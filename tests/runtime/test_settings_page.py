@@ -4,7 +4,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from gpu_inference_runtime.process.startup import ignored
+from gpu_inference_runtime.process.startup import ignored_variables
 from gpu_inference_runtime.settings import Settings, load_settings
 from gpu_inference_runtime.settings.sources import SOURCES
 
@@ -42,4 +42,6 @@ def test_a_default_that_is_written_as_a_value_is_taken() -> None:
 def test_each_variable_that_does_nothing_stands_there() -> None:
     named = [name for row in table("| variable | why |") for name in re.split(", ", row[0])]
     environment = dict.fromkeys(named, "true")
-    assert sorted(named) == sorted(name for name, _ in ignored(load_settings([], environment), environment))
+    assert sorted(named) == sorted(
+        name for name, _ in ignored_variables(load_settings([], environment), environment)
+    )

@@ -71,7 +71,7 @@ def three_values(source: Source, folder: Path) -> tuple[Any, Any, Any]:
         return folder / "a", folder / "b", folder / "c"
     if source.parse is values.https_url:
         return "https://a.example", "https://b.example", "https://c.example"
-    if source.parse is values.texts:
+    if source.parse is values.json_strings:
         return ("a", "b"), ("c",), ("d", "e")
     if source.parse is str:
         return "a", "b", "c"
@@ -80,7 +80,7 @@ def three_values(source: Source, folder: Path) -> tuple[Any, Any, Any]:
 
 def as_text(source: Source, value: Any) -> str:
     if isinstance(value, tuple):
-        return json.dumps(value) if source.parse is values.texts else ",".join(value)
+        return json.dumps(value) if source.parse is values.json_strings else ",".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

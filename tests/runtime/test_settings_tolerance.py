@@ -18,7 +18,7 @@ _NO_COLLECTOR = (
 )
 _ONE_PORT = (
     "The port for scoring and the health port are both {}: there is no /live, no /ready and no /metrics."
-    " HEALTH_PORT can name another port."
+    " Set HEALTH_PORT to another port."
 )
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 WHOSE = (
-    "from gpu_inference_script.stand_ins import shims; shims.offer(); shims.offer()\n"
+    "from gpu_inference_script.stand_ins import packages; packages.offer(); packages.offer()\n"
     "import azureml.core.model as model\n"
     "print('ours' if 'gpu_inference_script' in model.__file__ else 'real', model.MODELS_DIR)"
 )
@@ -37,7 +37,7 @@ def test_without_any_azureml_the_stand_in_is_imported(tmp_path: Path) -> None:
 
 def test_the_class_can_be_taken_from_the_package_and_nothing_else_can() -> None:
     code = (
-        "from gpu_inference_script.stand_ins import shims; shims.offer()\n"
+        "from gpu_inference_script.stand_ins import packages; packages.offer()\n"
         "from azureml.core import Model\n"
         "from azureml.core.model import Model as Same\n"
         "print(Model is Same)\n"
@@ -72,7 +72,7 @@ def test_another_azureml_package_without_core_does_not_hide_the_stand_in(tmp_pat
 
 
 WAYS = """
-from gpu_inference_script.stand_ins import shims; shims.offer()
+from gpu_inference_script.stand_ins import packages; packages.offer()
 from azureml.core import Model
 import azureml.core
 from azureml.core.model import Model as by_its_module

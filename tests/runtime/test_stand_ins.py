@@ -144,7 +144,7 @@ def test_what_is_in_effect_is_told_and_nothing_of_it_is_imported(
     for name in unwanted & sys.modules.keys():
         monkeypatch.delitem(sys.modules, name)
     config = Config(str(tmp_path), source_directory="src")
-    assert [line.partition(",")[0] for line in stand_ins.in_effect(config)] == [
+    assert [line.partition(",")[0] for line in stand_ins.describe(config)] == [
         "azureml.core.model.Model",
         "azureml.monitoring.ModelDataCollector",
         "azureml.contrib.services (rawhttp",
@@ -155,7 +155,7 @@ def test_what_is_in_effect_is_told_and_nothing_of_it_is_imported(
     packages(tmp_path / "src", "azureml/core/model.py", "azureml/monitoring/__init__.py")
     packages(tmp_path / "old", "sklearn/externals/joblib.py")
     torch_pickles.allow()
-    lines = list(stand_ins.in_effect(config))
+    lines = list(stand_ins.describe(config))
     assert [line.partition(",")[0] for line in lines] == ["azureml.contrib.services (rawhttp"]
 
 

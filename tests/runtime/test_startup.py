@@ -15,7 +15,12 @@ from tests.ports import free_ports
 from tests.runtime.server_process import PATIENCE_SECONDS, StartServer
 
 from gpu_inference_runtime.process import startup
-from gpu_inference_runtime.process.startup import announce, gpus_in, ignored, seen_by_scripts
+from gpu_inference_runtime.process.startup import (
+    gpu_devices,
+    ignored_variables,
+    log_startup,
+    script_environment,
+)
 from gpu_inference_runtime.settings import load_settings
 
 WHERE = """
@@ -112,13 +117,13 @@ def test_scripts_find_what_v1s_server_put_into_their_environment_unasked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert seen_by_scripts(load_settings([], {})) == {
+    assert script_environment(load_settings([], {})) == {
         "AML_APP_ROOT": str(tmp_path),
         "SERVER_PORT": "5001",
         "HEALTH_PORT": "5001",
         "AML_APP_INSIGHTS_ENABLED": "false",
     }
-    given = seen_by_scripts(load_settings([], {"SERVER_PORT": "http", "HEALTH_PORT": "7002"}))
+    given = script_environment(load_settings([], {"SERVER_PORT": "http", "HEALTH_PORT": "7002"}))
     assert (given["SERVER_PORT"], given["HEALTH_PORT"]) == ("5001", "7002")
 
 
@@ -138,7 +143,7 @@ KEY = "00000000-aaaa-BBBB-cccc-000000000000"
 def test_scripts_are_told_telemetry_only_where_it_goes_somewhere(
     environment: dict[str, str], seen: str
 ) -> None:
-    assert seen_by_scripts(load_settings([], environment))["AML_APP_INSIGHTS_ENABLED"] == seen
+    assert script_environment(load_settings([], environment))["AML_APP_INSIGHTS_ENABLED"] == seen
 
 
 def test_v1s_configuration_with_telemetry_starts_and_scores(start_server: StartServer) -> None:
@@ -154,7 +159,7 @@ def test_v1s_configuration_with_telemetry_starts_and_scores(start_server: StartS
 def announced(caplog: pytest.LogCaptureFixture, environment: Mapping[str, str]) -> list[str]:
     caplog.clear()
     caplog.set_level("INFO")
-    announce(load_settings([], environment), environment)
+    log_startup(load_settings([], environment), environment)
     return [record.getMessage() for record in caplog.records]
 
 
@@ -246,7 +251,7 @@ WITHOUT_EFFECT = {
 
 
 def names_ignored(environment: Mapping[str, str]) -> list[str]:
-    return [name for name, _ in ignored(load_settings([], environment), environment)]
+    return [name for name, _ in ignored_variables(load_settings([], environment), environment)]
 
 
 def test_every_variable_of_v1s_server_that_does_nothing_is_named_with_the_reason(
@@ -255,18 +260,18 @@ def test_every_variable_of_v1s_server_that_does_nothing_is_named_with_the_reason
     assert names_ignored(WITHOUT_EFFECT) == list(WITHOUT_EFFECT)
     assert names_ignored(dict.fromkeys(WITHOUT_EFFECT, "")) == []
     assert (
-        "WORKER_PRELOAD is ignored: each process loads the script by itself, since a GPU cannot be taken over"
-        " a fork." in announced(caplog, WITHOUT_EFFECT)
+        "WORKER_PRELOAD is ignored: each process loads the script by itself, because a GPU cannot be used"
+        " across a fork." in announced(caplog, WITHOUT_EFFECT)
     )
 
 
 def test_an_instrumentation_key_is_named_with_what_to_set_instead() -> None:
     environment = {"AML_APP_INSIGHTS_ENABLED": "true", "AML_APP_INSIGHTS_KEY": "very-secret"}
-    ((name, why),) = ignored(load_settings([], environment), environment)
+    ((name, why),) = ignored_variables(load_settings([], environment), environment)
     assert name == "AML_APP_INSIGHTS_KEY"
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in why
     environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://collector:4318"
-    ((name, why),) = ignored(load_settings([], environment), environment)
+    ((name, why),) = ignored_variables(load_settings([], environment), environment)
     assert (name, why) == ("AML_APP_INSIGHTS_KEY", "the collector has the key of Application Insights")
 
 
@@ -296,14 +301,14 @@ def test_several_models_in_one_gpus_memory_are_warned_of(
 ) -> None:
     # This machine's own devices must not matter.
     for devices, warned in ((["nvidia0"], True), ([], False)):
-        monkeypatch.setattr(startup, "gpus_in", lambda _, devices=devices: devices)
+        monkeypatch.setattr(startup, "gpu_devices", lambda _, devices=devices: devices)
         lines = announced(caplog, {"WORKER_COUNT": "2"})
         assert any("each process loads the model into the GPU's memory" in line for line in lines) == warned
-    monkeypatch.setattr(startup, "gpus_in", lambda _: ["nvidia0"])
+    monkeypatch.setattr(startup, "gpu_devices", lambda _: ["nvidia0"])
     assert "GPU" not in "".join(announced(caplog, {}))
 
 
 def test_gpus_are_known_by_their_device_files(tmp_path: Path) -> None:
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "kfd", "null"):
         (tmp_path / name).touch()
-    assert gpus_in(tmp_path) == ["kfd", "nvidia0", "nvidia1"]
+    assert gpu_devices(tmp_path) == ["kfd", "nvidia0", "nvidia1"]

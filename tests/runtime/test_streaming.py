@@ -130,5 +130,5 @@ def test_a_stream_shorter_than_its_content_length_ends_the_connection(server: Se
     with pytest.raises(http.client.IncompleteRead) as caught:
         answer.read()
     assert caught.value.partial == b"ab"
-    server.wait_for_log("An answer was shorter than its Content-Length: the connection is closed")
+    server.wait_for_log("A response was shorter than its Content-Length: the connection is closed")
     assert server.score("plain").json() == "plain"

@@ -22,7 +22,7 @@ from tests.runtime.answers import content
 from tests.runtime.server_process import PATIENCE_SECONDS, Server, StartServer
 
 from gpu_inference_runtime.settings import Settings
-from gpu_inference_runtime.settings.script_config import script_config
+from gpu_inference_runtime.settings.definition import script_config
 from gpu_inference_script.openapi import Documents, SwaggerFileError, make_documents
 
 SETTINGS = Settings(front_end="azureml", service_name="mnist")
@@ -220,7 +220,7 @@ def test_a_broken_file_of_the_users_is_named(folder: Settings, broken: bytes) ->
     with pytest.raises(SwaggerFileError, match="cannot be read as JSON") as caught:
         Swagger(folder, undecorated)
     assert str(path) in str(caught.value)
-    assert str(caught.value).endswith("Mend or remove it.")
+    assert str(caught.value).endswith("Fix or remove it.")
 
 
 def test_a_folder_in_the_place_of_the_file_is_named(folder: Settings) -> None:
@@ -234,7 +234,10 @@ def test_a_schema_that_cannot_be_shown_is_logged_and_harms_nothing_else(
 ) -> None:
     with caplog.at_level(logging.ERROR, "gpu_inference"):
         swagger = Swagger(folder, of_own_type)
-    assert "There is no specification of version 2: the script's schema cannot be shown" in caplog.messages
+    assert (
+        "There is no specification of version 2: it cannot be generated from the script's schema"
+        in caplog.messages
+    )
     assert refusal(swagger, "2") == (
         "Swagger version [2] is not supported for the scoring script. Supported swagger versions: []."
     )

@@ -58,11 +58,11 @@ def test_a_script_that_imports_tensorflow_gets_version_1_in_graph_mode(printed: 
 
 def test_what_version_1s_api_lacks_fails_with_a_sentence_and_the_rest_does_not(printed: list[str]) -> None:
     contrib = (
-        "tf.contrib was removed in TensorFlow 2 and nothing can stand in for it: rewrite the script without"
+        "tf.contrib was removed in TensorFlow 2 and there is no replacement: rewrite the script without"
         " it, or serve it from an image with TensorFlow 1."
     )
     layers = (
-        "tf.layers needs Keras 2, which TensorFlow 2.16 and later do not bring: add the package tf-keras to"
+        "tf.layers needs Keras 2, which TensorFlow 2.16 and later do not include: add the package tf-keras to"
         " the image, or use tf.keras.layers."
     )
     assert printed[1:] == [

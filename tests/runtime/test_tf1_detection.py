@@ -8,7 +8,7 @@ import pytest
 from tests.runtime.server_process import StartServer
 
 from gpu_inference_script.stand_ins import tf1_detection
-from gpu_inference_script.stand_ins.tf1_detection import has_version_2, used_of_version_1
+from gpu_inference_script.stand_ins.tf1_detection import find_version_1_use, has_version_2
 
 OF_VERSION_1 = {
     "import tensorflow as tf\ntf.Session()": "tensorflow.Session",
@@ -62,13 +62,13 @@ def written(folder: Path, files: dict[str, str]) -> Path:
 def test_names_that_only_version_1_has_are_found(tmp_path: Path) -> None:
     for text, name in OF_VERSION_1.items():
         written(tmp_path, {"score": text})
-        assert used_of_version_1(tmp_path, "score.py", None) == f"score.py ({name})", text
+        assert find_version_1_use(tmp_path, "score.py", None) == f"score.py ({name})", text
 
 
 def test_scripts_for_version_2_or_for_both_are_let_alone(tmp_path: Path) -> None:
     for text in OF_NONE:
         written(tmp_path, {"score": text})
-        assert used_of_version_1(tmp_path, "score.py", None) is None, text
+        assert find_version_1_use(tmp_path, "score.py", None) is None, text
 
 
 MODULE = "import tensorflow as tf\ntf.Session()"
@@ -93,14 +93,14 @@ BESIDE = [
 def test_modules_that_the_script_imports_count_too(tmp_path: Path) -> None:
     for number, files in enumerate(BESIDE):
         folder = written(tmp_path / str(number), files)
-        found = used_of_version_1(folder, "src/score.py", "lib")
+        found = find_version_1_use(folder, "src/score.py", "lib")
         assert found is not None, files
         assert found.endswith("(tensorflow.Session)")
 
 
 def test_modules_that_nothing_imports_do_not_count(tmp_path: Path) -> None:
     folder = written(tmp_path, {"src/score": "import json", "src/train": MODULE})
-    assert used_of_version_1(folder, "src/score.py", "src") is None
+    assert find_version_1_use(folder, "src/score.py", "src") is None
 
 
 def exported(file: Path) -> set[str]:

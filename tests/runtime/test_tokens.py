@@ -15,8 +15,7 @@ from tests.runtime.server_process import Server, StartServer
 from tests.token_issuer import AUDIENCE, ISSUER, SUBJECT, SigningKey, key_set, unsigned
 
 from gpu_inference_runtime.access.authorization import IssuerUnknownError
-from gpu_inference_runtime.access.issuer import Issuer, read_keys
-from gpu_inference_runtime.access.issuer_file import IssuerFile
+from gpu_inference_runtime.access.issuer import Issuer, IssuerFile, read_keys
 from gpu_inference_runtime.access.tokens import Tokens
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")

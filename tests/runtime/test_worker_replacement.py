@@ -86,9 +86,7 @@ def test_a_worker_whose_call_never_ends_is_replaced_and_whoever_waits_is_scored(
     waiting = Client(server, "waits in the queue")
     assert stuck.answer.status_code == 504
     assert server.management("/ready").status_code == 503
-    server.wait_for_log(
-        "still goes on 2 s after its scoring timeout (WORKER_TIMEOUT): the process is replaced"
-    )
+    server.wait_for_log("still runs 2 s after its scoring timeout (WORKER_TIMEOUT): the process is replaced")
     # From here on requests wait for the next worker.
     late = Client(server, "late")
     assert server.management("/live").status_code == 200
@@ -114,7 +112,7 @@ def test_a_worker_that_holds_pythons_lock_is_replaced_while_probes_are_answered(
     assert server.management("/ready").text == "A call of run() has outlived the scoring timeout\n"
     assert frozen.answer.json() == {"message": "Scoring timeout after 100 ms"}
     assert late.answer.json()[0] == "late"
-    assert "still goes on 5 s after its scoring timeout (WORKER_TIMEOUT)" in server.log
+    assert "still runs 5 s after its scoring timeout (WORKER_TIMEOUT)" in server.log
     # What the script was doing.
     assert "score.py" in server.log
     server.wait_ready()

@@ -78,7 +78,7 @@ TINY_RUN = """
 import json, os, sys
 from pathlib import Path
 import mnist_data, numpy as np, train
-from gpu_inference_script.stand_ins import shims
+from gpu_inference_script.stand_ins import packages
 from gpu_inference_script.entry_script import load_entry_script
 from gpu_inference_script.stand_ins.tf1 import use_tensorflow_v1
 
@@ -97,7 +97,7 @@ except train.TrainingError as error:
     refused = str(error)
 
 use_tensorflow_v1()
-shims.offer()
+packages.offer()
 os.environ["AZUREML_MODEL_DIR"] = str(folder)
 script = load_entry_script("src/score.py", Path(train.__file__).parent)
 script.init()

@@ -1,3 +1,3 @@
-"""The scoring server in the pod: runs Azure ML SDK v1 entry scripts (`init()` and `run()`) unmodified."""
+"""The scoring server in the pod: runs unmodified Azure ML SDK v1 entry scripts (`init()` and `run()`)."""
 
 __version__ = "0.2.0"

@@ -1,4 +1,4 @@
-"""Arrays out of requests' bodies, and results as arrays' bytes where the client asks for them."""
+"""Arrays from request bodies, and results as binary arrays if the client wants them."""
 
 import functools
 import sys
@@ -19,22 +19,22 @@ from gpu_inference_script.json_arrays import JsonArrays, fitted
 from gpu_inference_script.request import Request
 
 _BINARY = frozenset({NPY, TENSOR})
-# Every media type of this module begins so. Where the head does not have it, no header need be looked at.
+# All binary media types begin with this. Without it in the head, no header needs to be parsed.
 _MARK = b"application/x-"
 _JSON = frozenset({"application/json", "application/*", "*/*"})
 
 
 def mentions_binary(request: Request) -> bool:
-    """Whether one of the headers may have one of the two media types: a quick look, which may err to True."""
+    """Return whether a header may name one of the two binary media types; a quick check, True if unsure."""
     head = getattr(request, "head", None)
     return head is None or _MARK in head.lower()
 
 
 def from_binary(request: Request) -> Any:
-    """Return the array that is the body, as a copy; None where its content type is none of the two.
+    """Return a copy of the array in the body; None if the content type is not a binary media type.
 
     Raises:
-        InputError: the body is not what its content type and its header say.
+        InputError: the body does not match its content type or its header.
     """
     content_type = request.content_type
     if content_type not in _BINARY:
@@ -53,10 +53,10 @@ def _read(content_type: str, request: Request) -> Any:
 
 
 def _header(request: Request, name: str) -> str:
-    """Return a header's value, perhaps in lower case; empty where there is none."""
+    """Return a header's value, possibly in lower case; empty if there is none."""
     head = getattr(request, "head", None)
     if head is not None:
-        # To take all headers apart would cost more than all else that is done for an array.
+        # Parsing all headers would cost more than everything else that is done for an array.
         lines, line = head.lower(), b"\r\n" + name.encode("ascii") + b":"
         begin = lines.find(line)
         if begin < 0:
@@ -68,7 +68,7 @@ def _header(request: Request, name: str) -> str:
 
 
 def _native(array: Any) -> Any:
-    """Return a copy in this machine's byte order, with the last dimension's numbers side by side."""
+    """Return a copy in this machine's byte order, C-contiguous."""
     import numpy
 
     return numpy.array(array, array.dtype.newbyteorder("="), order="C")
@@ -78,7 +78,7 @@ class ArrayReader:
     """Reads requests for a `run()` that takes one array.
 
     Args:
-        dtype: of the array, a name of NumPy's.
+        dtype: NumPy's name of the array's type.
     """
 
     def __init__(self, dtype: str) -> None:
@@ -89,12 +89,16 @@ class ArrayReader:
         self._json = JsonArrays()
 
     def rows(self, request: Request, may_be_binary: bool = True) -> Any:
-        """Return the rows of a request, an array of two dimensions or more for `joined`.
+        """Return the rows of a request for `joined`: an array of at least two dimensions.
 
-        It may lie on the body's memory, and be of another type where `run()` takes floats.
+        It may share the body's memory, and may have another type if `run()` takes floats.
+
+        Args:
+            request: the request.
+            may_be_binary: False if the caller knows that the body is JSON.
 
         Raises:
-            InputError: there are none, or they are not what `run()` takes.
+            InputError: there are no rows, or `run()` does not accept them.
         """
         if request.method != "POST":
             raise InputError(405, "run() takes an array: send it as the body of a POST.")
@@ -115,9 +119,10 @@ class ArrayReader:
         return array
 
     def joined(self, arrays: List[Any]) -> Any:
-        """Return a new array, of the type that `run()` takes, with the rows of all."""
+        """Return a new array of the type that `run()` takes, with the rows of all arrays."""
         rows = self._numpy.empty((sum(map(len, arrays)), *arrays[0].shape[1:]), self.dtype)
-        # What is too large for the type becomes infinity, as in NumPy's other conversions; without a warning.
+        # Numbers too large for the type become infinity, as in NumPy's other conversions, but without a
+        # warning.
         with self._numpy.errstate(over="ignore"):
             begin = 0
             for array in arrays:
@@ -128,7 +133,7 @@ class ArrayReader:
 
 
 def accepted(request: Request) -> Optional[str]:
-    """Return the one of the two media types that the client wants rather than JSON; None for JSON."""
+    """Return the binary media type that the client prefers to JSON; None for JSON."""
     return _preferred(_header(request, "accept")) if mentions_binary(request) else None
 
 
@@ -136,7 +141,7 @@ def accepted(request: Request) -> Optional[str]:
 def _preferred(accept: str) -> Optional[str]:
     best, best_rank = None, (0.0, -1)  # type: Tuple[Optional[str], Tuple[float, int]]
     for kind, quality in _accept(accept):
-        # Among equals the first wins that is named without a *.
+        # Among equals, the first without a * wins.
         rank = (quality, 0 if "*" in kind else 1)
         if quality > 0 and rank > best_rank and (kind in _BINARY or kind in _JSON):
             best, best_rank = (kind if kind in _BINARY else None), rank
@@ -160,10 +165,10 @@ def _accept(value: str) -> List[Tuple[str, float]]:
 
 
 def binary_form(result: Any, media_type: Optional[str]) -> Optional[Tuple[bytes, str]]:
-    """Return the bytes and the content type of an array in one of the two media types.
+    """Return the bytes and the content type of a result in a binary media type.
 
     Returns:
-        None where none is wanted, or the result is no array of numbers: it is then told as JSON.
+        None for JSON: no binary media type is wanted, or the result is not an array of numbers.
     """
     numpy: "Any" = sys.modules.get("numpy")
     if media_type is None or numpy is None or not isinstance(result, numpy.ndarray) or not is_numeric(result):

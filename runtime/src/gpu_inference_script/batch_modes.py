@@ -1,6 +1,6 @@
-"""The three ways in which one call of `run()` takes several requests: `merge`, `schema` and `array`.
+"""The three modes in which one call of `run()` serves several requests: `merge`, `schema` and `array`.
 
-Each tells whether a request can be in company, in which, and what the call's argument is.
+A mode decides whether a request can share a call, with which others, and what the call's argument is.
 """
 
 from typing import Any, List, Optional
@@ -12,17 +12,17 @@ from gpu_inference_script.inputs import TextInputs
 from gpu_inference_script.numpy_schema import NumpyParameter, numpy_parameter
 from gpu_inference_script.request import Request
 
-# Of a form the script gets an empty text.
+# For a form, the script gets an empty text.
 _FORMS = ("application/x-www-form-urlencoded", "multipart/")
 
 
 class Member:
-    """What a request brings into a batch.
+    """A request's part of a batch.
 
     Args:
-        content: its rows, for `Mode.argument`.
-        rows: how many there are.
-        group: only members of equal groups can be in one batch.
+        content: the request's rows, for `Mode.argument`.
+        rows: the number of rows.
+        group: members can share a batch only if their groups are equal.
         wanted: the media type in which the client wants an array; None for JSON.
     """
 
@@ -36,61 +36,61 @@ class Member:
 
 
 class Mode:
-    """One of the three ways."""
+    """Base class of the modes."""
 
-    is_contract = False
-    """Whether the script was written for batches: then there is no other way to call it."""
+    requires_batches = False
+    """Whether the script was written for batches, so that even one request is a batch."""
 
     parameter = ""
-    """The parameter of `run()` that takes them."""
+    """The parameter of `run()` that takes the batch."""
 
     def member(self, request: Request) -> Optional[Member]:
-        """Return what the request brings along; None where it has to be scored alone.
+        """Return the request's part of a batch; None if the request must be scored alone.
 
         Raises:
-            InputError: it cannot be scored at all.
+            InputError: the request cannot be scored at all.
         """
         raise NotImplementedError
 
     def argument(self, members: List[Member]) -> Any:
-        """Return what `run()` gets for a batch."""
+        """Return the argument of `run()` for a batch."""
         raise NotImplementedError
 
-    def becomes_careful(self) -> bool:
-        """After a call failed: put fewer requests together from now on; return whether that is possible."""
+    def become_stricter(self) -> bool:
+        """Combine fewer requests from now on, because a batch failed; return whether that is possible."""
         return False
 
 
 class Merge(Mode):
-    """An unmodified `run(raw_data)`: the rows of all in one text, `{"data": [row, row, …]}`."""
+    """For an unmodified `run(raw_data)`: one text `{"data": [row, row, …]}` with the rows of all requests."""
 
     def __init__(self, parameter: str) -> None:
         self.parameter = parameter
         self._with_lengths = False
 
     def member(self, request: Request) -> Optional[Member]:
-        """Return the rows that the text has."""
+        """Return the rows in the text."""
         if request.method != "POST" or request.content_type.startswith(_FORMS):
             return None
         try:
             body = request.text()
         except UnicodeDecodeError:
             return None
-        rows = row_texts.rows_of(body, self._with_lengths)
+        rows = row_texts.find_rows(body, self._with_lengths)
         return None if rows is None else Member(rows, rows.count, (rows.key, rows.kind))
 
     def argument(self, members: List[Member]) -> Any:
-        """Return the text with the rows of all."""
-        return row_texts.one_text([member.content for member in members])
+        """Return one text with the rows of all members."""
+        return row_texts.join_rows([member.content for member in members])
 
-    def becomes_careful(self) -> bool:
-        """Tell rows of different lengths from each other from now on."""
+    def become_stricter(self) -> bool:
+        """Distinguish rows of different lengths from now on."""
         careful, self._with_lengths = self._with_lengths, True
         return not careful
 
 
 class Schema(Mode):
-    """A `run()` with `@input_schema` of one array: the arrays of all, one below the other."""
+    """For a `run()` with `@input_schema` of one array: the concatenated arrays of all requests."""
 
     def __init__(self, parameter: NumpyParameter) -> None:
         self.parameter = parameter.name
@@ -115,9 +115,9 @@ class Schema(Mode):
 
 
 class Array(Mode):
-    """A script that was written for it: `run(array)` returns one row for each row."""
+    """For a script written for batches: `run(array)` returns one row for each row."""
 
-    is_contract = True
+    requires_batches = True
 
     def __init__(self, parameter: str, dtype: str) -> None:
         self.parameter = parameter
@@ -127,7 +127,7 @@ class Array(Mode):
         """Return the array of a request.
 
         Raises:
-            InputError: it has none.
+            InputError: the request has no valid array.
         """
         binary = arrays.mentions_binary(request)
         array = self._reader.rows(request, binary)
@@ -138,26 +138,33 @@ class Array(Mode):
         return self._reader.joined([member.content for member in members])
 
 
-class UnfitError(Exception):
-    """The script or its environment cannot do what is asked for; the text says why."""
+class UnsupportedScriptError(Exception):
+    """The script or its environment does not support the batching mode; the text says why."""
 
 
 def mode_of(script: EntryScript, batching: str, dtype: str) -> Mode:
-    """Return the mode of a name.
+    """Return the mode for a script.
+
+    Args:
+        script: the loaded script.
+        batching: `merge`, `schema` or `array`.
+        dtype: for `array`, NumPy's name of the array's type.
 
     Raises:
-        UnfitError: the script does not take its input so.
+        UnsupportedScriptError: the script does not support the mode.
     """
     if batching == "schema":
         parameter = None if script.takes_headers else numpy_parameter(script.run)
         if parameter is None:
-            raise UnfitError("run() has no @input_schema of one NumpyParameterType alone, or takes headers")
+            raise UnsupportedScriptError(
+                "run() has no @input_schema of one NumpyParameterType alone, or takes headers"
+            )
         return Schema(parameter)
     if not isinstance(script.inputs, TextInputs) or script.takes_headers:
-        raise UnfitError("run() is decorated, or takes the headers of each request")
+        raise UnsupportedScriptError("run() is decorated, or takes the headers of each request")
     if batching == "merge":
         return Merge(script.inputs.parameter)
     try:
         return Array(script.inputs.parameter, dtype)
     except ImportError:
-        raise UnfitError("the script's Python has no numpy") from None
+        raise UnsupportedScriptError("the script's Python has no numpy") from None

@@ -1,4 +1,4 @@
-"""Divides what one call of `run()` returned for several requests, and tells whether the parts are right."""
+"""Splits the result of one call of `run()` into parts for several requests, and compares responses."""
 
 import json
 import math
@@ -6,19 +6,24 @@ import sys
 from typing import Any, Callable, List, Optional, Sequence
 
 from gpu_inference_script import results
-from gpu_inference_script.messages import Answer
+from gpu_inference_script.response import Response
 
-# How far the numbers of two calls may be apart: a processor adds up many rows in another order than one.
+# Tolerances between two calls: sums over many rows are computed in another order than over one.
 _RELATIVE, _ABSOLUTE = 1e-2, 1e-4
 
 
 def parts(result: Any, counts: Sequence[int]) -> Optional[List[Any]]:
-    """Return the part of a result for each request; None where the result is not one for each row.
+    """Return the part of a result for each request; None if the result does not have one entry per row.
 
     Args:
-        result: what `run()` returned: a list, an array, a tensor, a DataFrame with one entry for each row, or
-            a dictionary of such.
+        result: what `run()` returned: a list, array, tensor or DataFrame with one entry per row, or a
+        dictionary
+            of these.
         counts: the number of rows of each request.
+
+    Example:
+        >>> parts([1, 2, 3], [1, 2])
+        [[1], [2, 3]]
     """
     total = sum(counts)
     if isinstance(result, dict):
@@ -39,7 +44,7 @@ def _places(counts: Sequence[int]) -> List[slice]:
 
 
 def _by_row(result: Any, total: int) -> Any:
-    """Return something whose slices are, as JSON, those of the result; None where it has other rows."""
+    """Return an object whose slices encode like the result's rows; None if the number of rows differs."""
     if isinstance(result, (list, tuple)):
         return result if len(result) == total else None
     numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")  # type: Any, Any
@@ -49,7 +54,7 @@ def _by_row(result: Any, total: int) -> Any:
         return result.tolist() if type(result) is numpy.ndarray and result.dtype.kind in "biuf" else result
     if hasattr(pandas, "DataFrame") and isinstance(result, (pandas.DataFrame, pandas.Series)):
         return result.iloc if len(result) == total else None
-    # PyTorch's, JAX's and CuPy's arrays have the one, TensorFlow's tensors the other.
+    # PyTorch, JAX and CuPy arrays have `tolist`; TensorFlow tensors have `numpy`.
     for name in ("tolist", "numpy"):
         if callable(getattr(type(result), name, None)) and hasattr(result, "__len__"):
             return _by_row(getattr(result, name)(), total)
@@ -57,7 +62,7 @@ def _by_row(result: Any, total: int) -> Any:
 
 
 def as_array(result: Any) -> Any:
-    """Return a result as an array of numbers; None where it is none."""
+    """Return a result as an array of numbers; None if it is not one."""
     numpy: "Any" = sys.modules.get("numpy")
     if numpy is None:
         return None
@@ -70,9 +75,9 @@ def as_array(result: Any) -> Any:
 
 
 def number_writer() -> Callable[[Any], bytes]:
-    """Return a function that writes JSON as `results.encode`, but numbers several times as fast.
+    """Return a function like `results.encode` that encodes numbers several times as fast.
 
-    Some numbers look otherwise, like 0.00001 for 1e-05.
+    Some numbers are spelled differently, such as 0.00001 for 1e-05.
     """
     try:
         from msgspec.json import encode
@@ -88,7 +93,7 @@ def number_writer() -> Callable[[Any], bytes]:
                 text = encode(part)
             except (TypeError, ValueError, RecursionError):
                 return results.encode(part)
-            # No null, which stands for NaN too, and nothing but numbers, of which each type has one form.
+            # Only numbers, and no null, which also stands for NaN.
             if b"l" not in text and b'"' not in text:
                 return text
         return results.encode(part)
@@ -96,8 +101,8 @@ def number_writer() -> Callable[[Any], bytes]:
     return write
 
 
-def alike(one: Answer, other: Answer) -> bool:
-    """Whether two answers say the same, but for the last digits of their numbers."""
+def alike(one: Response, other: Response) -> bool:
+    """Return whether two responses are the same except for the last digits of their numbers."""
     if not (one.status == other.status == 200 and one.content_type == other.content_type):
         return False
     if not (isinstance(one.body, bytes) and isinstance(other.body, bytes)):
@@ -105,7 +110,7 @@ def alike(one: Answer, other: Answer) -> bool:
     if one.body == other.body:
         return True
     if one.content_type != "application/json":
-        # An array's bytes: the same layout is all that can be asked for.
+        # For the bytes of arrays, compare only the size.
         return len(one.body) == len(other.body)
     return _close(json.loads(one.body.decode()), json.loads(other.body.decode()))
 

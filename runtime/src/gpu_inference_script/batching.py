@@ -1,7 +1,7 @@
-"""Scores the requests that wait by as few calls of `run()` as possible.
+"""Batching: scores the waiting requests with as few calls of `run()` as possible.
 
-A script need not know of it: where the result is not one entry for each row, or the call fails, each request
-of the batch is scored alone, as if there were no batching.
+Scripts need not be written for it: if the result does not have one entry per row, or the call fails, each
+request of the batch is scored alone, as without batching.
 """
 
 import logging
@@ -10,23 +10,23 @@ from typing import Any, Callable, List, Optional, Tuple, TypeVar
 
 from gpu_inference_script import batch_results, results, scoring
 from gpu_inference_script.arrays import binary_form
-from gpu_inference_script.batch_modes import Member, Mode, UnfitError, mode_of
+from gpu_inference_script.batch_modes import Member, Mode, UnsupportedScriptError, mode_of
 from gpu_inference_script.config import Config
 from gpu_inference_script.entry_script import EntryScript
+from gpu_inference_script.flask_responses import is_response
 from gpu_inference_script.inputs import InputError
-from gpu_inference_script.messages import RUN_FAILED, Answer
 from gpu_inference_script.request import Request
-from gpu_inference_script.responses import is_response
+from gpu_inference_script.response import RUN_FAILED, Response
 
 T = TypeVar("T")
-ScoreOne = Callable[[Any], Answer]
+ScoreOne = Callable[[Any], Response]
 InScript = Callable[[Callable[[], Any]], Any]
 
 _SUCCEEDED = (RUN_FAILED, "False")
-# After so many batches in a row whose requests could only be scored alone, no more are tried.
-_MOST_STRIKES = 3
-# Batches whose answers are compared with those of single calls, where all their requests are the same.
-_MOST_COMPARED = 3
+# After this many failed batches in a row, batching stops.
+_MAX_FAILURES = 3
+# If all requests of the batches are the same, this many are compared with single calls.
+_MAX_COMPARED = 3
 
 log = logging.getLogger("gpu_inference")
 
@@ -38,22 +38,22 @@ def _just_call(function: Callable[[], T]) -> T:
 def make_batcher(
     script: EntryScript, config: Config, score_one: ScoreOne, in_script: InScript = _just_call
 ) -> "Optional[Batcher]":
-    """Return what scores several requests at once; None where each is to be scored alone.
+    """Return a callable that scores several requests at once; None if batching is off or not possible.
 
     Args:
         script: the loaded script.
-        config: `batching`, its limits, `array_dtype`, and whose answers clients get.
+        config: the script's settings.
         score_one: scores a single request.
-        in_script: calls a function of the script's, within the time limit of the batch.
+        in_script: runs a function of the script, within the batch's time limit.
 
     Raises:
-        UnfitError: the script cannot be called as `array` calls it.
+        UnsupportedScriptError: the mode is `array`, and the script does not support it.
     """
     if config.batching == "none":
         return None
     try:
         mode = mode_of(script, config.batching, config.array_dtype)
-    except UnfitError as error:
+    except UnsupportedScriptError as error:
         if config.batching == "array":
             raise
         log.warning("Batching is %r, but %s: each request is scored alone", config.batching, error)
@@ -62,7 +62,7 @@ def make_batcher(
 
 
 class _Waiting:
-    """A request of a batch, its place among the answers, and what it brings into the batch."""
+    """A request, its position among all requests, and its part of a batch (None to score it alone)."""
 
     __slots__ = ("member", "number", "request")
 
@@ -72,12 +72,12 @@ class _Waiting:
         self.member = member
 
 
-class _ApartError(Exception):
-    """A batch cannot be scored together; the text says why."""
+class _BatchFailedError(Exception):
+    """A batch could not be scored with one call; the text says why."""
 
 
 class Batcher:
-    """Scores requests, in batches where that is possible. See make_batcher."""
+    """Scores requests, in batches where possible. See make_batcher."""
 
     def __init__(
         self, script: EntryScript, config: Config, score_one: ScoreOne, in_script: InScript, mode: Mode
@@ -87,40 +87,42 @@ class Batcher:
         self._score_one = score_one
         self._in_script = in_script
         self._mode = mode
-        # Of a script that was not written for batches, the first ones are compared with single calls.
-        self._is_proven = mode.is_contract
-        # For v1's scripts, answers are what json.dumps writes, byte for byte.
-        self._write = batch_results.number_writer() if mode.is_contract else results.encode
+        # If the script was not written for batches, the first batches are compared with single calls.
+        self._is_verified = mode.requires_batches
+        # Responses of v1's scripts must equal json.dumps, byte for byte.
+        self._write = batch_results.number_writer() if mode.requires_batches else results.encode
         self._compared = 0
-        self._strikes = 0
+        self._failures = 0
         self._stopped = False
-        self._told = False
+        self._warned = False
 
-    def __call__(self, requests: "List[Any]") -> List[Answer]:
-        """Return the answer to each of the requests, in their order."""
-        if len(requests) == 1 and not self._mode.is_contract:
+    def __call__(self, requests: "List[Any]") -> List[Response]:
+        """Return the responses to the requests, in order."""
+        if len(requests) == 1 and not self._mode.requires_batches:
             return [self._score_one(requests[0])]
-        answers: "List[Optional[Answer]]" = [None] * len(requests)
-        for batch in self._batches(requests, answers):
-            for waiting, answer in zip(batch, self._answers(batch)):
-                answers[waiting.number] = answer
-        return [answer for answer in answers if answer is not None]
+        responses: "List[Optional[Response]]" = [None] * len(requests)
+        for batch in self._batches(requests, responses):
+            for waiting, response in zip(batch, self._responses(batch)):
+                responses[waiting.number] = response
+        return [response for response in responses if response is not None]
 
     # From requests to batches
 
-    def _batches(self, requests: "List[Any]", answers: List[Optional[Answer]]) -> "List[List[_Waiting]]":
-        """Return the requests in batches; those that cannot be scored get their answers."""
+    def _batches(self, requests: "List[Any]", responses: List[Optional[Response]]) -> "List[List[_Waiting]]":
+        """Return the requests in batches; requests that cannot be scored get their responses."""
         batches: "List[List[_Waiting]]" = []
         open_ones: "dict[Any, Tuple[List[_Waiting], int, int]]" = {}
         for number, request in enumerate(requests):
             try:
-                member = None if self._stopped and not self._mode.is_contract else self._mode.member(request)
+                member = (
+                    None if self._stopped and not self._mode.requires_batches else self._mode.member(request)
+                )
             except InputError as error:
-                answers[number] = self._refused(request, error)
+                responses[number] = self._refused(request, error)
                 continue
             except Exception as error:
-                # Memory has run out, perhaps.
-                answers[number] = self._failed(error)
+                # For example, there is no memory left.
+                responses[number] = self._failed(error)
                 continue
             waiting = _Waiting(number, request, member)
             if member is None or self._stopped:
@@ -135,144 +137,146 @@ class Batcher:
             open_ones[member.group] = batch, rows, size
         return batches
 
-    def _refused(self, request: Request, error: InputError) -> Answer:
+    def _refused(self, request: Request, error: InputError) -> Response:
         if hasattr(request, "refused"):
             request.refused = True
-        return scoring.refused_input(error, self._config.front_end)
+        return scoring.input_refused(error, self._config.front_end)
 
-    # From batches to answers
+    # From batches to responses
 
-    def _answers(self, batch: List[_Waiting]) -> List[Answer]:
+    def _responses(self, batch: List[_Waiting]) -> List[Response]:
         members = [waiting.member for waiting in batch if waiting.member is not None]
-        if len(batch) == 1 and not (members and self._mode.is_contract):
+        if len(batch) == 1 and not (members and self._mode.requires_batches):
             return [self._score_one(batch[0].request)]
-        failure: "Optional[_ApartError]" = None
+        failure: "Optional[_BatchFailedError]" = None
         try:
-            answers = self._together(members)
-        except _ApartError as error:
+            responses = self._score_batch(members)
+        except _BatchFailedError as error:
             failure = error
-        # Not where it is handled: tracebacks of single calls would tell of it.
+        # Outside the except block: otherwise tracebacks of single calls would include this failure.
         if failure is not None:
-            return self._apart(batch, failure)
-        if self._is_proven:
-            self._strikes = 0
-            return answers
-        return self._proved(batch, answers)
+            return self._fall_back(batch, failure)
+        if self._is_verified:
+            self._failures = 0
+            return responses
+        return self._verify(batch, responses)
 
-    def _together(self, members: List[Member]) -> List[Answer]:
-        """Return the answers by one call of `run()`.
+    def _score_batch(self, members: List[Member]) -> List[Response]:
+        """Return the responses, made with one call of `run()`.
 
         Raises:
-            _ApartError: there are none; each request has to be scored alone.
+            _BatchFailedError: the requests must be scored alone.
         """
-        run, finished = self._script.run, self._script.loop.finished
+        run, resolve = self._script.run, self._script.loop.resolve
         try:
             arguments = {self._mode.parameter: self._mode.argument(members)}
             began = time.perf_counter()
-            result = self._in_script(lambda: finished(run(**arguments)))
-        # SystemExit and KeyboardInterrupt included.
+            result = self._in_script(lambda: resolve(run(**arguments)))
+        # Including SystemExit and KeyboardInterrupt.
         except BaseException as error:
-            # The time is over for all, or there is nobody else to blame.
+            # A timeout ends all requests; and a single request has nothing to be separated from.
             if isinstance(error, TimeoutError) or len(members) == 1:
                 return [self._failed(error)] * len(members)
-            raise _ApartError(f"run() raised {type(error).__name__}") from error
+            raise _BatchFailedError(f"run() raised {type(error).__name__}") from error
         spent = ("x-ms-run-fn-exec-ms", f"{(time.perf_counter() - began) * 1000:.3f}")
         parts = batch_results.parts(result, [member.rows for member in members])
         if parts is None:
             if len(members) == 1:
                 return [self._without_rows(result, members[0])]
             total = sum(member.rows for member in members)
-            raise _ApartError(
+            raise _BatchFailedError(
                 f"run() returned a {type(result).__name__}, not one entry for each of {total} rows"
             )
         try:
             return self._encoded(members, result, parts, spent)
-        # Whatever it is: converting an object runs code of the script's too.
+        # Any exception: converting an object can run code of the script.
         except BaseException as error:
             if len(members) == 1:
                 return [scoring.score(lambda: result, self._config.front_end)]
-            raise _ApartError(f"run() returned a {type(result).__name__} that has no JSON form") from error
+            raise _BatchFailedError(
+                f"run() returned a {type(result).__name__} that has no JSON form"
+            ) from error
 
     def _encoded(
         self, members: List[Member], result: Any, parts: List[Any], spent: Tuple[str, str]
-    ) -> List[Answer]:
+    ) -> List[Response]:
         headers = (_SUCCEEDED, spent)
         wanted = any(member.wanted for member in members)
         array = batch_results.as_array(result) if wanted else None
-        answers, begin = [], 0
+        responses, begin = [], 0
         for member, part in zip(members, parts):
             end = begin + member.rows
             binary = None if array is None else binary_form(array[begin:end], member.wanted)
             if binary is None:
-                answers.append(Answer(200, self._write(part), headers))
+                responses.append(Response(200, self._write(part), headers))
             else:
-                answers.append(Answer(200, binary[0], headers, binary[1]))
+                responses.append(Response(200, binary[0], headers, binary[1]))
             begin = end
-        return answers
+        return responses
 
-    def _failed(self, error: BaseException) -> Answer:
+    def _failed(self, error: BaseException) -> Response:
         def again() -> None:
             raise error
 
         return scoring.score(again, self._config.front_end, timeout_ms=self._config.scoring_timeout_ms)
 
-    def _without_rows(self, result: Any, member: Member) -> Answer:
-        """Return the answer where a script that was written for batches returned anything but rows."""
+    def _without_rows(self, result: Any, member: Member) -> Response:
+        """Return the response if a script written for batches did not return one row per row."""
         if is_response(result):
             return scoring.score(lambda: result, self._config.front_end)
         log.error(
             "run() returned a %s, not one entry for each of %d rows", type(result).__name__, member.rows
         )
-        return scoring.failure_answer(self._config.front_end)
+        return scoring.failure_response(self._config.front_end)
 
-    # Where it does not work
+    # Fallback to single calls
 
-    def _alone(self, batch: List[_Waiting]) -> List[Answer]:
-        if not self._mode.is_contract:
+    def _score_singly(self, batch: List[_Waiting]) -> List[Response]:
+        if not self._mode.requires_batches:
             return [self._score_one(waiting.request) for waiting in batch]
-        return [self._together([waiting.member])[0] for waiting in batch if waiting.member is not None]
+        return [self._score_batch([waiting.member])[0] for waiting in batch if waiting.member is not None]
 
-    def _apart(self, batch: List[_Waiting], error: _ApartError) -> List[Answer]:
-        """Score each request alone, so that a bad one fails alone."""
-        if not self._told:
-            self._told = True
+    def _fall_back(self, batch: List[_Waiting], error: _BatchFailedError) -> List[Response]:
+        """Score each request alone, so that only bad requests fail."""
+        if not self._warned:
+            self._warned = True
             log.warning(
-                "%d requests could not be scored by one call, and are scored one by one: %s. "
-                "This is told once.",
+                "%d requests could not be scored with one call, and are scored one by one: %s. "
+                "This is logged only once.",
                 len(batch),
                 error,
                 exc_info=error.__cause__,
             )
-        answers = self._alone(batch)
-        # A request that fails alone too was the reason.
-        if all(answer.status < 400 for answer in answers) and not self._mode.becomes_careful():
-            self._strike()
-        return answers
+        responses = self._score_singly(batch)
+        # If a request also fails alone, it was the reason.
+        if all(response.status < 400 for response in responses) and not self._mode.become_stricter():
+            self._count_failure()
+        return responses
 
-    def _strike(self) -> None:
-        self._strikes += 1
-        if self._strikes == _MOST_STRIKES:
+    def _count_failure(self) -> None:
+        self._failures += 1
+        if self._failures == _MAX_FAILURES:
             self._stopped = True
             log.warning(
-                "From now on each request is scored alone: batches have failed %d times", self._strikes
+                "From now on, each request is scored alone: batches have failed %d times", self._failures
             )
 
-    def _proved(self, batch: List[_Waiting], answers: List[Answer]) -> List[Answer]:
-        """Return the answers of single calls, and find out whether those of one call say the same."""
-        alone = self._alone(batch)
-        if not all(map(batch_results.alike, answers, alone)):
-            if not self._told:
-                self._told = True
+    def _verify(self, batch: List[_Waiting], responses: List[Response]) -> List[Response]:
+        """Return the responses of single calls, and compare them with those of the batch."""
+        alone = self._score_singly(batch)
+        if not all(map(batch_results.alike, responses, alone)):
+            if not self._warned:
+                self._warned = True
                 log.warning(
-                    "One call for %d requests gives other answers than single calls: they are scored alone. "
-                    "This is told once.",
+                    "One call for %d requests gives other results than single calls: they are scored alone. "
+                    "This is logged only once.",
                     len(batch),
                 )
-            self._strike()
+            self._count_failure()
             return alone
-        self._strikes = 0
+        self._failures = 0
         self._compared += 1
-        # Where all are the same, mixed-up rows would not show.
-        differ = any(answer.body != alone[0].body for answer in alone)
-        self._is_proven = differ or self._compared == _MOST_COMPARED
+        # If all responses are the same, mixed-up rows would go unnoticed.
+        differ = any(response.body != alone[0].body for response in alone)
+        self._is_verified = differ or self._compared == _MAX_COMPARED
         return alone

@@ -1,6 +1,6 @@
-"""Arrays as bytes: NumPy's own file format, and the numbers alone with a header that tells type and shape.
+"""Binary arrays: NumPy's file format, and plain numbers with their type and shape in a header.
 
-Nothing here evaluates or unpickles anything: a header is taken apart by patterns, and only numbers are read.
+Nothing is evaluated or unpickled: headers are parsed with patterns, and only numbers are read.
 """
 
 import re
@@ -12,8 +12,8 @@ TENSOR = "application/x-tensor"
 
 _MAGIC = b"\x93NUMPY"
 _PREFIXES = {1: struct.Struct("<H"), 2: struct.Struct("<I"), 3: struct.Struct("<I")}
-# NumPy's own limit, for whoever may trust nobody.
-_LONGEST_HEADER = 10000
+# NumPy's own limit for untrusted files.
+_MAX_HEADER = 10000
 _ALIGNMENT = 64
 _MEMBER = re.compile(
     r"\s*'(?P<name>descr|fortran_order|shape)'\s*:\s*"
@@ -21,8 +21,8 @@ _MEMBER = re.compile(
 )
 _DESCR = re.compile(r"'[<>|=]?(?:b1|[iu][1248]|f[248])'")
 _LENGTHS = re.compile(r"\d+")
-_OBJECTS = "The array holds Python objects: they would need pickle, and are not read."
-_MOST_DIMENSIONS = 32
+_OBJECTS = "The array holds Python objects, which are not read because they need pickle."
+_MAX_DIMENSIONS = 32
 # The names of `application/x-tensor`, and NumPy's codes for them.
 _CODES = {
     "bool": "|b1",
@@ -39,7 +39,7 @@ _CODES = {
     "float64": "<f8",
 }
 _SHAPE = re.compile("[0-9]{1,18}(?:x[0-9]{1,18})*")
-_MOST_KEPT = 64
+_MAX_KEPT = 64
 
 _Layout = Tuple[Any, bool, Tuple[int, ...]]
 _npy_layouts: "Dict[bytes, _Layout]" = {}
@@ -47,23 +47,23 @@ _tensor_layouts: "Dict[str, _Layout]" = {}
 
 
 class ArrayError(ValueError):
-    """A body is no array that can be read; the text tells the client why."""
+    """A body is not a readable array; the text tells the client why."""
 
 
 def read_npy(body: "memoryview") -> Any:
-    """Return the array of an .npy file, on the memory of the body.
+    """Return the array of an .npy file; it shares the body's memory.
 
     Raises:
-        ArrayError: it is none, or holds anything but numbers.
+        ArrayError: the body is not an .npy file, or holds anything but numbers.
     """
     head = bytes(body[:12])
     prefix = _PREFIXES.get(head[6]) if len(head) == 12 and head[:6] == _MAGIC and head[7] == 0 else None
     if prefix is None:
-        raise ArrayError("The body is no .npy file of version 1.0, 2.0 or 3.0.")
+        raise ArrayError("The body is not an .npy file of version 1.0, 2.0 or 3.0.")
     (length,) = prefix.unpack_from(head, 8)
     begin = 8 + prefix.size
     end = begin + length
-    if length > _LONGEST_HEADER or end > len(body):
+    if length > _MAX_HEADER or end > len(body):
         raise ArrayError("The .npy file's header is longer than the body, or than 10000 bytes.")
     header = bytes(body[begin:end])
     layout = _npy_layouts.get(header)
@@ -80,7 +80,7 @@ def _npy_layout(header: bytes) -> _Layout:
     while position < len(text):
         match = _MEMBER.match(text, position)
         if match is None or match.group("name") in members:
-            # Of structured arrays it is a list.
+            # For structured arrays, the type is a list.
             raise ArrayError("The .npy file's header cannot be read, or is that of a structured array.")
         members[match.group("name")] = match.group("value")
         position = match.end()
@@ -88,23 +88,23 @@ def _npy_layout(header: bytes) -> _Layout:
     if descr[1:3] == "|O" or descr[1:2] == "O":
         raise ArrayError(_OBJECTS)
     if not (_DESCR.match(descr) and order in ("True", "False") and shape[:1] == "("):
-        raise ArrayError(f"The .npy file holds something else than numbers: {descr or 'no type'}.")
+        raise ArrayError(f"The .npy file holds something other than numbers: {descr or 'no type'}.")
     lengths = tuple(int(each) for each in _LENGTHS.findall(shape))
-    # In Python (3) is no tuple, and NumPy writes none.
+    # (3) is not a tuple in Python, and NumPy does not write it.
     if len(lengths) == 1 and "," not in shape:
         raise ArrayError("The .npy file's header cannot be read.")
     return _layout(descr[1:-1], order == "True", lengths)
 
 
 def read_tensor(body: "memoryview", content_type: str) -> Any:
-    """Return the array of a body that is its numbers alone, on the memory of the body.
+    """Return the array of a body that consists only of numbers; it shares the body's memory.
 
     Args:
-        body: the numbers, little endian, the last dimension's side by side.
-        content_type: as in `application/x-tensor; dtype=float32; shape=2x784`.
+        body: the numbers, little-endian, in C order.
+        content_type: type and shape, as in `application/x-tensor; dtype=float32; shape=2x784`.
 
     Raises:
-        ArrayError: type and shape are not told so, or the body is of another length.
+        ArrayError: type or shape is missing, or the body has another length.
     """
     layout = _tensor_layouts.get(content_type)
     if layout is None:
@@ -120,7 +120,7 @@ def _tensor_layout(content_type: str) -> _Layout:
     code, shape = _CODES.get(given.get("dtype", "")), given.get("shape", "")
     if code is None or not _SHAPE.fullmatch(shape):
         raise ArrayError(
-            "Content-Type must tell type and shape, as in application/x-tensor; dtype=float32; shape=2x784. "
+            "Content-Type must give type and shape, as in application/x-tensor; dtype=float32; shape=2x784. "
             "Types are " + ", ".join(_CODES) + "."
         )
     return _layout(code, False, tuple(int(each) for each in shape.split("x")))
@@ -129,14 +129,14 @@ def _tensor_layout(content_type: str) -> _Layout:
 def _layout(code: str, fortran: bool, shape: Tuple[int, ...]) -> _Layout:
     import numpy
 
-    if len(shape) > _MOST_DIMENSIONS:
+    if len(shape) > _MAX_DIMENSIONS:
         raise ArrayError("The array has more than 32 dimensions.")
     return numpy.dtype(code), fortran, shape
 
 
 def _kept(layouts: Dict[Any, _Layout], key: Any, layout: _Layout) -> _Layout:
-    """Remember a layout: clients send the same few over and over."""
-    if len(layouts) >= _MOST_KEPT:
+    """Remember a layout: clients repeat the same few."""
+    if len(layouts) >= _MAX_KEPT:
         layouts.clear()
     layouts[key] = layout
     return layout
@@ -151,11 +151,11 @@ def _array(data: "memoryview", layout: _Layout) -> Any:
         count *= length
     size = count * dtype.itemsize
     if size != len(data):
-        told = "x".join(str(length) for length in shape) or "one"
-        raise ArrayError(f"An array of {told} {dtype} has {size} bytes, and {len(data)} came.")
+        text = "x".join(str(length) for length in shape) or "one"
+        raise ArrayError(f"An array of {text} {dtype} has {size} bytes, but the body has {len(data)}.")
     if not size:
         raise ArrayError("The array is empty.")
-    # A byte that is neither 0 nor 1 makes no bool that NumPy can work with.
+    # NumPy cannot handle bools whose byte is neither 0 nor 1.
     array = numpy.frombuffer(data, dtype) if dtype.kind != "b" else numpy.frombuffer(data, "u1") != 0
     return array.reshape(shape[::-1]).transpose() if fortran else array.reshape(shape)
 
@@ -170,14 +170,14 @@ def write_npy(array: Any) -> bytes:
 
 
 def write_tensor(array: Any) -> Tuple[bytes, str]:
-    """Return the numbers of a numeric array, and the Content-Type that tells its type and shape."""
+    """Return the numbers of a numeric array, and the Content-Type with its type and shape."""
     array = _contiguous(array)
     shape = "x".join(str(length) for length in array.shape)
     return array.tobytes(), f"{TENSOR}; dtype={array.dtype.name}; shape={shape}"
 
 
 def is_numeric(array: Any) -> bool:
-    """Whether NumPy's format and ours have the array's type."""
+    """Return whether both binary media types support the array's type."""
     return array.ndim > 0 and array.dtype.name in _CODES
 
 

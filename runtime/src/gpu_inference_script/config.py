@@ -1,4 +1,4 @@
-"""What the front tells a script process at its start, as one JSON object."""
+"""The settings that the front passes to a script process, as one JSON object."""
 
 import json
 from typing import Any, Dict, Optional
@@ -11,25 +11,25 @@ class Config:
         app_root: the folder that holds the user's source folder.
         entry_script: the script's path, relative to the app root; None for the built-in script.
         source_directory: the user's source folder, relative to the app root.
-        model_dir: what AZUREML_MODEL_DIR says.
+        model_dir: the value of AZUREML_MODEL_DIR.
         service_name: the service's name.
-        service_version: the version that the service's specification tells.
-        path_prefix: of the paths in the specification.
-        front_end: `azureml` or `none`: whose answers clients get.
-        scoring_timeout_ms: the longest that a call of `run()` may take.
+        service_version: the version in the service's specification.
+        path_prefix: prefix of the paths in the specification.
+        front_end: `azureml` or `none`: whose responses clients get.
+        scoring_timeout_ms: longest time for a call of `run()`, in milliseconds.
         parallel_runs: how many calls of `run()` may overlap.
         log_format: `text` or `json`.
-        log_level: the name of one of logging's levels.
-        debug_port: where a debugger waits.
-        tensorflow_v1: `auto`, `true` or `false`: whether `import tensorflow` gives TensorFlow 1's names.
-        model_data_directory: where ModelDataCollector writes to; None while collection is off.
-        model_data_file_mb: the largest file of collected data.
-        model_data_total_mb: the most that all of them take together.
+        log_level: name of a logging level.
+        debug_port: port of the debugger to connect to; None for no debugger.
+        tensorflow_v1: `auto`, `true` or `false`: whether `import tensorflow` gives TensorFlow 1's API.
+        model_data_directory: folder for ModelDataCollector's rows; None if collection is off.
+        model_data_file_mb: largest file of collected rows, in MiB.
+        model_data_total_mb: largest total size of all these files, in MiB.
         batching: `none`, `merge`, `schema` or `array`.
-        batch_max_rows: the most rows of one call.
-        batch_max_bytes: the most bytes of one call.
-        array_dtype: of the array that `run()` takes.
-        fast_json: whether the script's `json.loads` is a faster one.
+        batch_max_rows: most rows per call.
+        batch_max_bytes: most bytes of request bodies per call.
+        array_dtype: type of the array that `run()` takes.
+        fast_json: whether to replace the script's `json.loads` with a faster one.
         traces: whether traces are sent.
     """
 
@@ -85,10 +85,10 @@ class Config:
 
     @classmethod
     def from_json(cls, text: str) -> "Config":
-        """Return the settings that `to_json` has written.
+        """Return the settings that `to_json` wrote.
 
         Raises:
-            TypeError: one of them is unknown here.
+            TypeError: a setting is unknown.
         """
         values: "Dict[str, Any]" = json.loads(text)
         return cls(**values)

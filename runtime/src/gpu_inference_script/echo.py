@@ -1,10 +1,10 @@
-"""The script that answers when none was given: it returns what it received, so that an image can be tried."""
+"""The built-in entry script, used if none is set: it returns its input, so that an image can be tried."""
 
 import logging
 
 
 def init() -> None:
-    """Say that this is not a model."""
+    """Log that this is not a model."""
     logging.getLogger("gpu_inference").info(
         "No entry script is set (AZUREML_ENTRY_SCRIPT): the built-in one returns what it receives."
     )

@@ -1,4 +1,4 @@
-"""Loads the user's scoring script and knows its two functions, and what they take."""
+"""Loads the user's scoring script, and determines what its `run()` takes."""
 
 import importlib.util
 import inspect
@@ -15,7 +15,7 @@ from gpu_inference_script.request import Request
 from gpu_inference_script.schema_inputs import SchemaInputs
 
 _MODULE_NAME = "entry_module"
-# A parameter of this name gets the request's headers.
+# A parameter with this name gets the request's headers.
 _HEADERS = "request_headers"
 _NAMED = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -30,11 +30,11 @@ class EntryScript:
     """A loaded script.
 
     Args:
-        init: prepares the model, once; when it returns all is done, also where it is asynchronous.
-        run: answers one request; the user's own function.
-        inputs: tells what `run()` takes.
+        init: the script's `init()`; it returns when all is done, even if the function is asynchronous.
+        run: the script's `run()`.
+        inputs: makes the arguments of `run()`.
         takes_headers: whether `run()` has a parameter `request_headers`.
-        loop: where asynchronous functions are awaited.
+        loop: awaits asynchronous functions.
     """
 
     def __init__(
@@ -55,22 +55,22 @@ class EntryScript:
         """Return the call of `run()` for a request.
 
         Raises:
-            InputError: the client sent what the script cannot be given.
+            InputError: the request is not what `run()` takes.
         """
         arguments = self.inputs.arguments(request)
         if self.takes_headers:
-            # Written as Flask shows them.
+            # Spelled as in Flask.
             arguments[_HEADERS] = {name.title(): value for name, value in request.headers_by_name.items()}
         return Call(self, request, arguments)
 
 
 class Call:
-    """One call of `run()`, to be made.
+    """One call of `run()`.
 
     Args:
-        script: whose `run()`.
-        request: what it is called for.
-        arguments: of `run()`, by their names.
+        script: the script.
+        request: the request to score.
+        arguments: the keyword arguments of `run()`.
     """
 
     __slots__ = ("_arguments", "_request", "_script")
@@ -81,31 +81,31 @@ class Call:
         self._arguments = arguments
 
     def make(self) -> Any:
-        """Make the call and return what `run()` returns; of an asynchronous one what it comes to."""
+        """Call `run()` and return its result, awaited if it is asynchronous."""
         script = self._script
         result = script.run(**self._arguments)
-        return result if type(result) in NOT_AWAITABLE else script.loop.finished(result)
+        return result if type(result) in NOT_AWAITABLE else script.loop.resolve(result)
 
-    def client_fault(self, error: BaseException) -> "Optional[str]":
-        """Return what the client did wrong, where an error of `make` comes from that; else None."""
-        return self._script.inputs.client_fault(error, self._request)
+    def client_error(self, error: BaseException) -> "Optional[str]":
+        """Return what the client did wrong if that caused an error of `make`; else None."""
+        return self._script.inputs.client_error(error, self._request)
 
 
 def load_entry_script(
     entry_script: "Optional[str]", app_root: Path, *, overlapping: bool = False
 ) -> EntryScript:
-    """Import the user's script, which runs its top-level code, and return its functions.
+    """Import the user's script, which runs its top-level code.
 
-    Modules beside it are found after `add_script_folders`.
+    Call `add_script_folders` first, so that the script can import the modules beside it.
 
     Args:
-        entry_script: its path, relative to the app root; None for the built-in script that returns its input.
+        entry_script: the script's path, relative to the app root; None for the built-in script.
         app_root: the folder that holds the user's source folder.
         overlapping: whether calls of `run()` may overlap.
 
     Raises:
-        EntryScriptError: there is no such file, or it lacks `init()` or a `run()` that takes the input.
-        BaseException: whatever the script's top level raises, a SyntaxError included.
+        EntryScriptError: there is no such file, or it lacks `init()` or a suitable `run()`.
+        BaseException: whatever the script's top-level code raises, including SyntaxError.
     """
     if entry_script is None:
         return EntryScript(init=echo.init, run=echo.run, inputs=TextInputs("raw_data"))
@@ -119,18 +119,18 @@ def load_entry_script(
         if not callable(getattr(module, name, None)):
             raise EntryScriptError(f"User script at {path} does not have a {name}() function defined.")
     log.info("Found user script at %s", path)
-    run = _run_of(module)
+    run = _find_run(module)
     try:
         inputs, takes_headers = _inputs(run)
     except EntryScriptError as error:
         raise EntryScriptError(f"User script at {path}: {error}") from None
     loop = EventLoop(overlapping=overlapping)
     loop.prepare(module.init, run)
-    return EntryScript(lambda: loop.finished(module.init()), run, inputs, takes_headers, loop)
+    return EntryScript(lambda: loop.resolve(module.init()), run, inputs, takes_headers, loop)
 
 
 def add_script_folders(app_root: Path, source_directory: "Optional[str]") -> None:
-    """Put the app root and the source folder at the end of `sys.path`: they hide no installed package.
+    """Append the app root and the source folder to `sys.path`, so that they hide no installed package.
 
     Args:
         app_root: the folder that holds the user's source folder.
@@ -147,31 +147,31 @@ def _import_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise EntryScriptError(f"The entry script {path} is not a Python file: its name must end in .py.")
     module = importlib.util.module_from_spec(spec)
-    # Data classes and pickle look a class's module up by its name.
+    # Data classes and pickle look up a class's module by name.
     sys.modules[_MODULE_NAME] = module
     spec.loader.exec_module(module)
     return module
 
 
-def _run_of(module: ModuleType) -> "Callable[..., Any]":
-    """Return the script's `run`, or that of the scoring script which a generated driver script wraps.
+def _find_run(module: ModuleType) -> "Callable[..., Any]":
+    """Return the script's `run`, or that of the scoring script that a generated driver script wraps.
 
-    Such drivers (of Azure ML's Designer) keep the user's module as `driver_module`, and hand arguments of a
-    decorated `run()` on in a way that loses them.
+    Such drivers (from Azure ML's Designer) have the user's module as `driver_module`, and lose arguments of a
+    decorated `run()`.
     """
     driven = getattr(module, "driver_module", None)
     if isinstance(driven, ModuleType) and callable(getattr(driven, "run", None)):
-        log.info("It is a driver script: run() is that of %s", driven.__file__ or driven.__name__)
+        log.info("It is a driver script: run() is taken from %s", driven.__file__ or driven.__name__)
         module = driven
     run: Callable[..., Any] = module.run
     return run
 
 
 def _inputs(run: "Callable[..., Any]") -> "Tuple[Inputs, bool]":
-    """Return what `run()` takes, and whether it takes the request's headers too.
+    """Return what makes the arguments of `run()`, and whether it also takes the request's headers.
 
     Raises:
-        EntryScriptError: it takes what no request can give.
+        EntryScriptError: `run()` has parameters that no request can fill.
     """
     try:
         all_parameters = list(inspect.signature(run).parameters.values())
@@ -197,22 +197,20 @@ def _inputs(run: "Callable[..., Any]") -> "Tuple[Inputs, bool]":
     log.info("run() is not decorated and gets the body as a string")
     for parameter in parameters[1:]:
         if parameter.default is inspect.Parameter.empty:
-            log.warning(
-                "run() has a parameter %r that nothing gives a value: each call fails", parameter.name
-            )
+            log.warning("run() has a parameter %r that gets no value: every call fails", parameter.name)
     return TextInputs(names[0]), takes_headers
 
 
-# Both questions are about packages that only the script can have imported.
+# The next two functions import nothing: only the script can have imported the packages that they check.
 
 
 def _wants_raw_requests() -> bool:
-    """Whether the script used `@rawhttp`, on whatever function: v1's server did not look closer."""
-    shim = sys.modules.get("azureml.contrib.services.aml_request")
-    return bool(getattr(shim, "requested", False))
+    """Return whether the script used `@rawhttp`, on any function: v1's server did not distinguish them."""
+    stand_in = sys.modules.get("azureml.contrib.services.aml_request")
+    return bool(getattr(stand_in, "requested", False))
 
 
 def _has_schema(run: "Callable[..., Any]") -> bool:
-    """Whether inference-schema knows an input or output schema of the function."""
+    """Return whether the function has an input or output schema of inference-schema."""
     schemas = sys.modules.get("inference_schema.schema_util")
     return schemas is not None and bool(schemas.is_schema_decorated(run))

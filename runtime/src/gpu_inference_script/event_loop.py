@@ -1,6 +1,6 @@
-"""Awaits what `async def init` and `async def run` return, on one event loop for the life of the process.
+"""Runs the coroutines of `async def init` and `async def run` on one event loop.
 
-One loop, because clients and locks that `init()` makes belong to the loop on which they were made.
+The loop lives as long as the process, because clients and locks that `init()` makes belong to their loop.
 """
 
 import inspect
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     import asyncio
 
 NOT_AWAITABLE = frozenset({str, list, dict, tuple, float, int, bool, type(None)})
-"""What most scripts return. To ask takes longer than all else that is done for a plain function."""
+"""Types that most scripts return. A check with `inspect.isawaitable` would cost a plain function too much."""
 
 
 class EventLoop:
-    """The script's event loop, made when it is first needed: most scripts are not asynchronous.
+    """The script's event loop, made when first needed: most scripts are not asynchronous.
 
     Args:
-        overlapping: whether calls of `run()` may overlap. The loop then has a thread of its own; else it runs
-            on the thread of the call, as everything of the script's does.
+        overlapping: whether calls of `run()` may overlap. The loop then has a thread of its own; otherwise it
+            runs on the thread of the call, like the rest of the script.
     """
 
     def __init__(self, *, overlapping: bool = False) -> None:
@@ -28,40 +28,40 @@ class EventLoop:
         self._loop: "Optional[asyncio.AbstractEventLoop]" = None
 
     def prepare(self, *functions: Any) -> None:
-        """Make the loop now where one of the functions is asynchronous.
+        """Make the loop now if one of the functions is asynchronous.
 
-        A plain `init()` that asks asyncio for "the" loop then gets the one on which `run()` is awaited.
+        A plain `init()` that gets the current loop from asyncio then gets the one that runs `run()`.
         """
         if any(inspect.iscoroutinefunction(inspect.unwrap(function)) for function in functions):
-            self._made()
+            self._ensure_loop()
 
-    def finished(self, result: Any) -> Any:
-        """Return what an awaitable comes to; anything else as it is."""
+    def resolve(self, result: Any) -> Any:
+        """Return the result of an awaitable; any other value as it is."""
         return self._wait(result) if inspect.isawaitable(result) else result
 
     def _wait(self, awaitable: "Awaitable[Any]") -> Any:
         import asyncio
 
-        loop = self._made()
+        loop = self._ensure_loop()
         if self._overlapping:
             future = asyncio.run_coroutine_threadsafe(_as_coroutine(awaitable), loop)
             try:
                 return future.result()
             finally:
-                # Where the timeout's signal ended the wait; else it is done.
+                # Has an effect only if the timeout's signal ended the wait.
                 future.cancel()
         task = loop.create_task(_as_coroutine(awaitable))
         try:
             return loop.run_until_complete(task)
         except BaseException:
-            # The timeout's signal may strike between the loop's steps. The call is over, so its task must be:
-            # it would go on beside the next call.
+            # The timeout's signal may arrive between two steps of the loop. Cancel the task: otherwise it
+            # would keep running beside the next call.
             if not task.done():
                 task.cancel()
                 loop.run_until_complete(asyncio.wait([task]))
             raise
 
-    def _made(self) -> "asyncio.AbstractEventLoop":
+    def _ensure_loop(self) -> "asyncio.AbstractEventLoop":
         import asyncio
 
         with self._making:

@@ -1,13 +1,13 @@
-"""Hints for the log of a script that failed: which module is missing, and what the model's folder holds."""
+"""Hints for the log when a script fails: the missing module, and the content of the model's folder."""
 
 import sys
 from itertools import islice
 from pathlib import Path
 from typing import Iterator, Optional
 
-from gpu_inference_script.stand_ins import shims
+from gpu_inference_script.stand_ins import packages
 
-# Packages whose name on PyPI is not the one that is imported.
+# Packages whose name on PyPI differs from the name to import.
 _ON_PYPI = {
     "attr": "attrs",
     "bs4": "beautifulsoup4",
@@ -21,30 +21,31 @@ _ON_PYPI = {
     "yaml": "PyYAML",
 }
 _HOW = (
-    "Install it in the image that the service's is built on (`gpu-inference deploy --base-image`;"
-    " `--framework` brings some packages by itself)"
+    "Install it in the base image of the service (`gpu-inference deploy --base-image`; `--framework` installs"
+    " some packages itself)"
 )
 _AZURE_ML = (
     "{name} of Azure ML's SDK is not in this image: the server itself has only azureml.core.model.Model,"
     " azureml.monitoring.ModelDataCollector and azureml.contrib.services. If the script does not use more"
-    " than that, take the import out. Otherwise its package is needed (azureml.core is in azureml-core, and"
-    " so on). {how}."
+    " than that, remove the import. Otherwise the script needs the package (azureml.core is in azureml-core,"
+    " and so on). {how}."
 )
 _OTHER_PACKAGE = (
-    "There is no {name!r} in {package!r} of this image ({place}): that is another version than the script was"
-    " written for, or another package of that name."
+    "There is no {name!r} in {package!r} of this image ({place}): it is not the version that the script was"
+    " written for, or another package with that name."
 )
 _MISSING = (
-    "There is no module {name!r} in this image. If it is a package, it is needed (`pip install {on_pypi}`)."
-    " {how}. If it is a file of your own, it belongs in the source folder (AZUREML_SOURCE_DIRECTORY)."
+    "There is no module {name!r} in this image. If it is a package, the script needs it"
+    " (`pip install {on_pypi}`). {how}. If it is a file of your own, put it in the source folder"
+    " (AZUREML_SOURCE_DIRECTORY)."
 )
 
 
 def missing_module(error: BaseException) -> "Optional[str]":
-    """Return what to do about the import that an error of a script comes from; None where it is no import.
+    """Return what to do if a failed import caused a script's error; None if no import did.
 
     Args:
-        error: what the script raised, or what it raised that from.
+        error: what the script raised.
     """
     cause: "Optional[BaseException]" = error
     while cause is not None and not isinstance(cause, ImportError):
@@ -54,7 +55,7 @@ def missing_module(error: BaseException) -> "Optional[str]":
     name = cause.name
     package = name.partition(".")[0]
     if not isinstance(cause, ModuleNotFoundError):
-        # Of other packages the traceback says enough: what there is, is there.
+        # For other packages, the traceback says enough.
         return _AZURE_ML.format(name=f"What {name} has", how=_HOW) if _is_stand_in(cause.path) else None
     if package == "azureml":
         return _AZURE_ML.format(name=name, how=_HOW)
@@ -65,27 +66,27 @@ def missing_module(error: BaseException) -> "Optional[str]":
 
 
 def _is_stand_in(path: "Optional[str]") -> bool:
-    return path is not None and Path(shims.__file__).parent in Path(path).parents
+    return path is not None and Path(packages.__file__).parent in Path(path).parents
 
 
-_MOST_LINES = 50
+_MAX_LINES = 50
 
 
 def describe_model_dir(model_dir: "Optional[str]") -> str:
-    """Return a few lines about the folder that AZUREML_MODEL_DIR names: its files, or that it is missing."""
+    """Return some lines about the folder in AZUREML_MODEL_DIR: its files, or that it does not exist."""
     if not model_dir:
         return "AZUREML_MODEL_DIR is not set."
     folder = Path(model_dir)
     if not folder.exists():
         return f"AZUREML_MODEL_DIR is {model_dir!r}, which does not exist (working directory {Path.cwd()})."
-    found = list(islice(_files(folder), _MOST_LINES + 1))
-    lines = [f"  {file.relative_to(folder)}{'/' if file.is_dir() else ''}" for file in found[:_MOST_LINES]]
-    more = ["  …"] if len(found) > _MOST_LINES else []
+    found = list(islice(_files(folder), _MAX_LINES + 1))
+    lines = [f"  {file.relative_to(folder)}{'/' if file.is_dir() else ''}" for file in found[:_MAX_LINES]]
+    more = ["  …"] if len(found) > _MAX_LINES else []
     return "\n".join(
         [f"AZUREML_MODEL_DIR is {model_dir!r} and holds:", *(sorted(lines) or ["  nothing"]), *more]
     )
 
 
 def _files(folder: Path) -> "Iterator[Path]":
-    # What a ConfigMap's volume keeps beside its files would show each of them twice.
+    # Without the entries that a ConfigMap volume adds: they would list each file twice.
     return (file for file in folder.rglob("*") if ".." not in str(file.relative_to(folder)))

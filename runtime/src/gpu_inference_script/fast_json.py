@@ -1,10 +1,10 @@
-"""Makes the script's `json.loads` several times as fast, by msgspec where that is installed.
+"""Makes the script's `json.loads` several times as fast with msgspec, if that is installed.
 
-The values are those of Python's own parser, to the last bit. Whatever msgspec refuses goes to Python's own
-parser, which either takes it (NaN, 1e400, half of a surrogate pair) or raises the error that everybody knows.
-msgspec is the fastest of the parsers whose every answer is Python's: orjson, simdjson's objects and ssrjson
-turn integers of more than 64 bits into floats or refuse them, and a look at the text for such integers costs
-more than they save. docs/batching.md has the figures.
+The values are exactly those of Python's own parser. What msgspec refuses goes to Python's parser, which
+either accepts it (NaN, 1e400, half of a surrogate pair) or raises the usual error. msgspec is the fastest
+parser whose results always equal Python's: orjson, simdjson's objects and ssrjson turn integers of more than
+64 bits into floats or refuse them, and searching the text for such integers costs more than they save.
+docs/batching.md has the figures.
 """
 
 import functools
@@ -13,9 +13,9 @@ import logging
 from typing import Any, Callable, Optional, Tuple, Type
 
 Decode = Callable[[Any], Any]
-Refusals = Tuple[Type[BaseException], ...]
+ParseErrors = Tuple[Type[BaseException], ...]
 
-# What must come out exactly as Python's own parser reads it, or not at all. An older msgspec may differ.
+# msgspec must read these exactly like Python's parser, or it is not used. Older versions may differ.
 _TRIALS = (
     "[18446744073709551615, 18446744073709551616, -9223372036854775808, -9223372036854775809]",
     "[123456789012345678901234567890, 0, -0, -0.0, 0e5, 1E5, 1e+5, 1e-5]",
@@ -24,40 +24,40 @@ _TRIALS = (
     '[null, true, false, "", "\\u0041\\n\\/\\ud83d\\ude00", "\u00e4\u20ac"]',
     '[{}, [], {"a": 1, "b": {}, "a": [2]}]',
 )
-_UNKNOWN = "fast_json is on, but the script's Python has no msgspec: json.loads stays as it is"
-_DIFFERS = "fast_json is on, but this msgspec does not read as Python does: json.loads stays as it is"
+_MISSING = "fast_json is on, but the script's Python has no msgspec: json.loads stays as it is"
+_DIFFERS = "fast_json is on, but this msgspec reads JSON differently from Python: json.loads stays as it is"
 _TEXTS = frozenset({str, bytes, bytearray})
 
 log = logging.getLogger("gpu_inference")
 
 
 def install() -> bool:
-    """Put faster functions in the place of `json.loads` and `json.load`; return whether that was possible.
+    """Replace `json.loads` and `json.load` with faster functions; return whether that was possible.
 
-    Modules that are imported later and say `from json import loads` get them too. Calls with keyword
-    arguments (`parse_float`, `object_hook`, …) are Python's own.
+    Modules imported later that say `from json import loads` get them too. Calls with keyword arguments
+    (`parse_float`, `object_hook`, …) still use Python's parser.
     """
     if hasattr(json.loads, "without_msgspec"):
         return True
     parser = _parser()
     if parser is None:
-        log.warning(_UNKNOWN)
+        log.warning(_MISSING)
         return False
-    decode, refusals = parser
-    if not _reads_as_python(decode, refusals):
+    decode, parse_errors = parser
+    if not _reads_as_python(decode, parse_errors):
         log.warning(_DIFFERS)
         return False
-    json.loads, json.load = _loads(decode, refusals, json.loads), _load(json.load)
+    json.loads, json.load = _loads(decode, parse_errors, json.loads), _load(json.load)
     return True
 
 
 def remove() -> None:
-    """Put Python's own functions back."""
+    """Restore Python's own functions."""
     json.loads = getattr(json.loads, "without_msgspec", json.loads)
     json.load = getattr(json.load, "without_msgspec", json.load)
 
 
-def _parser() -> Optional[Tuple[Decode, Refusals]]:
+def _parser() -> Optional[Tuple[Decode, ParseErrors]]:
     try:
         from msgspec import MsgspecError
         from msgspec.json import Decoder
@@ -66,36 +66,36 @@ def _parser() -> Optional[Tuple[Decode, Refusals]]:
     return Decoder().decode, (MsgspecError, ValueError, RecursionError)
 
 
-def _loads(decode: Decode, refusals: Refusals, original: Callable[..., Any]) -> Callable[..., Any]:
+def _loads(decode: Decode, parse_errors: ParseErrors, original: Callable[..., Any]) -> Callable[..., Any]:
     def loads(s: Any, **options: Any) -> Any:
         if not options and type(s) in _TEXTS:
             try:
                 return decode(s)
-            # What there is to say, Python's own parser says. The scoring timeout's error is none of these.
-            except refusals:
+            # Python's parser raises the right error. The scoring timeout's exception is not among these.
+            except parse_errors:
                 pass
         return original(s, **options)
 
-    return _in_place_of(original, loads)
+    return _replacement(original, loads)
 
 
 def _load(original: Callable[..., Any]) -> Callable[..., Any]:
     def load(fp: Any, **options: Any) -> Any:
         return original(fp, **options) if options else json.loads(fp.read())
 
-    return _in_place_of(original, load)
+    return _replacement(original, load)
 
 
-def _in_place_of(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the function the original's name, text and signature, so that it pickles and documents like it."""
+def _replacement(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the function the original's name, docstring and signature, so that it can be pickled."""
     functools.update_wrapper(function, original)
     function.without_msgspec = original  # type: ignore[attr-defined]
     return function
 
 
-def _reads_as_python(decode: Decode, refusals: Refusals) -> bool:
+def _reads_as_python(decode: Decode, parse_errors: ParseErrors) -> bool:
     try:
-        # repr() tells an int from a float, 0.0 from -0.0, and each float from every other.
+        # repr() distinguishes int from float, 0.0 from -0.0, and all floats from each other.
         return all(repr(decode(text)) == repr(json.loads(text)) for text in _TRIALS)
-    except refusals:
+    except parse_errors:
         return False

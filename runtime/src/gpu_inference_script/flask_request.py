@@ -1,7 +1,8 @@
-"""Makes Flask's `request` be the request that is scored, for scripts that use it. They bring Flask with them.
+"""Makes Flask's `request` the request that is being scored, for scripts that use Flask.
 
-Scripts of v1 found Flask's request as its server's own. Here it is built from what crossed over from the
-front, and only where Flask has been imported: that costs more than all else that the server does for a call.
+v1's server was a Flask application, so scripts found its request there. Here the request is built from the
+one in the inbox, and only if Flask has been imported: it costs more than everything else that the server does
+for a call.
 """
 
 import contextlib
@@ -15,14 +16,14 @@ from io import BytesIO
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from gpu_inference_script.messages import Answer
 from gpu_inference_script.request import Request
+from gpu_inference_script.response import Response
 
 T = TypeVar("T")
 
 _PATHS = ("/score", "/api/v1/service/<name>/score")
 _METHODS = ["GET", "HEAD", "POST", "OPTIONS"]
-# By which headers gunicorn has believed a proxy that its client came by TLS, and which proxies.
+# Headers with which a trusted proxy says that its client used TLS, and the trusted proxies; as in gunicorn.
 _SAYS_HTTPS = {"x-forwarded-protocol": "ssl", "x-forwarded-proto": "https", "x-forwarded-ssl": "on"}
 _TRUSTED = [name.strip() for name in os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1").split(",")]
 
@@ -30,7 +31,7 @@ log = logging.getLogger("gpu_inference")
 
 
 class current:  # noqa: N801  (used like a function)
-    """Let code within the block find this request as Flask's current one."""
+    """Make a request Flask's current one within the block."""
 
     __slots__ = ("_request", "pushed")
 
@@ -39,50 +40,50 @@ class current:  # noqa: N801  (used like a function)
         self.pushed: Optional[_Pushed] = None
 
     def __enter__(self) -> None:
-        _here.current = self
+        _thread.current = self
         if "flask" in sys.modules:
             self.push()
 
     def __exit__(self, *error: object) -> None:
-        _here.current = None
+        _thread.current = None
         if self.pushed is not None:
             self.pushed.leave()
 
     def push(self) -> None:
-        """Begin now: Flask is there."""
+        """Push Flask's contexts; Flask has been imported."""
         try:
             self.pushed = _Pushed(self._request)
         except Exception:
-            # It is broken, or a module of the script's own that has its name.
+            # Flask is broken, or the script has a module named flask.
             log.exception("Flask's request could not be made")
 
 
-class _Here(threading.local):
-    """What a thread works on."""
+class _Current(threading.local):
+    """The request that a thread works on."""
 
     current: Optional[current] = None
 
 
-_here = _Here()
+_thread = _Current()
 
 
 def native(request: Request) -> Any:  # noqa: ARG001  (Flask finds it by itself)
-    """Return Flask's own request object, within `current`.
+    """Return Flask's request object; call it within `current`.
 
-    Scripts get the stand-in for "the current request", as they did under v1.
+    It is Flask's proxy for the current request, as in v1.
     """
     import flask
 
     return flask.request
 
 
-def finish(answer: Answer, front_end: str = "none") -> Answer:
-    """Return the answer with what the script has asked `flask.after_this_request` for; within `current`.
+def finish(answer: Response, front_end: str = "none") -> Response:
+    """Apply the script's `flask.after_this_request` functions to a response; call it within `current`.
 
-    Where it is streamed, code that makes its parts finds the request too. A function that fails makes the
-    call a failed one.
+    The code that makes the parts of a streamed response finds the request too. If a function fails, the call
+    fails.
     """
-    here = _here.current
+    here = _thread.current
     if here is None or here.pushed is None:
         return answer
     if getattr(here.pushed.context, "_after_request_functions", ()):
@@ -92,59 +93,59 @@ def finish(answer: Answer, front_end: str = "none") -> Answer:
     return answer
 
 
-def _processed(answer: Answer, context: Any, front_end: str) -> Answer:
-    from flask import Response
+def _processed(answer: Response, context: Any, front_end: str) -> Response:
+    import flask
 
-    # They need this module themselves.
-    from gpu_inference_script import responses, scoring
+    # Both import this module.
+    from gpu_inference_script import flask_responses, scoring
 
     status = answer.status if answer.reason is None else f"{answer.status} {answer.reason}"
-    response = Response(answer.body, status, list(answer.headers), content_type=answer.content_type)
+    response = flask.Response(answer.body, status, list(answer.headers), content_type=answer.content_type)
     if answer.content_type is None and not any(name.lower() == "content-type" for name, _ in answer.headers):
-        # Flask's own choice.
+        # Remove Flask's default.
         del response.headers["Content-Type"]
     try:
         response = context.app.process_response(response)
-        return responses.answer_of(response, *responses.checked_head(response))
+        return flask_responses.with_body_of(response, *flask_responses.checked_head(response))
     except BaseException:
-        log.exception("What run() has given to flask.after_this_request has failed")
+        log.exception("A function that run() passed to flask.after_this_request has failed")
         with contextlib.suppress(Exception):
             response.close()
-        return scoring.failure_answer(front_end)
+        return scoring.failure_response(front_end)
 
 
 class _Pushed:
-    """Flask's contexts of one request, current until they are left."""
+    """Flask's contexts of one request; they are current until `leave`."""
 
     def __init__(self, request: Request) -> None:
         self.context = _application().request_context(environ(request))
         self._outlives_call = False
-        self.place = _place()
-        self._outer = self.place.begin()
+        self.store = _context_store()
+        self._outer = self.store.begin()
         self.context.push()
 
     def leave(self) -> None:
-        """Make current what was so before."""
+        """Restore what was current before."""
         if not self._outlives_call:
             self.pop()
-        self.place.end(self._outer)
+        self.store.end(self._outer)
 
     def keep(self) -> "_State":
-        """Return what is current; it will be needed after the call."""
+        """Return what is current, and keep the contexts alive beyond the call."""
         self._outlives_call = True
-        return self.place.now()
+        return self.store.now()
 
     def pop(self) -> None:
-        # It fails where the script has left something of its own there, or has imported Flask in a coroutine.
+        # This fails if the script pushed contexts of its own, or imported Flask in a coroutine.
         with contextlib.suppress(AssertionError, LookupError, ValueError, RuntimeError):
             self.context.pop()
 
 
 class _PartsWithin:
-    """The parts of a body, made with Flask's contexts of their request current, as the part before left them.
+    """The parts of a streamed body. Each is made with the Flask contexts that the part before left behind.
 
-    `flask.stream_with_context` pushes a context with its first part and pops it with its last one. Between
-    them it must not be found by other calls.
+    `flask.stream_with_context` pushes a context with its first part and pops it with its last one. In
+    between, other calls must not find it.
     """
 
     def __init__(self, pushed: _Pushed, body: "Iterator[bytes]") -> None:
@@ -160,7 +161,7 @@ class _PartsWithin:
         return self._within(self._body.__next__)
 
     def close(self) -> None:
-        """Close the body, and end the contexts."""
+        """Close the body, and pop the contexts."""
         if not self._ended:
             self._ended = True
             self._within(self._close)
@@ -172,25 +173,23 @@ class _PartsWithin:
             self._pushed.pop()
 
     def _within(self, function: "Callable[[], T]") -> T:
-        place = self._pushed.place
-        outer = place.begin(self._state)
+        store = self._pushed.store
+        outer = store.begin(self._state)
         try:
             return function()
         finally:
-            self._state = place.now()
-            place.end(outer)
+            self._state = store.now()
+            store.end(outer)
 
-
-# Where Flask keeps what is current.
 
 _State = List[Any]
 
 
-class _Place:
-    """Base of two ways."""
+class _ContextStore:
+    """Where Flask keeps its current contexts; it depends on Flask's version."""
 
     def begin(self, state: "Optional[_State]" = None) -> Any:
-        """Make it current, by default what is so already, and return what `end` needs."""
+        """Make a state current (by default the one that is), and return what `end` needs."""
         raise NotImplementedError
 
     def now(self) -> _State:
@@ -198,12 +197,12 @@ class _Place:
         raise NotImplementedError
 
     def end(self, outer: Any) -> None:
-        """Make current what was so before `begin`."""
+        """Restore what was current before `begin`."""
         raise NotImplementedError
 
 
-class _Variables(_Place):
-    """Since Flask 2.2: in context variables."""
+class _Variables(_ContextStore):
+    """Context variables, since Flask 2.2."""
 
     def __init__(self, variables: "Sequence[Any]") -> None:
         self._variables = variables
@@ -217,13 +216,13 @@ class _Variables(_Place):
 
     def end(self, outer: "List[Tuple[Any, Any]]") -> None:
         for variable, token in outer:
-            # It fails where `begin` was in another context: a coroutine of the script's has imported Flask.
+            # This fails if `begin` ran in another context: a coroutine of the script imported Flask.
             with contextlib.suppress(ValueError):
                 variable.reset(token)
 
 
-class _Stacks(_Place):
-    """Before that: in stacks of the thread, which are empty between two calls."""
+class _Stacks(_ContextStore):
+    """Stacks of the thread, before Flask 2.2. They are empty between two calls."""
 
     def __init__(self, stacks: "Sequence[Any]") -> None:
         self._stacks = stacks
@@ -250,23 +249,23 @@ class _Stacks(_Place):
         return items
 
 
-_known_place: "Optional[_Place]" = None
+_known_store: "Optional[_ContextStore]" = None
 
 
-def _place() -> _Place:
-    global _known_place
-    if _known_place is None:
+def _context_store() -> _ContextStore:
+    global _known_store
+    if _known_store is None:
         of_flask: Any = importlib.import_module("flask.globals")
         variables = [value for value in vars(of_flask).values() if type(value).__name__ == "ContextVar"]
         if variables:
-            _known_place = _Variables(variables)
+            _known_store = _Variables(variables)
         else:
-            _known_place = _Stacks([of_flask._app_ctx_stack, of_flask._request_ctx_stack])
-    return _known_place
+            _known_store = _Stacks([of_flask._app_ctx_stack, of_flask._request_ctx_stack])
+    return _known_store
 
 
 def environ(request: Request) -> "Dict[str, Any]":
-    """Return the WSGI environment of a request, as gunicorn made it."""
+    """Return the WSGI environment of a request, as gunicorn would make it."""
     headers = request.headers_by_name
     made = {
         "wsgi.errors": sys.stderr,
@@ -318,7 +317,7 @@ def _application() -> Any:
         from flask import Flask
 
         app = Flask("gpu_inference_script", static_folder=None)
-        # The body is all in memory already. Flask of v1's time had no limit for a form's fields; 3.1 has
+        # The body is already in memory. Flask had no limit for form fields in v1's time; Flask 3.1 has one of
         # 500 kB (docs/decisions.md 75).
         app.config["MAX_FORM_MEMORY_SIZE"] = None
         for path in _PATHS:
@@ -328,23 +327,23 @@ def _application() -> Any:
 
 
 class _FlaskImports(MetaPathFinder):
-    """Notices that a script imports Flask in the middle of a call."""
+    """Notices that a script imports Flask during a call."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
-        """Return what another finder finds, and have the request pushed when it has been imported."""
-        if fullname != "flask" or _here.current is None:
+        """Return what another finder finds, with a loader that pushes the request after the import."""
+        if fullname != "flask" or _thread.current is None:
             return None
         for finder in sys.meta_path:
             find = getattr(finder, "find_spec", None)
             spec = find(fullname, path, target) if find is not None and finder is not self else None
             if spec is not None:
                 if spec.loader is not None:
-                    spec.loader = _ThenPush(spec.loader)
+                    spec.loader = _PushingLoader(spec.loader)
                 return spec
         return None
 
 
-class _ThenPush(Loader):
+class _PushingLoader(Loader):
     def __init__(self, loader: Any) -> None:
         self._loader = loader
 
@@ -352,17 +351,17 @@ class _ThenPush(Loader):
         return self._loader.create_module(spec)
 
     def exec_module(self, module: Any) -> None:
-        # From here on it is a module as any other.
+        # From here on, it is an ordinary module.
         module.__loader__ = module.__spec__.loader = self._loader
         self._loader.exec_module(module)
-        if _here.current is not None:
-            _here.current.push()
+        if _thread.current is not None:
+            _thread.current.push()
 
 
 _imports = _FlaskImports()
 
 
 def notice_imports() -> None:
-    """Have imports of Flask noticed from now on."""
+    """Notice imports of Flask from now on."""
     if _imports not in sys.meta_path:
         sys.meta_path.insert(0, _imports)

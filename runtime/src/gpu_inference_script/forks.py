@@ -1,4 +1,4 @@
-"""Processes that a script forks have the script's own signal handlers, and nothing of the server's."""
+"""Detaches processes that a script forks: script's signal handlers restored, server's pipes closed."""
 
 import contextlib
 import os
@@ -10,25 +10,23 @@ from gpu_inference_script.interrupts import Interrupts
 
 
 # docs/decisions.md 60
-def leave_to_the_script(
-    interrupts: Interrupts, descriptors: Sequence[int], forked: Callable[[], None]
-) -> None:
-    """See to it that what this process forks from now on is no part of the server.
+def detach_forks(interrupts: Interrupts, descriptors: Sequence[int], forked: Callable[[], None]) -> None:
+    """Detach the processes that this process forks from now on.
 
     Args:
-        interrupts: give SIGALRM back there.
-        descriptors: closed there, so that the other ends notice the end of this process.
-        forked: called there.
+        interrupts: restores SIGALRM in the child.
+        descriptors: closed in the child, so that the front notices when this process dies.
+        forked: called in the child.
     """
     register = getattr(os, "register_at_fork", None)
-    # Python 3.6 has none. The descriptors then stay open in such processes, which does no harm.
+    # Python 3.6 lacks it. The descriptors then stay open in the children, which does no harm.
     if register is None:
         return
 
     forking = threading.local()
 
     def block() -> None:
-        # Python forgets a signal that comes to the child before it is ready for it.
+        # Python would lose a signal that reaches the child before it is ready.
         forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
 
     def unblock() -> None:

@@ -1,4 +1,4 @@
-"""From a request to the arguments of `run()`: one class for each kind of script."""
+"""Makes the arguments of `run()` from a request: one class for each kind of script."""
 
 import json
 import re
@@ -7,33 +7,33 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional
 from gpu_inference_script import flask_request
 from gpu_inference_script.request import Request
 
-# What str(list(row)) writes for a row of an array since numpy 2; v1's samples build a body so.
+# What str(list(row)) returns for a row of an array since numpy 2; v1's samples build bodies like this.
 _NUMPY_SCALAR = re.compile(rb"\bnp\.(?:(?:float|int|uint|str|longdouble)\w*\(|True_|False_)")
-_NUMPY_FAULT = (
+_NUMPY_ERROR = (
     "The body holds numpy scalars in Python's notation (as in np.float64(0.5)), which is not JSON: "
     "str(list(row)) writes them since numpy 2. Build the body with json.dumps() of row.tolist()."
 )
-# Their body is a form, which Flask takes out of it: what is left as text is nothing.
+# The body is a form. Flask parses it, which leaves no text for `run()`.
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
 class InputError(Exception):
-    """The client sent what the script cannot be given.
+    """A request is not what `run()` takes.
 
     Args:
-        status: the answer's, 4xx.
-        message: for the client.
-        foreseen: whether v1's server told it to the client too, instead of failing.
+        status: the response's status, 4xx.
+        message: the text for the client.
+        handled_by_v1: whether v1's server also sent the client this error, instead of failing.
     """
 
-    def __init__(self, status: int, message: str, *, foreseen: bool = True) -> None:
+    def __init__(self, status: int, message: str, *, handled_by_v1: bool = True) -> None:
         super().__init__(message)
         self.status = status
-        self.foreseen = foreseen
+        self.handled_by_v1 = handled_by_v1
 
 
 class Inputs:
-    """What a script's `run()` takes."""
+    """Makes the arguments of a script's `run()`."""
 
     methods: "FrozenSet[str]" = frozenset()
     """The HTTP methods that call `run()`."""
@@ -42,20 +42,20 @@ class Inputs:
         """Return the keyword arguments of `run()`.
 
         Raises:
-            InputError: the request has none.
+            InputError: the request is not what `run()` takes.
         """
         raise NotImplementedError
 
     def media_type(self, request: Request) -> "Optional[str]":  # noqa: ARG002
-        """Return the media type in which the client wants an array; None where it gets JSON."""
+        """Return the media type in which the client wants an array; None for JSON."""
         return None
 
-    def client_fault(self, error: BaseException, request: Request) -> "Optional[str]":  # noqa: ARG002
-        """Return what the client did wrong, where an error of `run()` comes from that; None where not.
+    def client_error(self, error: BaseException, request: Request) -> "Optional[str]":  # noqa: ARG002
+        """Return what the client did wrong if that caused an error of `run()`; else None.
 
-        Here: a sentence where the body was built from numpy's scalars.
+        By default: a sentence if the body contains numpy scalars in Python's notation.
         """
-        return _NUMPY_FAULT if _NUMPY_SCALAR.search(request.body) else None
+        return _NUMPY_ERROR if _NUMPY_SCALAR.search(request.body) else None
 
 
 class TextInputs(Inputs):
@@ -100,22 +100,26 @@ class RawInputs(Inputs):
         self.parameter = parameter
 
     def arguments(self, request: Request) -> "Dict[str, Any]":
-        """Return the request, whose body is all there."""
+        """Return Flask's request object."""
         return {self.parameter: flask_request.native(request)}
 
 
 def _has_no_parts(content_type: str, request: Request) -> bool:
-    # Where nothing tells the parts of a multipart body from each other, it stays as it is.
+    # Without a boundary, Flask cannot parse a multipart body, and it stays text.
     return (
         content_type == "multipart/form-data" and "boundary=" not in request.headers_by_name["content-type"]
     )
 
 
 def query_values(query: "Mapping[str, List[str]]") -> "Dict[str, Any]":
-    """Return the query's parameters, each as JSON where it is, else as text; a repeated one as a list.
+    """Return the query parameters, each as JSON if it is valid JSON, else as text; a repeated one as a list.
 
     Raises:
-        InputError: a value is JSON that nobody can read.
+        InputError: a value is nested too deeply.
+
+    Example:
+        >>> query_values({"a": ["1"], "b": ["x", "2"]})
+        {'a': 1, 'b': ['x', 2]}
     """
     values = {name: [_json_or_text(value) for value in each] for name, each in query.items()}
     return {name: each[0] if len(each) == 1 else each for name, each in values.items()}
@@ -127,4 +131,4 @@ def _json_or_text(value: str) -> Any:
     except ValueError:
         return value
     except RecursionError:
-        raise InputError(400, "A query parameter is nested too deeply.", foreseen=False) from None
+        raise InputError(400, "A query parameter is nested too deeply.", handled_by_v1=False) from None

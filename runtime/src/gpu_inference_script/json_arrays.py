@@ -1,7 +1,7 @@
-"""JSON's rows of numbers straight into an array: by pysimdjson without a Python object for each number.
+"""Reads rows of numbers from JSON into an array with pysimdjson, without a Python object for each number.
 
-It is used where it is installed and where its answer is certainly that of Python's own parser and NumPy;
-everything else, and every error, goes their way.
+pysimdjson is used if it is installed, and if its result is certainly that of Python's own parser and NumPy;
+everything else, including every error, is left to them.
 """
 
 import json
@@ -9,24 +9,22 @@ from typing import Any, Callable, List, Optional, Tuple
 
 from gpu_inference_script.binary_arrays import ArrayError
 
-# What makes up JSON's numbers, and the space between them: without it only the structure is left.
+# The characters of JSON's numbers and whitespace: without them, only the structure is left.
 _NOT_STRUCTURE = b"0123456789+-.eE \t\r\n"
-# Of shorter rows it costs less to look at the whole structure than at each row.
+# For shorter rows, checking the whole structure is cheaper than checking each row.
 _LONG_ROW_BYTES = 400
-# A parser keeps several times the size of the largest text that it has read.
-_LARGEST_KEPT_BYTES = 4 << 20
+# A parser keeps several times the memory of the largest text that it has read.
+_MAX_KEPT_BYTES = 4 << 20
 _NUMBERS: "frozenset[type]" = frozenset({int, float})
 _WHOLE_IN_FLOAT = 2**53 - 1
 
 _BYTE_ORDER_MARK = b"\xef"
 _UNEVEN = "All rows of a request must have the same shape."
-_FORM = (
-    'The body must be a list of rows, or an object with one member that is one: {"data": [[1, 2], [3, 4]]}.'
-)
+_FORM = 'The body must be a list of rows, or an object with one such list: {"data": [[1, 2], [3, 4]]}.'
 
 
 class JsonArrays:
-    """Reads arrays out of JSON texts."""
+    """Reads arrays from JSON texts."""
 
     def __init__(self) -> None:
         import numpy
@@ -37,14 +35,14 @@ class JsonArrays:
         self._loads = _fast_loads()
 
     def array(self, body: bytes, dtype: Any) -> Any:
-        """Return the rows of a body that is a list of them, or an object with one member that is one.
+        """Return the rows of a body that is a list of rows, or an object with one such list.
 
         Args:
             body: a JSON text.
-            dtype: an integer type, in which the array then is; or a type of floats, for an array of float64.
+            dtype: an integer type, which the array then has; or a float type, for an array of float64.
 
         Raises:
-            ArrayError: it is neither, or one of the numbers does not fit the type.
+            ArrayError: the body is neither, or a number does not fit the type.
         """
         whole = dtype.kind == "i" and dtype.itemsize == 8
         array = self.numbers(body, None, whole)
@@ -53,41 +51,41 @@ class JsonArrays:
         return array if dtype.kind == "f" else fitted(array, dtype)
 
     def numbers(self, body: bytes, name: Optional[str], whole: bool) -> Any:
-        """Return an array of float64, or of int64 where all must be `whole`, in a fraction of the usual time.
+        """Return an array of float64, or of int64 if all numbers must be `whole`; several times as fast.
 
         Args:
             body: a JSON text.
-            name: of the only member of the object; None for any member, or a list without an object.
+            name: name of the object's only member; None for any name, or a list without an object.
             whole: whether integers are wanted.
 
         Returns:
-            None where the slow way must find out what the body is.
+            None if Python's parser has to read the body.
         """
         if self._parser is None or body[:1] == _BYTE_ORDER_MARK:
             return None
         parser = self._parsers.pop() if self._parsers else self._parser()
         try:
             array = self._read(parser, body, name, whole)
-        # Whatever there is to say about the text, Python's own parser says.
+        # Python's parser reports what is wrong with the text.
         except Exception:
             array = None
-        # Only now has nothing a hold on what the parser has read last.
-        if len(body) <= _LARGEST_KEPT_BYTES:
+        # Only now does nothing refer to the parser's last document any more.
+        if len(body) <= _MAX_KEPT_BYTES:
             self._parsers.append(parser)
         return array
 
     def _read(self, parser: Any, body: bytes, name: Optional[str], whole: bool) -> Any:
         rows = parser.parse(body)
         if not hasattr(rows, "as_buffer"):
-            # With more members than one, the name may be there twice.
+            # Exactly one member: with several, a name may be repeated.
             (found,) = rows
             if name is not None and found != name:
                 return None
-            # By its name: items() makes Python objects of everything.
+            # Not with items(), which makes Python objects of everything.
             rows = rows[found]
         elif name is not None:
             return None
-        # Of lists in lists it has the numbers one after the other. Anything but numbers raises.
+        # Nested lists give one flat buffer. Anything but numbers raises.
         flat = self._numpy.frombuffer(rows.as_buffer(of_type="i" if whole else "d"), "i8" if whole else "f8")
         shape = _shape(rows, body, flat.size)
         return None if shape is None else flat.reshape(shape)
@@ -112,7 +110,7 @@ class JsonArrays:
     def _from_lists(self, rows: List[Any], dtype: Any) -> Any:
         _check_numbers(rows)
         try:
-            # From float64 to the type that is wanted, as what pysimdjson reads.
+            # Via float64 to the wanted type, like pysimdjson's numbers.
             return self._numpy.array(rows, "f8" if dtype.kind == "f" else None)
         except OverflowError:
             raise ArrayError("A number is too large.") from None
@@ -137,7 +135,7 @@ def _fast_loads() -> Callable[[str], Any]:
 
 
 def _shape(rows: Any, body: bytes, size: int) -> Optional[Tuple[int, ...]]:
-    """Return the shape of the lists in lists; None where they have none, or where that is not certain."""
+    """Return the shape of nested lists; None if they have none, or if it is uncertain."""
     count, first = len(rows), rows[0]
     if type(first) is type(rows):
         width = len(first)
@@ -161,7 +159,7 @@ def _product(lengths: List[int]) -> int:
 
 
 def _has_brackets(body: bytes, count: int) -> bool:
-    """Whether the text has so many opening brackets: then the rows, all lists, have none in them."""
+    """Return whether the text has exactly this many opening brackets; then the rows contain no lists."""
     position = -1
     for _ in range(count):
         position = body.find(b"[", position + 1)
@@ -186,10 +184,10 @@ def _rows(content: Any) -> List[Any]:
 
 
 def _check_numbers(rows: List[Any]) -> None:
-    """Refuse what NumPy would take for a number: true, null, and texts like "1.5".
+    """Refuse values that NumPy would convert to numbers: true, null, and strings like "1.5".
 
     Raises:
-        ArrayError: the lists in lists hold anything but numbers.
+        ArrayError: the nested lists hold anything but numbers.
     """
     types = set(map(type, rows))
     if types == {list}:
@@ -198,14 +196,14 @@ def _check_numbers(rows: List[Any]) -> None:
     elif list in types and types <= _NUMBERS | {list}:
         raise ArrayError(_UNEVEN)
     elif not types <= _NUMBERS:
-        raise ArrayError("The rows must hold numbers alone.")
+        raise ArrayError("The rows must hold only numbers.")
 
 
 def fitted(array: Any, dtype: Any) -> Any:
     """Return an array's numbers in an integer type.
 
     Raises:
-        ArrayError: one of them is no integer, or out of the type's range.
+        ArrayError: a number is not an integer, or is out of the type's range.
     """
     import numpy
 
@@ -214,11 +212,11 @@ def fitted(array: Any, dtype: Any) -> Any:
     limits = numpy.iinfo(dtype)
     outside = f"run() takes {dtype}: whole numbers from {limits.min} to {limits.max}."
     if array.dtype.kind == "O":
-        # Integers beyond 64 bits; before NumPy 1.24 also rows of different shapes.
+        # Integers of more than 64 bits; before NumPy 1.24, also rows of different shapes.
         raise ArrayError(_UNEVEN if any(isinstance(each, list) for each in array.flat) else outside)
     if array.dtype.kind == "f":
         fits = numpy.isfinite(array).all() and (numpy.trunc(array) == array).all()
-        # Beyond this, floats are not the integers that the client wrote.
+        # Beyond this, floats may differ from the integers that the client sent.
         low, high = max(limits.min, -_WHOLE_IN_FLOAT), min(limits.max, _WHOLE_IN_FLOAT)
     else:
         fits, low, high = True, limits.min, limits.max

@@ -1,13 +1,13 @@
-"""Loads the user's script in its process and calls `init()`, or says why that did not work."""
+"""Loads the user's script and calls `init()`, or explains why that failed."""
 
+import importlib
 import logging
 import time
 from pathlib import Path
 from typing import Callable, Dict, List
 
-from gpu_inference_script import debugger, flask_request, stand_ins
+from gpu_inference_script import flask_request, stand_ins
 from gpu_inference_script.config import Config
-from gpu_inference_script.debugger import DebuggerError
 from gpu_inference_script.entry_script import (
     EntryScript,
     EntryScriptError,
@@ -23,17 +23,21 @@ log = logging.getLogger("gpu_inference")
 
 
 class StartError(Exception):
-    """The script cannot be served; the text says why, and a traceback is in the log where there is one."""
+    """The script cannot be served; the text says why, and the log has the traceback if there is one."""
+
+
+class DebuggerError(Exception):
+    """No debugger listens on the port; the text says what to do."""
 
 
 class LoadedScript:
-    """A script whose `init()` has ended, with what the front wants to know of it.
+    """A script whose `init()` has ended, and what the front needs to know about it.
 
     Args:
         script: the script.
-        documents: its specifications (swagger.json) by the names of their versions.
-        supported: the versions that there are.
-        init_seconds: how long loading it and `init()` took.
+        documents: its specifications (swagger.json) by version name.
+        supported: the supported versions.
+        init_seconds: time to load the script and run `init()`.
     """
 
     def __init__(
@@ -49,11 +53,11 @@ def load(config: Config, count: Callable[[str, int], None]) -> LoadedScript:
     """Import the user's script and call its `init()`.
 
     Args:
-        config: which script, and its surroundings.
-        count: is told how many rows of model data were `written` or `dropped`.
+        config: the script's settings.
+        count: called with `written` or `dropped`, and the number of rows of model data.
 
     Raises:
-        StartError: that did not work.
+        StartError: the script cannot be served.
     """
     began = time.perf_counter()
     try:
@@ -63,7 +67,7 @@ def load(config: Config, count: Callable[[str, int], None]) -> LoadedScript:
         documents, supported = make_documents(config, script.run)
     except (EntryScriptError, SwaggerFileError, TensorFlowMissingError, DebuggerError) as error:
         raise StartError(str(error)) from None
-    # sys.exit() in init() is a failure too: nothing would ever be scored.
+    # Including SystemExit: after sys.exit() in init(), nothing would ever be scored.
     except BaseException as error:
         log.exception("The entry script failed before it could score")
         raise StartError(missing_module(error) or describe_model_dir(config.model_dir)) from None
@@ -73,22 +77,41 @@ def load(config: Config, count: Callable[[str, int], None]) -> LoadedScript:
 
 
 def _script(config: Config, count: Callable[[str, int], None]) -> EntryScript:
-    """Return the loaded script, with all in place that it may import."""
-    # Before the stand-ins: the user's own packages take precedence.
+    """Set up what the script may import, and load it."""
+    # Before the stand-ins, because the user's own packages take precedence.
     add_script_folders(Path(config.app_root), config.source_directory)
     stand_ins.offer()
     flask_request.notice_imports()
-    for line in stand_ins.in_effect(config):
+    for line in stand_ins.describe(config):
         log.info("Stand-in: %s", line)
     if config.model_data_directory is not None:
         from gpu_inference_script.stand_ins import model_data
 
         model_data.start(config, Path(config.model_data_directory), count)
-    tf1.use_where_wanted(config)
+    tf1.enable_where_needed(config)
     if config.fast_json:
         from gpu_inference_script import fast_json
 
         fast_json.install()
     if config.debug_port is not None:
-        debugger.connect(config.debug_port)
+        _connect_debugger(config.debug_port)
     return load_entry_script(config.entry_script, Path(config.app_root), overlapping=config.parallel_runs > 1)
+
+
+def _connect_debugger(port: int) -> None:
+    """Connect to the debugger (AZUREML_DEBUG_PORT), and wait until it lets the script continue.
+
+    Raises:
+        DebuggerError: no debugger listens on the port.
+    """
+    log.warning("Waiting for the debugger on port %d: AZUREML_DEBUG_PORT is not for production", port)
+    # The package comes from the user's image; settings/checks.py reports its absence.
+    debugpy = importlib.import_module("debugpy")
+    try:
+        debugpy.connect(port)
+    except (OSError, RuntimeError) as error:
+        raise DebuggerError(
+            f"AZUREML_DEBUG_PORT is {port} but no debugger could be reached there ({error}): start it"
+            " before the server, so that it listens."
+        ) from error
+    debugpy.wait_for_client()

@@ -1,4 +1,4 @@
-"""How a log record is written: as v1's line, or as one JSON object. Both can be named in a logging.json."""
+"""Log formatters: v1's lines, and JSON objects. A logging.json may name both."""
 
 import json
 import logging
@@ -12,10 +12,10 @@ V1_FORMAT = "%(asctime)s %(levelname).1s [%(process)d] %(name)s - %(request)s%(m
 
 
 class TextFormatter(logging.Formatter):
-    """v1's line, in UTC, with the request's id in brackets before the message of a request's line.
+    """Formats lines like v1's server, in UTC, with the request's id in brackets before the message.
 
-    Other formats may hold `%(request_id)s`, or `%(request)s`, which is the id with brackets and a space, and
-    empty outside of requests.
+    Other formats may use `%(request_id)s`, or `%(request)s`: the id with brackets and a space, or an empty
+    text outside of requests.
     """
 
     converter = staticmethod(time.gmtime)
@@ -27,7 +27,7 @@ class TextFormatter(logging.Formatter):
         style: "Any" = "%",
         **more: Any,
     ) -> None:
-        # `validate` and `defaults` came with later versions of Python.
+        # `more`: `validate` and `defaults` came with later versions of Python.
         super().__init__(fmt or V1_FORMAT, datefmt, style, **more)
 
     def format(self, record: logging.LogRecord) -> str:
@@ -38,7 +38,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object in one line. `request_id` and the ids of the trace stand in it where there are any."""
+    """Formats each record as a JSON object in one line, with the request's id and the trace's ids if any."""
 
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
@@ -65,7 +65,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def stamp_records() -> None:
-    """Give each record the id of its request where it is made: a handler may write it on another thread."""
+    """Store the request's id in each record when it is made: a handler may write it on another thread."""
     make = logging.getLogRecordFactory()
 
     def stamped(*arguments: Any, **named: Any) -> logging.LogRecord:
@@ -77,12 +77,12 @@ def stamp_records() -> None:
 
 
 def _request_id(record: logging.LogRecord) -> str:
-    # A script may have put a record factory of its own in the place of ours.
+    # The script may have replaced the record factory.
     return str(getattr(record, "request_id", "")) or current_request_id()
 
 
 def _trace_ids() -> "Dict[str, str]":
-    # Only where telemetry, or the script, has imported it.
+    # Only if the server's traces or the script imported it.
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
         return {}

@@ -1,8 +1,8 @@
-"""Sets logging up: ours so that no script can silence it, and what is left to scripts as v1 left it.
+"""Sets up logging: scripts cannot silence the server's loggers, and configure their own as in v1.
 
-v1 had no handler at the root, so that `logging.basicConfig` and `dictConfig` of scripts worked. Here it is
-the same: our loggers have a handler of their own, and lines that nobody else handles go to logging's handler
-of last resort, which is ours. No line can come twice by that.
+v1's root logger had no handler, so that `logging.basicConfig` and `dictConfig` worked in scripts. The same
+holds here: the server's loggers have a handler of their own, and it is also logging's handler of last resort,
+for lines that have no other handler. So no line appears twice.
 """
 
 import functools
@@ -18,15 +18,15 @@ from gpu_inference_script.log_formats import JsonFormatter, TextFormatter, stamp
 
 _V1 = "azmlinfsrv"
 _OURS = (_V1, "azmlinfsrv.print", "gpu_inference", "gpu_inference_runtime", "gunicorn", "gunicorn.error")
-# Those of them that hand their lines to nobody else.
+# Those that do not propagate their lines.
 _TOPS = tuple(name for name in _OURS if "." not in name)
 
-# What a logging.json that was written for v1's server names of that package.
+# Names from v1's package in a logging.json that was written for v1's server.
 _V1_PACKAGE = "azureml_inference_server_http.log_config"
 _V1_CLASSES = {
     "gpu_inference_runtime.observability.log_formats": "gpu_inference_script.log_formats",
     f"{_V1_PACKAGE}.AMLLogFormatter": "gpu_inference_script.log_formats.TextFormatter",
-    # It left health checks out, which are never logged here.
+    # It filtered out health checks, which are never logged here.
     f"{_V1_PACKAGE}.RootAccessFilter": "logging.Filter",
 }
 
@@ -35,7 +35,7 @@ _plain_handler: "Optional[logging.Handler]" = None
 
 
 def writes_plain_lines(logger: logging.Logger) -> bool:
-    """Whether a logger's lines are v1's lines on standard output, and nobody has configured anything else."""
+    """Return whether a logger writes v1's lines to standard output, with its configuration unchanged."""
     return (
         _plain_handler is not None
         and logger.handlers == [_plain_handler]
@@ -49,14 +49,20 @@ class LoggingConfigurationError(ValueError):
 
 
 def configure_logging(log_format: str, log_level: str, app_root: str, entry_script: "Optional[str]") -> None:
-    """Send what is logged to standard output in the format asked for, or where the user's logging.json says.
+    """Log to standard output, or as the user's logging.json says.
+
+    Args:
+        log_format: `text` or `json`.
+        log_level: name of a logging level.
+        app_root: the app root, where a logging.json may be.
+        entry_script: the entry script, which may have a logging.json beside it.
 
     Raises:
-        LoggingConfigurationError: that file cannot be used.
+        LoggingConfigurationError: the logging.json cannot be used.
     """
-    # Python 3.6 has no such method.
+    # Python 3.6 lacks `reconfigure`.
     if isinstance(sys.stdout, io.TextIOWrapper) and hasattr(sys.stdout, "reconfigure"):
-        # A character that the stream cannot take must not cost the line.
+        # A character that the stream cannot encode must not lose the line.
         sys.stdout.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
@@ -81,7 +87,7 @@ def configure_logging(log_format: str, log_level: str, app_root: str, entry_scri
 
 
 class _OurLogger(logging.Logger):
-    """A logger that a script's `dictConfig`, `fileConfig` or `logging.disable` does not turn off."""
+    """A logger that scripts cannot turn off with `dictConfig`, `fileConfig` or `logging.disable`."""
 
     @property
     def disabled(self) -> bool:
@@ -89,7 +95,7 @@ class _OurLogger(logging.Logger):
 
     @disabled.setter
     def disabled(self, value: bool) -> None:
-        """Stay on."""
+        """Stay enabled."""
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802  (the base class's name)
         return level >= self.getEffectiveLevel()
@@ -100,8 +106,8 @@ _original_basic_config = logging.basicConfig
 
 @functools.wraps(_original_basic_config)
 def _basic_config(**options: Any) -> None:
-    # logging.info() and its like call this without options. A level alone is no reason either to write lines
-    # in another way, without the request's id.
+    # logging.info() and others call this without options. Neither they nor a level alone should replace the
+    # server's format, which has the request's id.
     if logging.root.handlers or options.keys() - {"level"}:
         _original_basic_config(**options)
     elif options.get("level") is not None:
@@ -109,7 +115,7 @@ def _basic_config(**options: Any) -> None:
 
 
 def _logging_json(app_root: Path, entry_script: "Optional[str]") -> "Optional[Path]":
-    """Return the user's configuration of logging: in the app root, else beside the entry script."""
+    """Return the user's logging.json, in the app root or else beside the entry script; None without one."""
     folders = [app_root]
     if entry_script:
         folders.append((app_root / entry_script).parent)
@@ -118,7 +124,7 @@ def _logging_json(app_root: Path, entry_script: "Optional[str]") -> "Optional[Pa
 
 
 def _replace_with(path: Path) -> None:
-    """Configure logging by the file alone; what it leaves out of ours follows v1's logger, else the root."""
+    """Configure logging from the file. Server loggers that it lacks follow v1's logger, else the root."""
     try:
         text = path.read_text(encoding="utf-8")
         for theirs, ours in _V1_CLASSES.items():
@@ -129,7 +135,7 @@ def _replace_with(path: Path) -> None:
             logging.getLogger(name).propagate = True
         logging.config.dictConfig(config)
         named = set(config.get("loggers", {}))
-    # Whatever the classes that it names raise, too.
+    # Any exception: the file may name any classes.
     except Exception as error:
         why = f"{error} ({error.__cause__})" if error.__cause__ else str(error)
         raise LoggingConfigurationError(

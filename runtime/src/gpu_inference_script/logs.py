@@ -1,4 +1,4 @@
-"""What the log's lines have in common: the request's id, v1's loggers, and `print()` as one of them."""
+"""The request's id in log lines, v1's loggers, and `print()` as a logger."""
 
 import builtins
 import functools
@@ -9,7 +9,7 @@ from typing import Any, Optional
 try:
     from contextvars import ContextVar  # novermin
 except ImportError:
-    # Python 3.6: calls of a thread do not overlap, so that a variable of the thread does as well.
+    # Python 3.6: the calls of a thread do not overlap, so a thread-local variable is enough.
     import threading
 
     class _OfThread(threading.local):
@@ -29,7 +29,7 @@ except ImportError:
 else:
     _request_id = ContextVar("request_id", default="")
 
-# v1's server logged its access lines and what scripts print under these names: people search for them.
+# v1's server used these names for access lines and for what scripts print; people search for them.
 ACCESS = logging.getLogger("azmlinfsrv")
 _PRINT = logging.getLogger("azmlinfsrv.print")
 
@@ -37,7 +37,7 @@ _write_to_stream = builtins.print
 
 
 class request_id_of_log_lines:  # noqa: N801  (used like a function)
-    """Put this id into all lines that are logged inside the block."""
+    """Add a request's id to all lines that are logged within the block."""
 
     __slots__ = ("_request_id", "_token")
 
@@ -52,15 +52,15 @@ class request_id_of_log_lines:  # noqa: N801  (used like a function)
 
 
 def current_request_id() -> str:
-    """Return the id of the request that is being worked on here; empty outside of one."""
+    """Return the id of the request that is being handled here; empty outside of requests."""
     request_id: "str" = _request_id.get()
     return request_id
 
 
 def print_to_log() -> None:
-    """Make `print()` to standard output write log lines; printing to any other stream stays as it is.
+    """Make `print()` to standard output write log lines. Printing to any other stream does not change.
 
-    A stream that the script puts in the place of standard output (`contextlib.redirect_stdout`) is another.
+    A stream that replaces standard output (`contextlib.redirect_stdout`) counts as another stream.
     """
     standard_output = sys.stdout
 

@@ -1,4 +1,4 @@
-"""A script process's view of the memory that it shares with the front: the inbox and its outbox."""
+"""The memory that a script process shares with the front: the inbox, and the process's outbox."""
 
 import mmap
 import os
@@ -8,29 +8,29 @@ from gpu_inference_script.protocol import BLOCK, FIXED_SIZE, KIB, MIB, PAGE
 
 OUTBOX_SIZE = 64 * MIB
 """Bytes of the outbox that both sides keep mapped."""
-_SMALLEST, _LARGEST = 16 * KIB, 4 * MIB
+_MIN_SIZE, _MAX_SIZE = 16 * KIB, 4 * MIB
 
 
 class Inbox:
-    """The requests, in blocks that the front has allocated."""
+    """The requests, in blocks that the front allocates."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._view = memoryview(mmap.mmap(descriptor, FIXED_SIZE))
 
     def block(self, offset: int) -> "Tuple[memoryview, int, Tuple[Any, ...]]":
-        """Return the memory that a block lies in, where it begins in that memory, and its header's fields."""
+        """Return the memory that contains a block, the block's position in it, and its header's fields."""
         if offset < FIXED_SIZE:
             return self._view, offset, BLOCK.unpack_from(self._view, offset)
         with mmap.mmap(self._descriptor, PAGE, offset=offset) as head:
             capacity = BLOCK.unpack_from(head)[8]
-        # The view keeps the mapping for as long as anything of the script's refers to it.
+        # The view keeps the mapping alive while the script refers to it.
         view = memoryview(mmap.mmap(self._descriptor, capacity, offset=offset))
         return view, 0, BLOCK.unpack_from(view)
 
 
 class Outbox:
-    """Replies that do not fit into the block of their request. Not safe to use from several threads."""
+    """Replies that do not fit into the block of their request. Not thread-safe."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -38,18 +38,18 @@ class Outbox:
         self._used = 0
         self._free: "Dict[int, List[int]]" = {}
         self._sizes: "Dict[int, int]" = {}
-        # Behind what is mapped, blocks are used once. The space is had again when all of them are free.
+        # Blocks beyond the mapped part are used once. Their space is reused when all of them are free.
         self._end = OUTBOX_SIZE
         self._large = 0
 
     def write(self, head: bytes, body: bytes) -> int:
-        """Return the offset at which head and body now lie, one after the other."""
+        """Write head and body, one after the other; return their offset."""
         needed = len(head) + len(body)
-        size = _SMALLEST
+        size = _MIN_SIZE
         while size < needed:
             size *= 2
         free = self._free.setdefault(size, [])
-        if not free and (size > _LARGEST or self._used + size > OUTBOX_SIZE):
+        if not free and (size > _MAX_SIZE or self._used + size > OUTBOX_SIZE):
             return self._write_behind(head, body)
         if free:
             offset = free.pop()
@@ -63,7 +63,7 @@ class Outbox:
         return offset
 
     def free(self, offset: int) -> None:
-        """Take back a block that the front has read."""
+        """Free a block that the front has read."""
         if offset < OUTBOX_SIZE:
             self._free[self._sizes.pop(offset)].append(offset)
             return

@@ -1,7 +1,7 @@
 """The parameter of a `run()` with `@input_schema("x", NumpyParameterType(...))`, and arrays for it.
 
-The decorator takes an array as it is. So several requests can be given to it as one, and a body that is an
-array's bytes needs no JSON.
+The decorator accepts an array as it is. So one array can hold several requests, and a binary array needs no
+JSON.
 """
 
 import inspect
@@ -16,16 +16,16 @@ from gpu_inference_script.json_arrays import JsonArrays, fitted
 from gpu_inference_script.request import Request
 
 _HEADERS = "request_headers"
-# Integers from here on are no longer int64 for NumPy.
+# NumPy does not make int64 of integers of at least this size.
 _NO_INT64 = 2.0**63
 
 
 class NumpyParameter:
-    """The only parameter that is taken from the request.
+    """The only parameter of `run()` that comes from the request.
 
     Args:
-        name: its name.
-        parameter_type: the NumpyParameterType.
+        name: the parameter's name.
+        parameter_type: its NumpyParameterType.
     """
 
     def __init__(self, name: str, parameter_type: Any) -> None:
@@ -34,14 +34,14 @@ class NumpyParameter:
         self._dtype = parameter_type.sample_input.dtype
         self._shape = parameter_type.sample_input.shape
         self._plain = self._dtype.kind in "iuf" and self._dtype.itemsize <= 8
-        # Made when the first request needs it: most scripts' requests do not.
+        # Made when a request first needs it, which is rare.
         self._json: "Optional[JsonArrays]" = None
 
     def from_binary(self, request: Request) -> Any:
-        """Return the array that is the body; None where its content type is that of no array.
+        """Return the array in the body; None if the content type is not a binary media type.
 
         Raises:
-            InputError: it is no array of the sample's shape, or does not fit its type.
+            InputError: the body is not an array of the sample's shape, or does not fit its type.
         """
         array = from_binary(request)
         if array is None:
@@ -50,7 +50,7 @@ class NumpyParameter:
             wanted = "x".join(["n"] + [str(length) for length in self._shape[1:]])
             found = "x".join(str(length) for length in array.shape)
             raise InputError(
-                400, f"The {self.name!r} parameter takes an array of {wanted}, and {found} came."
+                400, f"The {self.name!r} parameter takes an array of {wanted}, but the body has {found}."
             )
         if not self._type.enforce_column_type or array.dtype == self._dtype:
             return array
@@ -62,22 +62,22 @@ class NumpyParameter:
             raise InputError(400, str(error)) from None
 
     def from_json(self, request: Request) -> Any:
-        """Return the array that the decorator would make; None where it makes none, or fails."""
+        """Return the array that the decorator would make; None if it would make none or fail."""
         kind = request.content_type
         json_kind = kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
         if request.method != "POST" or not json_kind:
             return None
         body = bytes(request.body)
-        array = self._quickly(body) if self._plain or not self._type.enforce_column_type else None
+        array = self._fast_array(body) if self._plain or not self._type.enforce_column_type else None
         if array is None:
             try:
                 array = self._type.deserialize_input(json.loads(body)[self.name])
-            # The call for this request alone tells the client.
+            # A call for this request alone reports the error to the client.
             except Exception:
                 return None
         return array
 
-    def _quickly(self, body: bytes) -> Any:
+    def _fast_array(self, body: bytes) -> Any:
         json_arrays = self._json = self._json or JsonArrays()
         enforced = self._type.enforce_column_type
         array = json_arrays.numbers(body, self.name, whole=not enforced or self._dtype.kind != "f")
@@ -107,7 +107,7 @@ class NumpyParameter:
 
 
 def numpy_parameter(run: Callable[..., Any]) -> Optional[NumpyParameter]:
-    """Return the parameter, where `run()` takes only this one from the request."""
+    """Return the parameter if it is the only one that `run()` takes from the request; else None."""
     try:
         names = [name for name in inspect.signature(run).parameters if name != _HEADERS]
     except (TypeError, ValueError):
@@ -118,14 +118,14 @@ def numpy_parameter(run: Callable[..., Any]) -> Optional[NumpyParameter]:
     found = [given for given in _input_schemas(run) if isinstance(given.get("param_type"), kind)]
     if len(names) != 1 or len(found) != 1 or found[0].get("param_name") != names[0]:
         return None
-    # With these two the decorator does something else than to convert what comes.
+    # With these options, the decorator does not simply convert its input.
     if found[0].get("optional") or not found[0].get("convert_to_provided_type", True):
         return None
     return NumpyParameter(names[0], found[0]["param_type"])
 
 
 def _input_schemas(run: Any) -> Any:
-    """Yield the arguments of each `@input_schema`, which only its decorator's closure knows."""
+    """Yield the arguments of each `@input_schema`, from the closure of its decorator."""
     while run is not None:
         decorator = getattr(run, "_self_wrapper", None)
         if inspect.isfunction(decorator) and decorator.__name__ == "decorator_input":

@@ -1,4 +1,4 @@
-"""One request as a script process knows it: what crossed over from the front, taken apart when asked for."""
+"""One scoring request, as the script process sees it."""
 
 import codecs
 from typing import Dict, List, Optional, Tuple, Union
@@ -11,12 +11,12 @@ class Request:
     """One scoring request.
 
     Args:
-        method: in upper case.
+        method: the method, in upper case.
         target: path and query exactly as the client sent them.
-        version: `HTTP/1.1` and the like.
+        version: the HTTP version, such as `HTTP/1.1`.
         headers: names and values in order, as the client sent them.
-        body: whole. It may be shared memory, which is only valid during the call.
-        client: address and port of the peer.
+        body: the whole body. It may be shared memory that is only valid during the call.
+        client: address and port of the client.
         server: address and port that the server listens on.
     """
 
@@ -66,12 +66,12 @@ class Request:
 
     @property
     def query_string(self) -> str:
-        """What follows the question mark, as the client sent it."""
+        """The query, without the question mark, as the client sent it."""
         return _split(self.target)[1]
 
     @property
     def query(self) -> "Dict[str, List[str]]":
-        """The query's parameters in the order in which they first come, with all values of each."""
+        """The query parameters in order of first occurrence, each with all its values."""
         try:
             return self._query
         except AttributeError:
@@ -80,10 +80,10 @@ class Request:
 
     @property
     def headers_by_name(self) -> "Dict[str, str]":
-        """The headers as WSGI has them, with names in lower case.
+        """The headers as in WSGI, with lower-case names.
 
-        Values of a repeated name are joined by commas. Names with an underscore are left out, since WSGI
-        confuses them with others.
+        The values of a repeated header are joined by commas. Names with an underscore are left out, because
+        WSGI cannot distinguish them from names with a hyphen.
         """
         try:
             return self._by_name
@@ -93,7 +93,7 @@ class Request:
 
     @property
     def content_type(self) -> str:
-        """The media type, in lower case and without its parameters; empty where the client gave none."""
+        """The media type, in lower case and without its parameters; empty if there is none."""
         for name, value in reversed(self.headers):
             if len(name) == 12 and name.lower() == "content-type":
                 return value.partition(";")[0].strip().lower()
@@ -101,22 +101,26 @@ class Request:
 
     @property
     def body_bytes(self) -> bytes:
-        """The body as an object that stays valid."""
+        """A copy of the body that stays valid after the call."""
         return bytes(self.body)
 
     def text(self) -> str:
         """Return the body as text.
 
         Raises:
-            UnicodeDecodeError: it is not UTF-8.
+            UnicodeDecodeError: the body is not UTF-8.
         """
         return str(self.body, "utf-8")
 
 
 def parse_query(text: str) -> "Dict[str, List[str]]":
-    """Return the parameters of a query as Werkzeug, and so Flask's `request.args`, has them.
+    """Return the parameters of a query, parsed like Flask's `request.args`.
 
     Bytes that are not UTF-8 stay percent-encoded.
+
+    Example:
+        >>> parse_query("a=1&b=x%20y&a=2")
+        {'a': ['1', '2'], 'b': ['x y']}
     """
     parameters: "Dict[str, List[str]]" = {}
     text = text.encode("latin-1").decode("utf-8", _PERCENT_ENCODED)
@@ -144,7 +148,7 @@ def _split(target: str) -> "Tuple[str, str]":
     if target[:1] == "/":
         path, _, query = target.partition("#")[0].partition("?")
         return path, query
-    # With scheme and host, as for a proxy.
+    # An absolute URL, as sent to a proxy.
     parts = urlsplit(target)
     return parts.path, parts.query
 

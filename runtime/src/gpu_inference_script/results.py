@@ -1,8 +1,8 @@
-"""The JSON text of what `run()` returned.
+"""Encodes the results of `run()` as JSON.
 
-What `json.dumps` can write is written so, byte for byte as by v1's server. What it cannot write, and v1's
-server answered with 500, gets its obvious form; docs/entry-scripts.md has the table.
-No module is imported for this: a value of a library's type means that the script has imported it.
+What `json.dumps` can encode is encoded with it, byte for byte as by v1's server. Other values, for which v1's
+server responded with 500, get their obvious form; docs/entry-scripts.md has the table. No library is imported
+for this: if a value has a library's type, the script has imported the library.
 """
 
 import json
@@ -14,46 +14,46 @@ from typing import Any, List, Union
 
 
 def encode(result: Any) -> bytes:
-    """Return the JSON text of a result; of None `{}`.
+    """Return the JSON text of a result; `{}` for None.
 
     Raises:
-        Exception: the result, or something in it, has no JSON form.
+        Exception: the result, or a value in it, has no JSON form.
     """
     if result is None:
         return b"{}"
     try:
         return _write(result).encode()
     except TypeError:
-        # Perhaps it was only a key of a dictionary: for those json has no `default`.
-        return json.dumps(_with_json_keys(result), default=_nearer_with_json_keys).encode()
+        # It may have been just a dictionary key: `default` is not called for keys.
+        return json.dumps(_with_json_keys(result), default=_simplified_with_json_keys).encode()
 
 
-def _nearer(value: Any) -> Any:
-    """Return something nearer to what json knows, which may again hold values that it does not know.
+def _simplified(value: Any) -> Any:
+    """Return a simpler value, which may still contain values that json does not know.
 
     Raises:
-        TypeError: there is no obvious form.
+        TypeError: the value has no obvious JSON form.
     """
-    # The libraries first: some of their types are also a type of Python's (pandas.NaT is a datetime).
-    for convert in (_of_numpy, _of_pandas, _of_pydantic, _of_python, _of_a_tensor):
+    # Libraries first: some of their types are subclasses of Python's (pandas.NaT is a datetime).
+    for convert in (_from_numpy, _from_pandas, _from_pydantic, _from_python, _from_tensor):
         found = convert(value)
         if found is not NotImplemented:
             return found
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-# What json.dumps makes for each call of its own that has a `default`.
-_write = json.JSONEncoder(default=_nearer).encode
+# json.dumps would make a new encoder for each call with a `default`.
+_write = json.JSONEncoder(default=_simplified).encode
 
 
 def _is_a(value: Any, module: str, *names: str) -> bool:
-    """Whether the value is of one of a module's classes."""
+    """Return whether a value is an instance of one of a module's classes."""
     imported = sys.modules.get(module)
-    # While a module is still being imported, it may have none of its classes.
+    # A module that is still being imported may lack its classes.
     return any(isinstance(value, getattr(imported, name, ())) for name in names)
 
 
-def _of_numpy(value: Any) -> Any:
+def _from_numpy(value: Any) -> Any:
     numpy: "Any" = sys.modules.get("numpy")
     if not _is_a(value, "numpy", "generic", "ndarray"):
         return NotImplemented
@@ -65,15 +65,15 @@ def _of_numpy(value: Any) -> Any:
         if value.dtype.kind == "M":
             return str(numpy.datetime_as_string(value))
         return float(value / numpy.timedelta64(1, "s"))
-    # Its item() is a longdouble again.
+    # item() of a longdouble returns a longdouble.
     if isinstance(value, numpy.longdouble):
         return float(value)
     return value.tolist()
 
 
-def _of_pandas(value: Any) -> Any:
+def _from_pandas(value: Any) -> Any:
     pandas: "Any" = sys.modules.get("pandas")
-    # While pandas is still being imported, it has none of its classes.
+    # pandas may still be being imported, and lack its classes.
     if not hasattr(pandas, "DataFrame"):
         return NotImplemented
     # pandas.NA is new in pandas 1.
@@ -81,7 +81,7 @@ def _of_pandas(value: Any) -> Any:
         return None
     if isinstance(value, pandas.DataFrame):
         if not value.columns.is_unique:
-            raise ValueError("The DataFrame has several columns of one name: it cannot become JSON objects.")
+            raise ValueError("The DataFrame has several columns with the same name: it has no JSON form.")
         return [
             {name if isinstance(name, str) else str(name): cell for name, cell in row.items()}
             for row in _without_missing(value).to_dict(orient="records")
@@ -94,18 +94,18 @@ def _of_pandas(value: Any) -> Any:
 
 
 def _without_missing(cells: Any) -> Any:
-    """Return a DataFrame or Series with None, JSON's null, where it says that there is no value."""
+    """Return a DataFrame or Series with None (JSON's null) for missing values."""
     return cells.astype(object).where(cells.notna(), None)
 
 
-def _of_pydantic(value: Any) -> Any:
-    # The second is version 1 inside version 2.
+def _from_pydantic(value: Any) -> Any:
+    # pydantic.v1 is version 1 inside version 2.
     if _is_a(value, "pydantic", "BaseModel") or _is_a(value, "pydantic.v1", "BaseModel"):
         return value.model_dump() if hasattr(value, "model_dump") else value.dict()
     return NotImplemented
 
 
-def _of_python(value: Any) -> Any:
+def _from_python(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _text(bytes(value))
     if isinstance(value, Enum):
@@ -142,10 +142,10 @@ def _in_order(values: Any) -> "List[Any]":
         return list(values)
 
 
-def _of_a_tensor(value: Any) -> Any:
-    """Return what PyTorch's, JAX's and CuPy's arrays call `tolist()`, and TensorFlow's tensors `numpy()`."""
+def _from_tensor(value: Any) -> Any:
+    """Return the content of an array: `tolist()` for PyTorch, JAX and CuPy, `numpy()` for TensorFlow."""
     for name in ("tolist", "numpy"):
-        # Of the class: some objects answer to any name.
+        # Check the class: some objects have every attribute.
         if callable(getattr(type(value), name, None)):
             return getattr(value, name)()
     return NotImplemented
@@ -157,8 +157,8 @@ def _with_json_keys(value: Any) -> Any:
     return [_with_json_keys(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
-def _nearer_with_json_keys(value: Any) -> Any:
-    return _with_json_keys(_nearer(value))
+def _simplified_with_json_keys(value: Any) -> Any:
+    return _with_json_keys(_simplified(value))
 
 
 def _json_key(key: Any) -> "Union[str, int, float, None]":
@@ -166,4 +166,4 @@ def _json_key(key: Any) -> "Union[str, int, float, None]":
         return key
     if isinstance(key, (list, tuple, dict)):
         raise TypeError(f"A {type(key).__name__} cannot be a key of a JSON object.")
-    return _json_key(_nearer(key))
+    return _json_key(_simplified(key))

@@ -1,7 +1,7 @@
-"""Finds the rows in a JSON text of the form {"data": [row, row, …]} without reading their numbers.
+"""Finds the rows in a JSON text of the form {"data": [row, row, …]} without parsing their numbers.
 
-The rows of several requests can then be put into one text of the same form. What is not certainly of this
-form is left alone.
+The rows of several requests can then be joined to one text of the same form. A text that may not have this
+form is not split.
 """
 
 import functools
@@ -13,9 +13,9 @@ _SPACE = " \t\r\n"
 _HEAD = re.compile(r'[ \t\r\n]*\{[ \t\r\n]*("[^"\\\x00-\x1f]*")[ \t\r\n]*:[ \t\r\n]*\[')
 _NUMBERS = b"0123456789+-.eE \t\r\n"
 _INNERMOST = re.compile(rb"\[[^\[\]]*\]")
-_DEEPEST = 32
-_LONGEST_KEPT = 16384
-# Of shorter rows it costs less to look at the whole structure than at each row.
+_MAX_DEPTH = 32
+_MAX_KEPT = 16384
+# For shorter rows, checking the whole structure is cheaper than checking each row.
 _LONG_ROW = 200
 
 
@@ -23,10 +23,10 @@ class Rows:
     """The rows of one request.
 
     Args:
-        key: the object's only member, as it is written, with its quotation marks.
+        key: name of the object's only member, as written, with its quotation marks.
         text: the rows without the brackets around them.
-        count: how many there are.
-        kind: equal for rows that one array or table can hold without changing the type of any.
+        count: the number of rows.
+        kind: equal for rows that one array or table can hold without changing any types.
     """
 
     __slots__ = ("count", "key", "kind", "text")
@@ -38,12 +38,12 @@ class Rows:
         self.kind = kind
 
 
-def rows_of(body: str, with_lengths: bool) -> Optional[Rows]:
-    """Return the rows of a body; None where it is not of the form.
+def find_rows(body: str, with_lengths: bool) -> Optional[Rows]:
+    """Return the rows of a body; None if it does not have the form.
 
     Args:
-        body: the request's.
-        with_lengths: whether `kind` tells lists of different lengths from each other, which costs more.
+        body: the request's body.
+        with_lengths: whether `kind` distinguishes lists of different lengths, which costs more.
     """
     head = _HEAD.match(body)
     if head is None:
@@ -52,7 +52,7 @@ def rows_of(body: str, with_lengths: bool) -> Optional[Rows]:
     text = body[head.end() : end]
     if end < head.end() or not text.strip(_SPACE):
         return None
-    # A bracket or comma may be part of a text. The last two are for scripts that read Python's literals.
+    # Brackets and commas may be inside strings. Scripts that parse Python literals also know ' and #.
     if '"' in text or "{" in text or "'" in text or "#" in text:
         found = _parsed(text, with_lengths)
     else:
@@ -60,10 +60,10 @@ def rows_of(body: str, with_lengths: bool) -> Optional[Rows]:
     return None if found is None else Rows(head.group(1), text, *found)
 
 
-def one_text(rows: "Iterable[Rows]") -> str:
-    """Return one body with the rows of all, which have the same key."""
+def join_rows(rows: "Iterable[Rows]") -> str:
+    """Return one body with the rows of several requests; all must have the same key."""
     rows = list(rows)
-    # In one piece: of a large text each further copy would cost more than to find its rows.
+    # Join once: each further copy of a large text would cost more than finding its rows.
     parts = ["{", rows[0].key, ": [", rows[0].text]
     for each in rows[1:]:
         parts += (", ", each.text)
@@ -72,7 +72,7 @@ def one_text(rows: "Iterable[Rows]") -> str:
 
 
 def _end(body: str) -> int:
-    """Return where the bracket is that is followed by the last brace; -1 where it is not so."""
+    """Return the position of the bracket before the last brace; -1 if the text does not end with both."""
     end = len(body)
     for closing in "}]":
         while end and body[end - 1] in _SPACE:
@@ -84,17 +84,17 @@ def _end(body: str) -> int:
 
 
 def _plain(text: str, with_lengths: bool) -> Optional[Tuple[int, Any]]:
-    """Return number and kind of rows that hold no texts and no objects."""
-    # 1 and 1.0 are not the same to numpy, nor is a column with null to pandas.
+    """Return count and kind of rows that contain no strings and no objects."""
+    # numpy distinguishes 1 and 1.0, and pandas a column with null from one without.
     whole = not ("." in text or "e" in text or "E" in text)
     kind = (whole, "u" in text, "l" in text)
     if not with_lengths:
         count = _long_lists(text)
         if count is not None:
             return count, kind
-    # Bytes are many times as fast here as text.
+    # This is many times as fast with bytes as with text.
     structure = text.encode("utf-8").translate(None, _NUMBERS)
-    count = _elements(structure) if len(structure) > _LONGEST_KEPT else _known_elements(structure)
+    count = _elements(structure) if len(structure) > _MAX_KEPT else _known_elements(structure)
     if count is None:
         return None
     if not with_lengths:
@@ -104,7 +104,7 @@ def _plain(text: str, with_lengths: bool) -> Optional[Tuple[int, Any]]:
 
 
 def _long_lists(text: str) -> Optional[int]:
-    """Return the number of rows that are lists of more than a few numbers; None where some are not."""
+    """Return the number of rows if all are long lists of numbers; else None."""
     count, position = 0, 0
     while True:
         begin = text.find("[", position)
@@ -119,15 +119,15 @@ def _long_lists(text: str) -> Optional[int]:
 
 
 def _elements(structure: bytes) -> Optional[int]:
-    """Return the number of elements, where the brackets match."""
-    for _ in range(_DEEPEST):
+    """Return the number of elements; None if the brackets do not match."""
+    for _ in range(_MAX_DEPTH):
         if b"[" not in structure:
             break
         structure = _INNERMOST.sub(b"", structure)
     return None if b"[" in structure or b"]" in structure else structure.count(b",") + 1
 
 
-# Clients send the same few structures over and over.
+# Clients repeat the same few structures.
 _known_elements = functools.lru_cache(maxsize=64)(_elements)
 
 

@@ -1,6 +1,6 @@
 """The arguments of a `run()` that is decorated with `@input_schema` (package inference-schema).
 
-The decorators themselves convert the values, when `run()` is called; here is only taken apart what they get.
+The decorators convert the values when `run()` is called; this module only splits the request into values.
 """
 
 import inspect
@@ -14,19 +14,19 @@ from gpu_inference_script.inputs import InputError, Inputs, query_values
 from gpu_inference_script.numpy_schema import numpy_parameter
 from gpu_inference_script.request import Request
 
-# The function of inference-schema in which every conversion of an argument happens.
+# The function of inference-schema that converts every argument.
 _CONVERSION = ("inference_schema.schema_decorators", "_deserialize_input_argument")
-# What goes wrong in a conversion without the client having done anything.
-_NOT_THE_CLIENTS = (MemoryError, ImportError, TimeoutError)
-_LONGEST_REASON = 500
+# Errors in a conversion that are not the client's fault.
+_NOT_CLIENT_ERRORS = (MemoryError, ImportError, TimeoutError)
+_MAX_REASON = 500
 
 
 class SchemaInputs(Inputs):
-    """The members of a JSON object, or the query parameters of a GET, by the names of run()'s parameters.
+    """Takes the members of a JSON object, or the query parameters of a GET, as arguments by name.
 
     Args:
         run: the decorated function.
-        parameters: of `run()`, those that are taken from the request.
+        parameters: the parameters of `run()` that come from the request.
     """
 
     methods = frozenset({"GET", "POST"})
@@ -34,14 +34,14 @@ class SchemaInputs(Inputs):
     def __init__(self, run: "Callable[..., Any]", parameters: "Sequence[inspect.Parameter]") -> None:
         self._code = getattr(inspect.unwrap(run), "__code__", None)
         self._defaults = {parameter.name: parameter.default for parameter in parameters}
-        # Where there is only this one, the body may be an array's bytes.
+        # If this is the only parameter, the body may be a binary array.
         self._array = numpy_parameter(run)
 
     def arguments(self, request: Request) -> "Dict[str, Any]":
         """Return a value for each parameter: the client's, or its Python default.
 
         Raises:
-            InputError: it is no JSON object and no array, or lacks a parameter that has no default.
+            InputError: the body is neither a JSON object nor an array, or lacks a parameter without default.
         """
         if self._array is not None and request.method == "POST":
             array = self._array.from_binary(request)
@@ -55,15 +55,15 @@ class SchemaInputs(Inputs):
         return arguments
 
     def media_type(self, request: Request) -> "Optional[str]":
-        """Return what the client accepts, where the script has to do with arrays."""
+        """Return the binary media type that the client prefers if `run()` takes an array; else None."""
         return None if self._array is None else accepted(request)
 
-    def client_fault(self, error: BaseException, request: Request) -> "Optional[str]":  # noqa: ARG002
-        """Return which parameter does not match the schema, and why, where a decorator found that."""
+    def client_error(self, error: BaseException, request: Request) -> "Optional[str]":  # noqa: ARG002
+        """Return which parameter does not match the schema, and why, if a decorator raised the error."""
         frame = self._conversion(error)
-        if frame is None or isinstance(error, _NOT_THE_CLIENTS) or not isinstance(error, Exception):
+        if frame is None or isinstance(error, _NOT_CLIENT_ERRORS) or not isinstance(error, Exception):
             return None
-        # A defect of the type itself: inference-schema 1.8 calls datetime.date.strptime, which Python lacks.
+        # A bug in inference-schema 1.8: it calls datetime.date.strptime, which does not exist.
         if isinstance(error, AttributeError) and _lacked_by_a_type(error):
             return None
         name = frame.f_locals.get("param_name")
@@ -75,10 +75,10 @@ class SchemaInputs(Inputs):
         for prefix in ("ValueError: ", "Exception: "):
             if reason.startswith(prefix):
                 reason = reason[len(prefix) :]
-        return f"The value of the {name!r} parameter does not match the schema: {reason[:_LONGEST_REASON]}"
+        return f"The value of the {name!r} parameter does not match the schema: {reason[:_MAX_REASON]}"
 
     def _conversion(self, error: BaseException) -> "Optional[FrameType]":
-        """Return the frame in which an argument of `run()` was being converted, before its own code began."""
+        """Return the frame that was converting an argument before `run()`'s own code began; else None."""
         for frame, _ in traceback.walk_tb(error.__traceback__):
             if frame.f_code is self._code:
                 return None
@@ -88,7 +88,7 @@ class SchemaInputs(Inputs):
 
 
 def _lacked_by_a_type(error: AttributeError) -> bool:
-    # Before Python 3.10 only the text tells: "type object 'datetime.date' has no attribute 'strptime'".
+    # Before Python 3.10, only the text shows it: "type object 'datetime.date' has no attribute 'strptime'".
     try:
         return isinstance(error.obj, type)  # type: ignore[attr-defined, unused-ignore]
     except AttributeError:
@@ -107,12 +107,16 @@ def _json_object(request: Request) -> "Mapping[str, Any]":
             raise InputError(400, "POST body is empty. Expecting a JSON dictionary.") from None
         raise InputError(400, f"POST body could not be decoded as JSON: {error}") from None
     except UnicodeDecodeError as error:
-        raise InputError(400, f"POST body could not be decoded as text: {error}", foreseen=False) from None
+        raise InputError(
+            400, f"POST body could not be decoded as text: {error}", handled_by_v1=False
+        ) from None
     except RecursionError:
-        raise InputError(400, "POST body is nested too deeply.", foreseen=False) from None
-    # An integer of more digits than Python takes.
+        raise InputError(400, "POST body is nested too deeply.", handled_by_v1=False) from None
+    # An integer has more digits than Python allows.
     except ValueError as error:
-        raise InputError(400, f"POST body could not be decoded as JSON: {error}", foreseen=False) from None
+        raise InputError(
+            400, f"POST body could not be decoded as JSON: {error}", handled_by_v1=False
+        ) from None
     if not isinstance(content, dict):
         raise InputError(400, "POST body should be a JSON dictionary.")
     return content

@@ -1,7 +1,7 @@
-"""The program that the front process starts for each script process: `python start.py JSON` (see worker.py).
+"""The program of a script process: the front runs `python start.py JSON` (see main.py).
 
-It loads the package from its own folder and leaves `sys.path` as the interpreter made it, without that
-folder: no module of the server may hide one of the script's.
+It loads the package from its own folder, but keeps that folder off `sys.path`, so that no module of the
+server hides one of the script's.
 """
 
 import importlib.util
@@ -12,9 +12,9 @@ _PACKAGE = "gpu_inference_script"
 
 
 def main() -> None:
-    """Become a script process."""
+    """Load the package and run the script process."""
     folder = os.path.dirname(os.path.abspath(__file__))
-    # Python puts the folder of the program first, unless it runs in safe-path mode.
+    # Python puts the program's folder first, except in safe-path mode.
     if sys.path and os.path.abspath(sys.path[0]) == folder:
         del sys.path[0]
     if _PACKAGE not in sys.modules:
@@ -25,11 +25,11 @@ def main() -> None:
         package = importlib.util.module_from_spec(spec)
         sys.modules[_PACKAGE] = package
         spec.loader.exec_module(package)
-    from gpu_inference_script import worker
+    from gpu_inference_script.main import run
 
-    worker.main(sys.argv[1])
+    run(sys.argv[1])
 
 
-# Processes that the script starts by `multiprocessing`'s spawn import this file again.
+# Processes that the script spawns with `multiprocessing` import this file again.
 if __name__ == "__main__":
     main()

@@ -22,7 +22,7 @@ from tests.runtime.server_process import PATIENCE_SECONDS
 import gpu_inference_script
 
 _ROOT = Path(__file__).parents[3]
-_SHIMS = str(Path(gpu_inference_script.__file__).parent / "stand_ins" / "shims")
+_PACKAGES = str(Path(gpu_inference_script.__file__).parent / "stand_ins" / "packages")
 _HEALTH = get("/")
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 
@@ -61,7 +61,7 @@ INCUMBENT = Side(
         "gunicorn.workers.sync",
     ),
     # Azure ML's SDK is not installed: its Model class is our stand-in on both sides.
-    (_SHIMS,),
+    (_PACKAGES,),
 )
 OURS = Side(
     "ours",

@@ -1,1 +1,1 @@
-"""Who may score: keys and tokens, and where tokens come from."""
+"""Access control: keys, tokens, and the issuers of tokens."""

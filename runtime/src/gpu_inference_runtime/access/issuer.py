@@ -1,16 +1,23 @@
-"""Who signs tokens: the issuer's name and the keys that it has published as a JSON Web Key Set.
+"""The token issuer: its name and its public keys, from a JSON Web Key Set (JWKS).
 
-Only keys for asymmetric signatures are taken: whoever can check a token must not be able to make one.
+Only keys for asymmetric signatures are accepted: a server that can check tokens must not be able to make
+them.
 """
 
 import json
+import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Literal, Protocol
 
 import jwt
 
-# What a key may sign with (RFC 7518, RFC 8037), by its kind or its curve; it may say which one it is for.
+from gpu_inference_runtime.access.authorization import IssuerUnknownError
+from gpu_inference_runtime.access.file_stamp import Stamp, file_stamp
+
+# The signature algorithms (RFC 7518, RFC 8037) by key type or curve. A key may name the one it is for.
 _ALGORITHMS = {
     "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     "P-256": ("ES256",),
@@ -20,14 +27,16 @@ _ALGORITHMS = {
     "Ed448": ("EdDSA",),
 }
 
+log = logging.getLogger("gpu_inference")
+
 
 class IssuerError(Exception):
-    """What an issuer publishes cannot be had or read; the text is one sentence for the log."""
+    """The issuer's keys cannot be fetched or read; the text is part of a log line."""
 
 
 @dataclass(frozen=True)
 class PublicKey:
-    """A key of the issuer, and the algorithms that a token signed with it may name."""
+    """A public key of the issuer, and the algorithms that tokens signed with it may use."""
 
     key: Any
     algorithms: tuple[str, ...]
@@ -35,20 +44,20 @@ class PublicKey:
 
 @dataclass(frozen=True)
 class Issuer:
-    """The name that stands in the tokens as `iss`, and the keys by their ids."""
+    """The issuer's name (the `iss` claim of its tokens), and its keys by their ids."""
 
     name: str
     keys: Mapping[str, PublicKey]
 
 
 class IssuerSource(Protocol):
-    """Where the issuer is had from."""
+    """Provides the current issuer."""
 
     def current(self, key_id: str) -> Issuer:
-        """Return the issuer as known now, asked again if it has no such key.
+        """Return the issuer as known now; look again first if the key id is unknown.
 
         Raises:
-            IssuerUnknownError: nothing is known of it yet.
+            IssuerUnknownError: nothing is known of the issuer yet.
         """
 
 
@@ -56,14 +65,14 @@ def read_keys(text: str | bytes) -> dict[str, PublicKey]:
     """Return the usable keys of a JSON Web Key Set by their ids.
 
     Raises:
-        IssuerError: it is no key set, or has no usable key.
+        IssuerError: the text is not a key set, or has no usable key.
     """
     try:
         entries = json.loads(text)["keys"]
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise IssuerError("it is no JSON Web Key Set") from None
+        raise IssuerError("it is not a JSON Web Key Set") from None
     if not isinstance(entries, list):
-        raise IssuerError("it is no JSON Web Key Set")
+        raise IssuerError("it is not a JSON Web Key Set")
     keys = {}
     for entry in entries:
         if isinstance(entry, dict) and (key := _public_key(entry)):
@@ -74,8 +83,8 @@ def read_keys(text: str | bytes) -> dict[str, PublicKey]:
 
 
 def _public_key(entry: dict[str, Any]) -> PublicKey | None:
-    """Return the key of one entry of a set; None for another use, of a kind unknown here, or damaged."""
-    # A private key there is a mistake that signing with it must not be rewarded for.
+    """Return the key of one entry; None if it is for another use, of an unknown type, or malformed."""
+    # Ignore private keys ("d"): they do not belong in a JWKS, and anyone who reads it could sign with them.
     if not entry.get("kid") or entry.get("use", "sig") != "sig" or "d" in entry:
         return None
     algorithms = _ALGORITHMS.get(str(entry.get("crv", entry.get("kty"))), ())
@@ -87,3 +96,50 @@ def _public_key(entry: dict[str, Any]) -> PublicKey | None:
         return PublicKey(jwt.PyJWK(entry, algorithms[0]).key, algorithms)
     except jwt.PyJWTError:
         return None
+
+
+class IssuerFile:
+    """An issuer whose key set is a file, read again when it changes.
+
+    While the file cannot be read, the keys read last stay valid.
+
+    Args:
+        name: the issuer's name.
+        path: the JSON Web Key Set.
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        self._name = name
+        self._path = path
+        self._lock = threading.Lock()
+        self._stamp: Stamp | Literal["missing"] | None = None
+        self._issuer: Issuer | None = None
+
+    def current(self, key_id: str) -> Issuer:  # noqa: ARG002  (the file is checked for every token anyway)
+        """Return the issuer with the keys that are in the file now.
+
+        Raises:
+            IssuerUnknownError: the file has never been readable.
+        """
+        with self._lock:
+            try:
+                stamp: Stamp | Literal["missing"] = file_stamp(str(self._path))
+            except OSError:
+                stamp = "missing"
+            if stamp != self._stamp:
+                self._stamp = stamp
+                self._read()
+            if self._issuer is None:
+                raise IssuerUnknownError
+            return self._issuer
+
+    def _read(self) -> None:
+        try:
+            keys = read_keys(self._path.read_bytes())
+        except (OSError, IssuerError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            consequence = "the keys read before stay valid" if self._issuer else "no token can be checked"
+            log.error("The token issuer's keys cannot be read from %s: %s; %s", self._path, why, consequence)
+            return
+        self._issuer = Issuer(self._name, keys)
+        log.info("Read %d key(s) of the token issuer %s from %s", len(keys), self._name, self._path)

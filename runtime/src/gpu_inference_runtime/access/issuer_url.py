@@ -1,6 +1,6 @@
-"""An issuer that publishes its keys at a URL: asked at the start, every few minutes, and for an unknown key.
+"""An issuer that publishes its keys at a URL, fetched at the start, every few minutes, and for unknown keys.
 
-One thread asks, never more often than every few seconds, however many requests want to know.
+One thread fetches them, at most once every few seconds, however many requests wait for them.
 """
 
 import http.client
@@ -19,36 +19,36 @@ from typing import Any
 from gpu_inference_runtime.access.authorization import IssuerUnknownError
 from gpu_inference_runtime.access.issuer import Issuer, IssuerError, read_keys
 
-# A key that the issuer no longer publishes is refused after this at the latest, seconds.
+# A key that the issuer no longer publishes is refused after this time at the latest.
 _REFRESH_SECONDS = 300.0
-# Between two questions: after a failure, and for keys that are not known.
+# Between two fetches: after a failure, and for unknown keys.
 _PAUSE_SECONDS = 10.0
-# How long a request waits for an answer that is on its way.
-_PATIENCE_SECONDS = 2.0
+# How long a request waits for a fetch in progress.
+_WAIT_SECONDS = 2.0
 _TIMEOUT_SECONDS = 5.0
-_LARGEST_ANSWER = 1024 * 1024
+_MAX_RESPONSE_BYTES = 1024 * 1024
 
 log = logging.getLogger("gpu_inference")
 
 
 # docs/decisions.md 24
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Another address than the given one would get the credentials too."""
+    """Refuses redirects: the credentials would go to another address."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
 @dataclass(frozen=True)
-class IssuerAddress:
-    """Where to ask an issuer.
+class IssuerEndpoint:
+    """Where an issuer publishes its keys.
 
     Args:
-        keys_url: its JSON Web Key Set.
-        name: its name; asked for at `discovery_url` if empty.
-        discovery_url: its OpenID configuration.
-        ca_file: certificates of the authorities that its server is trusted by; the system's if None.
-        token_file: a token to show to its server, read for each question.
+        keys_url: URL of its JSON Web Key Set.
+        name: the issuer's name; read from `discovery_url` if empty.
+        discovery_url: URL of its OpenID configuration.
+        ca_file: CA certificates to trust; the system's if None.
+        token_file: bearer token for the issuer's server, read again for each fetch.
     """
 
     keys_url: str
@@ -57,11 +57,11 @@ class IssuerAddress:
     ca_file: Path | None = None
     token_file: Path | None = None
 
-    def ask(self) -> Issuer:
-        """Return what the issuer says now.
+    def fetch(self) -> Issuer:
+        """Return the issuer's name and keys as published now.
 
         Raises:
-            IssuerError: it cannot be reached, or says something else.
+            IssuerError: the issuer cannot be reached, or its response is not what it should be.
         """
         name = self.name
         if not name:
@@ -71,16 +71,16 @@ class IssuerAddress:
                 name = None
             if not isinstance(name, str) or not name:
                 raise IssuerError(f"{self.discovery_url} names no issuer")
-        answer = self._get(self.keys_url)
+        response = self._get(self.keys_url)
         try:
-            return Issuer(name, read_keys(answer))
+            return Issuer(name, read_keys(response))
         except IssuerError as error:
             raise IssuerError(f"{self.keys_url}: {error}") from None
 
     def _trust(self) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=self.ca_file)
         if self.ca_file:
-            # Python 3.13 asks certificates for extensions that many a cluster's do not have.
+            # Python 3.13 demands extensions that the certificates of many clusters lack.
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
@@ -94,8 +94,8 @@ class IssuerAddress:
                 urllib.request.HTTPSHandler(context=self._trust()),
                 _NoRedirects,
             )
-            with opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
-                content: bytes = answer.read(_LARGEST_ANSWER + 1)
+            with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
+                content: bytes = response.read(_MAX_RESPONSE_BYTES + 1)
         except urllib.error.HTTPError as error:
             error.close()
             raise IssuerError(f"{url} answered with status {error.code}") from None
@@ -106,57 +106,60 @@ class IssuerAddress:
         except OSError as error:
             raise IssuerError(f"{url} cannot be asked: {error}") from None
         except http.client.HTTPException as error:
-            raise IssuerError(f"{url} does not answer in HTTP: {error!r}") from None
-        if len(content) > _LARGEST_ANSWER:
-            raise IssuerError(f"{url} answered with more than {_LARGEST_ANSWER} bytes")
+            raise IssuerError(f"{url} does not respond in HTTP: {error!r}") from None
+        if len(content) > _MAX_RESPONSE_BYTES:
+            raise IssuerError(f"{url} answered with more than {_MAX_RESPONSE_BYTES} bytes")
         return content
 
 
 class IssuerUrl:
-    """Keeps what an issuer says; while it cannot be asked, what it said last stays good.
+    """Keeps the last known issuer, and refreshes it on a thread of its own.
+
+    While the issuer cannot be reached, what it published last stays valid.
 
     Args:
-        ask: asks the issuer; raises IssuerError.
-        refresh_seconds: between two questions when all goes well.
-        pause_seconds: between two questions in any other case.
-        patience_seconds: how long a request waits for an answer that may have its key.
+        fetch: fetches the issuer; raises IssuerError.
+        refresh_seconds: between two fetches when all goes well.
+        pause_seconds: between two fetches after a failure or for an unknown key.
+        wait_seconds: how long a request waits for a fetch that may bring its key.
+        clock: monotonic time in seconds.
     """
 
     def __init__(
         self,
-        ask: Callable[[], Issuer],
+        fetch: Callable[[], Issuer],
         refresh_seconds: float = _REFRESH_SECONDS,
         pause_seconds: float = _PAUSE_SECONDS,
-        patience_seconds: float = _PATIENCE_SECONDS,
+        wait_seconds: float = _WAIT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._question = ask
+        self._fetch_issuer = fetch
         self._refresh = refresh_seconds
         self._pause = pause_seconds
-        self._patience = patience_seconds
+        self._wait = wait_seconds
         self._clock = clock
         self._changed = threading.Condition()
         self._issuer: Issuer | None = None
         self._failed = False
         self._wanted = True
-        self._asking = False
-        self._asked_at = clock() - pause_seconds
-        self._answers = 0
+        self._fetching = False
+        self._fetched_at = clock() - pause_seconds
+        self._fetches = 0
         threading.Thread(target=self._keep_current, name="token issuer", daemon=True).start()
 
     def current(self, key_id: str) -> Issuer:
-        """Return the issuer as known now; if it has no such key, after a question that is due or under way.
+        """Return the issuer as known now. For an unknown key id, fetch it first if a fetch is due.
 
         Raises:
-            IssuerUnknownError: it has not answered yet.
+            IssuerUnknownError: no fetch has succeeded yet.
         """
         with self._changed:
-            if not self._knows(key_id) and (self._asking or self._may_ask()):
-                if not self._asking:
+            if not self._knows(key_id) and (self._fetching or self._may_fetch()):
+                if not self._fetching:
                     self._wanted = True
                     self._changed.notify_all()
-                answers = self._answers
-                self._changed.wait_for(lambda: self._answers > answers, self._patience)
+                fetches = self._fetches
+                self._changed.wait_for(lambda: self._fetches > fetches, self._wait)
             if self._issuer is None:
                 raise IssuerUnknownError
             return self._issuer
@@ -164,8 +167,8 @@ class IssuerUrl:
     def _knows(self, key_id: str) -> bool:
         return self._issuer is not None and key_id in self._issuer.keys
 
-    def _may_ask(self) -> bool:
-        return self._clock() - self._asked_at >= self._pause
+    def _may_fetch(self) -> bool:
+        return self._clock() - self._fetched_at >= self._pause
 
     def _keep_current(self) -> None:
         while True:
@@ -173,25 +176,25 @@ class IssuerUrl:
                 pause = self._pause if self._failed else self._refresh
                 self._changed.wait_for(lambda: self._wanted, pause)
                 self._wanted = False
-                self._asking = True
-                self._asked_at = self._clock()
-            issuer = self._ask()
+                self._fetching = True
+                self._fetched_at = self._clock()
+            issuer = self._fetch()
             with self._changed:
                 self._failed = issuer is None
                 self._issuer = issuer or self._issuer
-                self._asking = False
-                self._answers += 1
+                self._fetching = False
+                self._fetches += 1
                 self._changed.notify_all()
 
-    def _ask(self) -> Issuer | None:
+    def _fetch(self) -> Issuer | None:
         known = self._issuer
-        consequence = "what it said before stays good" if known else "until then no token can be checked"
+        consequence = "its last keys stay valid" if known else "until then no token can be checked"
         try:
-            issuer = self._question()
+            issuer = self._fetch_issuer()
         except IssuerError as error:
             log.warning("The token issuer cannot be asked: %s; %s", error, consequence)
             return None
-        # The thread must not end, whatever an issuer may say.
+        # The thread must not end, whatever the issuer responds.
         except Exception:
             log.exception("The token issuer cannot be asked; %s", consequence)
             return None

@@ -1,4 +1,4 @@
-"""The service's two keys: read from files, read again when the files change, compared in constant time."""
+"""The service's two keys: read from files, read again when they change, compared in constant time."""
 
 import hmac
 import logging
@@ -14,22 +14,23 @@ log = logging.getLogger("gpu_inference")
 
 
 class Keys:
-    """Knows whether a request may score. Without a readable key in the folder, none may."""
+    """Checks requests for one of the keys. Without a readable key in the folder, every request is refused."""
 
     def __init__(self, folder: Path) -> None:
+        # Text, not Path: each request looks at the files.
         self._paths = [str(folder / name) for name in KEY_FILES]
         self._lock = threading.Lock()
         self._known: dict[str, tuple[Stamp, bytes]] = {}
 
     def refusal(self, authorization: str | None) -> str | None:
-        """Return why a request with this `Authorization` header is refused, or None when its key is right."""
+        """Return why a request with this `Authorization` header is refused; None if its key is right."""
         if not authorization:
             return NO_HEADER
-        # HTTP headers are bytes that WSGI shows as Latin-1.
+        # The header's bytes were decoded as Latin-1.
         key = bearer(authorization).encode("latin-1", errors="replace")
         if not key:
             return "Unauthorized, the Authorization header must be 'Bearer KEY'"
-        # Every key is compared, whichever matches, so that the time does not tell which one did.
+        # Compare with every key, so that the time does not reveal which one matched.
         right = False
         for path in self._paths:
             known = self._read(path)

@@ -1,6 +1,6 @@
-"""Whether a request's token (a JSON Web Token) lets it score: signature, issuer, audience, time and subject.
+"""Checks a request's JSON Web Token: signature, issuer, audience, time and subject.
 
-Clients are told nothing but that a token is not valid; the log says why, and never the token.
+Clients only learn that a token is not valid. The log says why, but never shows the token.
 """
 
 import logging
@@ -10,11 +10,10 @@ import jwt
 from jwt.types import Options
 
 from gpu_inference_runtime.access.authorization import NO_HEADER, bearer
-from gpu_inference_runtime.access.issuer import IssuerSource
-from gpu_inference_runtime.access.issuer_file import IssuerFile
+from gpu_inference_runtime.access.issuer import IssuerFile, IssuerSource
 from gpu_inference_runtime.settings import Settings
 
-# How far the clocks of issuer and server may be apart, seconds.
+# Largest difference between the clocks of issuer and server.
 _LEEWAY_SECONDS = 30
 _OPTIONS: Options = {
     "require": ["exp", "iss", "aud", "sub"],
@@ -34,12 +33,12 @@ log = logging.getLogger("gpu_inference")
 
 
 class Tokens:
-    """Knows whether a request may score.
+    """Checks requests for a valid token.
 
     Args:
-        source: who signs the tokens.
-        audience: what they must be for.
-        allowed_subjects: whom they must be given to.
+        source: provides the issuer's keys.
+        audience: the `aud` claim that tokens must carry.
+        allowed_subjects: the `sub` claims that may score.
     """
 
     def __init__(self, source: IssuerSource, audience: str, allowed_subjects: Collection[str]) -> None:
@@ -48,7 +47,7 @@ class Tokens:
         self._allowed_subjects = frozenset(allowed_subjects)
 
     def refusal(self, authorization: str | None) -> str | None:
-        """Return why a request with this `Authorization` header is refused, or None when its token is good.
+        """Return why a request with this `Authorization` header is refused; None if its token is valid.
 
         Raises:
             IssuerUnknownError: no token can be checked yet.
@@ -58,16 +57,16 @@ class Tokens:
         token = bearer(authorization)
         if not token:
             return "Unauthorized, the Authorization header must be 'Bearer TOKEN'"
-        if why := self._fault(token):
+        if why := self._invalid_reason(token):
             log.info("Refused a token: %s", why)
             return "Unauthorized, the token is not valid for this service"
         return None
 
-    def _fault(self, token: str) -> str | None:
+    def _invalid_reason(self, token: str) -> str | None:
         try:
             key_id = jwt.get_unverified_header(token).get("kid")
         except jwt.PyJWTError:
-            return "it is no JSON Web Token"
+            return "it is not a JSON Web Token"
         if not isinstance(key_id, str):
             return "it does not say which key it is signed with (kid)"
         issuer = self._source.current(key_id)
@@ -88,7 +87,7 @@ class Tokens:
             return f"it lacks the claim {error.claim}"
         except jwt.PyJWTError as error:
             return _REASONS.get(type(error), "its content is malformed")
-        # Any workload of a cluster can get a token for any audience.
+        # Every workload in a cluster can get a token for any audience.
         if claims["sub"] not in self._allowed_subjects:
             return f"the subject {claims['sub']!r} is not one of the allowed ones"
         return None
@@ -103,14 +102,14 @@ def tokens(settings: Settings) -> Tokens:
 def _source(settings: Settings) -> IssuerSource:
     if settings.token_jwks_file is not None:
         return IssuerFile(settings.token_issuer or "", settings.token_jwks_file)
-    # Only here: TLS and an HTTP client are memory that nobody else needs.
-    from gpu_inference_runtime.access.issuer_url import IssuerAddress, IssuerUrl
+    # Imported here: a TLS and HTTP client is memory that other services do not need.
+    from gpu_inference_runtime.access.issuer_url import IssuerEndpoint, IssuerUrl
 
-    address = IssuerAddress(
+    address = IssuerEndpoint(
         keys_url=settings.token_jwks_url or "",
         name=settings.token_issuer,
         discovery_url=settings.token_discovery_url,
         ca_file=settings.token_jwks_ca_file,
         token_file=settings.token_jwks_token_file,
     )
-    return IssuerUrl(address.ask)
+    return IssuerUrl(address.fetch)

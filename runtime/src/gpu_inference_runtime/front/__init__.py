@@ -1,1 +1,1 @@
-"""The process that owns the sockets: HTTP on an event loop, and the script processes behind it."""
+"""The front process: it serves HTTP on an event loop, and runs the script processes behind it."""

@@ -1,4 +1,4 @@
-"""The memory that requests lie in for the script processes: blocks and their headers."""
+"""Shared memory that holds requests for the script processes: blocks and their headers."""
 
 import mmap
 import os
@@ -18,11 +18,11 @@ from gpu_inference_script.protocol import (
     STATE,
 )
 
-# Memory of freed large blocks that is kept for the next ones. What is beyond goes back to the system.
+# Freed large blocks keep up to this much memory for the next ones; the rest goes back to the system.
 _KEPT_BYTES = 16 * MIB
-# Most requests have one of these.
+# Most requests fit into a block of this size.
 _SMALL = AREAS[0][0]
-# Blocks from this size on give their memory back.
+# Blocks of at least this size may return their memory to the system when they are freed.
 _LARGE = AREAS[1][0]
 _REST_OF_HEADER = bytes(BLOCK_SIZE - BLOCK.size)
 _NO_TRACE = (b"", b"", 0)
@@ -32,13 +32,13 @@ Trace = tuple[bytes, bytes, int]
 
 
 class Block:
-    """A piece of the inbox that holds one request, and then its reply.
+    """A block of the inbox: it holds one request, and then its reply.
 
     Args:
-        view: memory that it lies in.
-        base: where it begins in that memory.
-        offset: where it begins in the inbox.
-        capacity: its size, bytes.
+        view: the mapped memory that contains the block.
+        base: where the block begins in `view`.
+        offset: where the block begins in the inbox.
+        capacity: the block's size in bytes.
     """
 
     __slots__ = ("base", "body_at", "capacity", "offset", "view")
@@ -59,15 +59,15 @@ class Block:
         body_length: int,
         trace: Trace | None,
     ) -> None:
-        """Write a request, or all of it but what is still to come of its body.
+        """Write a request, except for the part of its body that has not arrived yet.
 
         Args:
-            request_id: for the script's log lines.
-            peers: `client port server port`.
-            head: of the HTTP request, as the client sent it.
-            body: as much of it as there is.
-            body_length: bytes of the whole body.
-            trace: what the script's own spans belong to.
+            request_id: the id in the script's log lines.
+            peers: `CLIENT PORT SERVER PORT`.
+            head: the head of the HTTP request, as the client sent it.
+            body: what has arrived of the body.
+            body_length: length of the whole body in bytes.
+            trace: the parent of the script's own spans; None if there is none.
         """
         self.body_at = BLOCK_SIZE + len(request_id) + len(peers) + len(head)
         flags = HAS_TRACE if trace else 0
@@ -79,23 +79,23 @@ class Block:
         self.view[self.base : self.base + len(data)] = data
 
     def room_for_body(self, at: int) -> memoryview:
-        """Return the memory of the body from a position in it to the end of the block."""
+        """Return the memory from a position in the body to the end of the block."""
         return self.view[self.base + self.body_at + at : self.base + self.capacity]
 
-    # Single bytes of the header, which the script process may write, or read, at any time
+    # Single bytes of the header, which the script process may read or write at any time
 
     @property
     def begun_by(self) -> int:
-        """The process that has begun the call, 1 and up; 0 while none has."""
+        """The index of the process that has begun the call, from 1; 0 if none has."""
         return self.view[self.base + OWNER] if self.view[self.base + STATE] == BEGUN else 0
 
     def abandon(self) -> None:
-        """Have the call skipped if it has not begun."""
+        """Mark the call to be skipped if it has not begun."""
         self.view[self.base + ABANDONED] = 1
 
     @property
     def interrupt(self) -> bool:
-        """Whether the call is to be ended and the script process has not noticed yet."""
+        """Whether the call should end and the script process has not noticed yet."""
         return bool(self.view[self.base + INTERRUPT])
 
     @interrupt.setter
@@ -104,7 +104,7 @@ class Block:
 
 
 class Inbox:
-    """Allocates blocks in a memory file that script processes inherit."""
+    """Allocates blocks in a memory file that the script processes inherit."""
 
     def __init__(self) -> None:
         # docs/decisions.md 47
@@ -119,15 +119,15 @@ class Inbox:
             self._unused.append((begin, begin + size * number))
             begin += size * number
         self._kept = 0
-        # Blocks behind the areas are used once. The space is had again when all of them are free.
+        # Blocks beyond the areas are used once. Their space is reused when all of them are free.
         self._end = FIXED_SIZE
         self._behind = 0
 
     def allocate(self, size: int) -> Block:
-        """Return a block of at least so many bytes.
+        """Return a block of at least `size` bytes.
 
         Raises:
-            OSError: there is no memory.
+            OSError: there is no memory left.
         """
         if size <= _SMALL and self._free[0]:
             return self._free[0].pop()
@@ -145,7 +145,7 @@ class Inbox:
         return self._allocate_behind(size)
 
     def free(self, block: Block) -> None:
-        """Take a block back."""
+        """Free a block."""
         if block.capacity == _SMALL:
             self._free[0].append(block)
             return
@@ -167,7 +167,7 @@ class Inbox:
         if os.fstat(self.descriptor).st_size < offset + capacity:
             os.ftruncate(self.descriptor, offset + capacity)
         view = memoryview(mmap.mmap(self.descriptor, capacity, offset=offset))
-        # Only now: where there is no memory for it, nothing has changed.
+        # Changed last, so that nothing has changed if there is no memory.
         self._end += capacity
         self._behind += 1
         block = Block(view, 0, offset, capacity)

@@ -1,4 +1,4 @@
-"""Port 9090: /live, /ready and /metrics. They are answered whatever the script does to its own process."""
+"""Port 9090: /live, /ready and /metrics, answered independently of the script processes."""
 
 import asyncio
 from functools import partial
@@ -13,17 +13,17 @@ from gpu_inference_runtime.observability.metrics import Metrics
 from gpu_inference_runtime.scoring.replica import Replica
 
 _IDLE_SECONDS = 10.0
-_LONGEST_HEAD_BYTES = 64 * 1024
+_MAX_HEAD_BYTES = 64 * 1024
 
 
 class Management:
     """Answers probes and scrapes.
 
     Args:
-        scripts: whether they are ready.
-        replica: whether a call is stuck.
-        exchanges: whether the server drains.
-        metrics: what `/metrics` shows.
+        scripts: know whether they are ready.
+        replica: knows whether a call is overdue.
+        exchanges: know whether the server is draining.
+        metrics: the content of `/metrics`.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Management:
         self._metrics = metrics
 
     def answer(self, path: str) -> tuple[int, bytes, str]:
-        """Return status, body and content type of the answer to GET."""
+        """Return status, body and content type of the response to GET."""
         if path == "/live":
             return _text(200, "Live")
         if path == "/ready":
@@ -46,11 +46,11 @@ class Management:
         return _text(404, "Not found: this port has /live, /ready and /metrics")
 
     def protocol(self) -> "ManagementConnection":
-        """Return what serves one connection."""
+        """Return the asyncio protocol of a new connection."""
         return ManagementConnection(self)
 
     def _why_not_ready(self) -> str:
-        """Return what keeps the server from being ready; empty where it is."""
+        """Return why the server is not ready; an empty text if it is."""
         if not self._scripts.all_ready:
             return "Starting"
         if self._exchanges.draining:
@@ -61,7 +61,7 @@ class Management:
 
 
 class ManagementConnection(asyncio.Protocol):
-    """Answers one request and closes, as probes and Prometheus are content with."""
+    """Answers one request and closes the connection; probes and Prometheus need no more."""
 
     def __init__(self, management: Management) -> None:
         self._management = management
@@ -72,36 +72,36 @@ class ManagementConnection(asyncio.Protocol):
         self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for the request for some time."""
+        """Wait for the request, for a limited time."""
         self._transport = transport
-        self._patience = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._transport.abort)
+        self._timeout = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (the base class's argument)
         """Stop waiting."""
-        self._patience.cancel()
+        self._timeout.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes."""
+        """Parse the bytes that have arrived."""
         self._size += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
             self._send(*_text(400, "Not HTTP"))
-        if self._size > _LONGEST_HEAD_BYTES:
+        if self._size > _MAX_HEAD_BYTES:
             self._transport.abort()
 
     def on_url(self, url: bytes) -> None:
-        """Take the request's target, or a piece of it."""
+        """Store the request's target, or a piece of it."""
         self._target += url
 
     def on_headers_complete(self) -> None:
-        """Answer."""
+        """Response."""
         if self._parser.get_method() not in (b"GET", b"HEAD"):
             self._send(*_text(501, "Only GET is answered"))
             return
         path = self._target.partition(b"?")[0].decode("latin-1")
         if path == "/metrics":
-            # To ask a GPU's driver takes a while.
+            # A query of the GPU driver takes a while.
             loop = asyncio.get_running_loop()
             asking = loop.run_in_executor(None, partial(self._management.answer, path))
             asking.add_done_callback(lambda asked: self._send(*asked.result()))

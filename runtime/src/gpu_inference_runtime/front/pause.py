@@ -1,4 +1,4 @@
-"""A timer finer than the event loop's own, whose unit is a millisecond."""
+"""A timer that is finer than the event loop's own, which counts in milliseconds."""
 
 import asyncio
 import ctypes
@@ -18,7 +18,7 @@ class _TimerSpec(ctypes.Structure):
 
 
 class Pause:
-    """Calls a function a while later, again and again, one pause at a time.
+    """Calls a function at the end of each pause. There is one pause at a time.
 
     Args:
         loop: the event loop.
@@ -26,18 +26,18 @@ class Pause:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, ended: Callable[[], None]) -> None:
-        self.goes_on = False
+        self.is_active = False
         self._ended = ended
         self._library = ctypes.CDLL(None, use_errno=True)
-        # Python has no timerfd before 3.13.
+        # Python has os.timerfd_create only since 3.13.
         self._descriptor = self._library.timerfd_create(_CLOCK_MONOTONIC, os.O_CLOEXEC | os.O_NONBLOCK)
         if self._descriptor < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
         loop.add_reader(self._descriptor, self._end)
 
     def begin(self, seconds: float) -> None:
-        """Begin a pause of less than a second."""
-        self.goes_on = True
+        """Begin a pause of less than one second."""
+        self.is_active = True
         timer = _TimerSpec(_TimeSpec(0, 0), _TimeSpec(0, int(seconds * 1e9)))
         self._library.timerfd_settime(self._descriptor, 0, ctypes.byref(timer), None)
 
@@ -46,5 +46,5 @@ class Pause:
             os.read(self._descriptor, 8)
         except BlockingIOError:
             return
-        self.goes_on = False
+        self.is_active = False
         self._ended()

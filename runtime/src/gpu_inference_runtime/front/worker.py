@@ -1,6 +1,6 @@
-"""gunicorn's worker process: an event loop with the sockets, the script processes, the drain, and the end.
+"""The front as gunicorn's worker process: the event loop, its parts, the drain, and the exit.
 
-gunicorn itself keeps what it is good at: the parent process, its signals, and the start of another front.
+gunicorn provides the parent process: it handles signals, and starts another front if this one dies.
 """
 
 import asyncio
@@ -19,23 +19,24 @@ from gunicorn.workers.base import Worker
 from gpu_inference_runtime.front.connection import Connection
 from gpu_inference_runtime.front.exchanges import Exchanges
 from gpu_inference_runtime.front.management import Management
-from gpu_inference_runtime.front.scripts import Groups, ScriptProcesses
+from gpu_inference_runtime.front.script_process import ProcessGroups
+from gpu_inference_runtime.front.scripts import ScriptProcesses
 from gpu_inference_runtime.http.request_head import KnownHeads
 from gpu_inference_runtime.observability.metrics import Metrics
 from gpu_inference_runtime.observability.traces import traces
 from gpu_inference_runtime.scoring.counts import Counts
 from gpu_inference_runtime.scoring.replica import Limits, Replica
 from gpu_inference_runtime.settings import Settings
-from gpu_inference_runtime.settings.script_config import script_config
+from gpu_inference_runtime.settings.definition import script_config
 from gpu_inference_script.protocol import START_FAILED
 
-# How often connections and deadlines are looked at, and the parent gets a sign of life, seconds.
+# How often connections and deadlines are checked, and the parent gets a heartbeat.
 _CHECK_SECONDS = 1.0
-# Most bytes received at once. One buffer serves all connections, since only one receives at a time.
+# The receive buffer. All connections share it, because only one receives at a time.
 _BUFFER_BYTES = 256 * 1024
-# While the last requests are answered, how often to look whether that was the last, seconds.
-_LAST_ANSWERS_SECONDS = 0.005
-# Twice this stays below the seconds to spare that end the graceful time.
+# How often to check, at the end of the drain, whether all requests have been answered.
+_LAST_RESPONSES_SECONDS = 0.005
+# Twice this must stay below the 5 s to spare in Settings.graceful_seconds.
 _FLUSH_SECONDS = 2.0
 
 log = logging.getLogger("gpu_inference")
@@ -43,10 +44,10 @@ log = logging.getLogger("gpu_inference")
 
 # docs/decisions.md 42
 class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type information
-    """The front. `app` is process.server.ScoringApplication."""
+    """The front process. gunicorn sets `app`, a process.server.ScoringApplication."""
 
     # Set before the fork.
-    groups: Groups
+    groups: ProcessGroups
     management: socket.socket | None
 
     def __init__(self, *arguments: Any) -> None:
@@ -54,7 +55,7 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
         self._exit_status = 0
         self._loop: asyncio.AbstractEventLoop
         self._ended: asyncio.Event
-        self._term_came_early = False
+        self._early_sigterm = False
         self._serves = False
         self._drains = False
         self._timer: asyncio.TimerHandle | None = None
@@ -63,12 +64,12 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
     # gunicorn's interface
 
     def load_wsgi(self) -> None:
-        """Load nothing: only the page for people is a WSGI application, and it is loaded at first use."""
+        """Do nothing: only the page at /docs is a WSGI application, and it is loaded when first used."""
 
     def init_signals(self) -> None:
-        """Take over from gunicorn's handlers of its parent process, with a SIGTERM that came since the fork.
+        """Replace the signal handlers inherited from the parent, and do not lose a SIGTERM since the fork.
 
-        Those put a signal into a queue that is only read there.
+        The inherited handlers put signals into a queue that only the parent reads.
         """
         # docs/decisions.md 56
         inherited = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
@@ -76,22 +77,22 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
         queued = getattr(inherited, "SIG_QUEUE", None)
         while queued is not None and not queued.empty():
             if queued.get_nowait() == signal.SIGTERM:
-                self._term_came_early = True
-        # The event loop has a pipe of its own for this.
+                self._early_sigterm = True
+        # The event loop sets up its own pipe for this.
         signal.set_wakeup_fd(-1)
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ARG002  (a signal handler's arguments)
-        """SIGTERM, before the event loop handles it itself."""
-        self._term_came_early = True
+        """Remember a SIGTERM that arrives before the event loop handles it."""
+        self._early_sigterm = True
 
     def handle_quit(self, sig: int, frame: Any) -> None:  # noqa: ARG002  (likewise)
-        """SIGINT and SIGQUIT, before the event loop handles them itself: end at once."""
+        """Exit at once on a SIGINT or SIGQUIT that arrives before the event loop handles it."""
         os._exit(0)
 
     def run(self) -> None:
-        """Serve until the end."""
+        """Serve, then exit the process."""
         gc.freeze()
-        # What a request leaves behind has no cycles: there is little to be found, and looking takes time.
+        # Requests leave no reference cycles behind: collecting often takes time and finds little.
         gc.set_threshold(20_000)
         loop = uvloop.new_event_loop()
         asyncio.set_event_loop(loop)
@@ -100,9 +101,9 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
             loop.run_until_complete(self._serve())
         except BaseException:
             log.exception("The server itself failed")
-            # Where it never served, another try would fail as well.
+            # If it never served, another attempt would fail too.
             self._exit_status = 1 if self._serves else START_FAILED
-        # Threads of the pool may still wait for an issuer of tokens.
+        # Do not join the pool's threads: they may be waiting for the token issuer.
         logging.shutdown()
         sys.stdout.flush()
         os._exit(self._exit_status)
@@ -127,7 +128,7 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
         self._replica = Replica(limits, self._scripts, counts, time.monotonic)
         self._scripts.replica = self._replica
         self._exchanges = Exchanges(settings, self._scripts, self._replica, counts, self._traces, loop)
-        self._replica.alarm = self._arm
+        self._replica.alarm = self._set_timer
         for number in (signal.SIGINT, signal.SIGQUIT):
             loop.add_signal_handler(number, self._quit)
         loop.add_signal_handler(signal.SIGTERM, self._drain)
@@ -147,13 +148,13 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
         self._scripts.start()
         self._serves = True
         self._check()
-        if self._term_came_early:
+        if self._early_sigterm:
             self._drain()
         await self._ended.wait()
         await self._end()
 
-    def _arm(self) -> None:
-        """Have the next deadline noticed."""
+    def _set_timer(self) -> None:
+        """Set the timer to the replica's next deadline."""
         at = self._replica.next_deadline()
         if at is None or (self._timer is not None and self._timer_at <= at):
             return
@@ -165,25 +166,25 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
     def _tick(self) -> None:
         self._timer = None
         self._replica.tick()
-        self._arm()
+        self._set_timer()
 
     def _check(self) -> None:
-        """Look after what has waited too long, and tell the parent that this process works."""
+        """Check the connections' deadlines, and send the parent a heartbeat."""
         now = time.monotonic()
         for connection in list(self._exchanges.connections):
             connection.check(now)
         self.notify()
-        self._arm()
+        self._set_timer()
         if self.ppid != os.getppid():
-            log.info("The parent process has ended: so does this one")
+            log.info("The parent process has died: the front exits too")
             self._quit()
         self._loop.call_later(_CHECK_SECONDS, self._check)
 
     def _scripts_changed(self) -> None:
         self._exchanges.scripts_changed()
-        self._arm()
+        self._set_timer()
 
-    # The end
+    # Stopping
 
     def _fail(self, status: int) -> None:
         self._exit_status = status
@@ -191,23 +192,23 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
         self._ended.set()
 
     def _quit(self) -> None:
-        """SIGINT and SIGQUIT: end at once, even while calls of the script go on."""
+        """Handle SIGINT and SIGQUIT: exit at once, even while calls are running."""
         self._scripts.kill()
         logging.shutdown()
         os._exit(0)
 
     def _drain(self) -> None:
-        """SIGTERM: go on for the drain time, with the end of each connection announced."""
+        """Handle SIGTERM: keep serving for the drain time, and announce the end of each connection."""
         if self._drains:
             return
         self._drains = True
         self._exchanges.draining = True
-        # A service that never was ready has nobody to wait for.
+        # A server that was never ready gets no requests to wait for.
         seconds = self.app.settings.drain_seconds if self._scripts.has_been_ready else 0.0
         self._loop.call_later(seconds, self._drained)
 
     def _drained(self) -> None:
-        # Connections that the kernel has accepted already are served first.
+        # Serve connections first that the kernel has already accepted.
         self._loop.call_soon(self._close_listeners)
 
     def _close_listeners(self) -> None:
@@ -218,16 +219,16 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
         log.info("Drained: no new connections are accepted any more")
         if not self._scripts.has_been_ready:
             self._replica.close()
-        self._loop.create_task(self._wait_for_last_answers())
+        self._loop.create_task(self._wait_for_last_responses())
 
-    async def _wait_for_last_answers(self) -> None:
+    async def _wait_for_last_responses(self) -> None:
         exchanges = self._exchanges
         while True:
             for connection in list(exchanges.connections):
                 connection.close_if_idle()
             if all(connection.closing for connection in exchanges.connections):
                 break
-            await asyncio.sleep(_LAST_ANSWERS_SECONDS)
+            await asyncio.sleep(_LAST_RESPONSES_SECONDS)
         exchanges.closed = True
         self._ended.set()
 
@@ -237,6 +238,6 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no type informa
         self._exchanges.flush_log()
         end = time.monotonic() + _FLUSH_SECONDS
         while self._exchanges.connections and time.monotonic() < end:
-            await asyncio.sleep(_LAST_ANSWERS_SECONDS)
+            await asyncio.sleep(_LAST_RESPONSES_SECONDS)
         if self._traces is not None:
             self._traces.flush(_FLUSH_SECONDS)

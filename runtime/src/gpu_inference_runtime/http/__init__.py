@@ -1,1 +1,1 @@
-"""HTTP without sockets and without an event loop: how requests are read and answers are written."""
+"""HTTP without sockets or an event loop: reading requests and writing responses."""

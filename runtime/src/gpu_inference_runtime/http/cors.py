@@ -1,11 +1,11 @@
-"""What lets web pages of other origins read the answers: the headers of CORS, as flask-cors makes them."""
+"""CORS: response headers that let pages of other origins read responses, the same as flask-cors sends."""
 
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 
 _METHODS = "GET, POST"
-# An origin with one of these is a regular expression.
+# An origin with one of these characters is a regular expression.
 _OF_EXPRESSIONS = frozenset("*\\]?$^[]()")
 _ANY = ".*"
 
@@ -15,12 +15,16 @@ Origin = str | re.Pattern[str]
 def headers(
     origins: tuple[str, ...], request_headers: Mapping[bytes, bytes], method: bytes
 ) -> list[tuple[str, str]]:
-    """Return the headers for an answer. One that has an `Access-Control-Allow-Origin` already gets none.
+    """Return the CORS headers for a response that has no `Access-Control-Allow-Origin` of its own.
 
     Args:
-        origins: those that are let in: `*` for all, or names, or regular expressions.
-        request_headers: with names in lower case.
-        method: HTTP's.
+        origins: the allowed origins: `*` for all, names, or regular expressions.
+        request_headers: the request's headers, with lower-case names.
+        method: the request's method.
+
+    Example:
+        >>> headers(("https://a.example",), {b"origin": b"https://a.example"}, b"GET")
+        [('Access-Control-Allow-Origin', 'https://a.example')]
     """
     known = _compiled(origins)
     sent = _value(request_headers, b"origin")
@@ -32,7 +36,7 @@ def headers(
         pairs.append(("Access-Control-Allow-Private-Network", "false"))
     if method == b"OPTIONS":
         wanted = _value(request_headers, b"access-control-request-method").upper()
-        # A part of the text is enough for flask-cors.
+        # Substring, not equality: flask-cors compares like this.
         if wanted and wanted in _METHODS:
             names = _value(request_headers, b"access-control-request-headers")
             if listed := names and ", ".join(sorted(name.strip() for name in names.split(","))):
@@ -48,7 +52,7 @@ def _value(headers: Mapping[bytes, bytes], name: bytes) -> str:
 
 
 def _allowed(known: tuple[Origin, ...], sent: str) -> str:
-    """Return the origin that the answer names; empty where it names none."""
+    """Return the value of `Access-Control-Allow-Origin`; empty for no such header."""
     if sent:
         return sent if any(_matches(origin, sent) for origin in known) else ""
     if any(isinstance(origin, re.Pattern) and origin.pattern == _ANY for origin in known):

@@ -1,9 +1,8 @@
-"""Which requests are proper HTTP: gunicorn's own parser decides wherever llhttp, the fast one, may differ.
+"""Malformed requests: gunicorn's parser decides wherever llhttp, the fast parser, might decide differently.
 
-llhttp reads every request. Where it refuses one, or has read one that `suspicious` points out, `classify` has
-gunicorn's parser read the same bytes, and what that says holds: the statuses, and what counts as one request,
-are those of gunicorn 27, byte for byte. A client that sends such requests costs more time than any other, but
-only a few of the microseconds that Flask would have taken.
+llhttp reads every request. If it refuses one, or if `suspicious` flags one, `classify` lets gunicorn's parser
+read the same bytes, and that result counts. Statuses and request boundaries are therefore those of gunicorn
+27. Such requests take longer than others, but still less time than they took with Flask.
 """
 
 import re
@@ -15,31 +14,31 @@ from gunicorn.http.body import ChunkedReader
 from gunicorn.http.message import RFC9110_6_5_1_FORBIDDEN_TRAILER, Request
 from gunicorn.http.unreader import IterUnreader
 
-from gpu_inference_script.messages import Answer, error_answer
+from gpu_inference_script.response import Response, error_response
 from gpu_inference_script.scoring import INTERNAL_ERROR
 
 FORBIDDEN_TRAILERS = frozenset(name.lower().encode() for name in RFC9110_6_5_1_FORBIDDEN_TRAILER)
-"""Headers, in lower case, that break a body in chunks when they come behind it. llhttp takes most of them."""
+"""Headers, in lower case, that are errors in the trailer of a chunked body. llhttp accepts most of them."""
 
 # gunicorn's own limits.
-_LONGEST_LINE = 4094
-_LONGEST_TARGET = _LONGEST_LINE - len("OPTIONS  HTTP/1.1")
-_LONGEST_FIELD = 8190
-_MOST_HEADERS = 100
-_LONGEST_HEAD = _MOST_HEADERS * (_LONGEST_FIELD + 2) + 4
-# More digits than any length has, and fewer than Python reads.
-_MOST_DIGITS = 20
-# llhttp refuses more than eight bytes can count. So much never comes.
-_LONGEST_BODY = 1 << 62
+_MAX_LINE = 4094
+_MAX_TARGET = _MAX_LINE - len("OPTIONS  HTTP/1.1")
+_MAX_FIELD = 8190
+_MAX_HEADERS = 100
+_MAX_HEAD = _MAX_HEADERS * (_MAX_FIELD + 2) + 4
+# More digits than any length has, and fewer than Python's limit for int().
+_MAX_DIGITS = 20
+# llhttp refuses lengths beyond 64 bits; no body is this long.
+_MAX_BODY = 1 << 62
 
 _METHODS = frozenset({b"GET", b"POST", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PATCH"})
 _VERSIONS = frozenset({"1.0", "1.1"})
-# llhttp takes spaces around the target, RTSP for HTTP, and empty lines before the request.
+# llhttp accepts spaces around the target, RTSP instead of HTTP, and empty lines before the request.
 _ORDINARY_LINE = re.compile(rb"(?:GET|POST|HEAD|OPTIONS|PUT|DELETE|PATCH) /[!-~]*+ HTTP/1\.[01]\r\n")
 _SURE_MEANINGS = {b"transfer-encoding": b"chunked", b"expect": b"100-continue"}
 _ODD_NAMES = frozenset({*_SURE_MEANINGS, b"upgrade", b"proxy-connection"})
 _USUAL_LINE = b"POST /score HTTP/1.1\r\n"
-# What clients, browsers and proxies commonly send, and both parsers take for nothing special.
+# Common headers of clients, browsers and proxies that mean nothing special to either parser.
 _COMMON_NAMES = frozenset(
     b"""
     accept accept-charset accept-encoding accept-language authorization cache-control connection
@@ -56,8 +55,8 @@ _COMMON_NAMES = frozenset(
 )
 _CONNECTIONS = frozenset({None, b"keep-alive", b"close", b"Keep-Alive", b"Close"})
 
-# The first that fits holds.
-_CLIENTS: tuple[tuple[type[Exception], int, str], ...] = (
+# The first that matches counts.
+_CLIENT_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.LimitRequestLine, 414, "The request's first line, with path and query, is too long."),
     (errors.LimitRequestHeaders, 431, "The request's headers are too large."),
     (errors.ExpectationFailed, 417, "The only expectation that can be met is 100-continue."),
@@ -72,22 +71,22 @@ _CLIENTS: tuple[tuple[type[Exception], int, str], ...] = (
 def _config() -> Config:
     config = Config()
     config.set("http_parser", "python")
-    # Nobody's headers change the path, or the scheme, of a request.
+    # No client's headers may change the path or the scheme of a request.
     config.set("forwarded_allow_ips", "")
     return config
 
 
 _CONFIG = _config()
-_NOBODY = ("", 0)
+_NO_PEER = ("", 0)
 
 
 class Parsed:
-    """A request's head as gunicorn's parser has read it.
+    """A request's head as gunicorn's parser read it.
 
     Args:
-        data: the head, and perhaps what followed it.
-        request: gunicorn's own.
-        head_length: bytes of the head, up to and with the empty line that ends it.
+        data: the head, and possibly what follows it.
+        request: gunicorn's request object.
+        head_length: bytes of the head, including the empty line at its end.
     """
 
     __slots__ = (
@@ -108,7 +107,7 @@ class Parsed:
         self.head_length = head_length
         self.method: bytes = request.method.encode("latin-1")
         self.target: bytes = request.uri.encode("latin-1")
-        # Of the first number alone the answer must know: with 1.0 it has no chunks.
+        # The response only depends on this: a 1.0 client gets no chunks.
         self.version = "1.1" if request.version > (1, 0) else "1.0"
         self.number = ".".join(map(str, request.version)).encode()
         self.pairs = _pairs(data[:head_length])
@@ -123,21 +122,21 @@ class Parsed:
         self.expects_continue: bool = request._expected_100_continue
 
     def head(self) -> bytes:
-        """Return the head without what gunicorn left out of it."""
+        """Return the head without what gunicorn ignores."""
         line = b"%b %b HTTP/%b" % (self.method, self.target, self.number)
         return b"\r\n".join([line, *(b"%b: %b" % pair for pair in self.pairs), b"", b""])
 
     def sanitized(self) -> bytes:
-        """Return a head with which llhttp reads the body as gunicorn would.
+        """Return a head that makes llhttp read the body as gunicorn would.
 
-        It has nothing else of the request: methods and targets that llhttp refuses are among what gunicorn
-        takes, so that all but the body must be had from this object.
+        It holds nothing else of the request, because gunicorn accepts methods and targets that llhttp
+        refuses: take everything but the body from this object.
         """
         lines = [b"POST / HTTP/1.1"]
         if self.chunked:
             lines.append(b"Transfer-Encoding: chunked")
         elif self.content_length is not None:
-            lines.append(b"Content-Length: %d" % min(self.content_length, _LONGEST_BODY))
+            lines.append(b"Content-Length: %d" % min(self.content_length, _MAX_BODY))
         if not self.keeps:
             lines.append(b"Connection: close")
         return b"\r\n".join([*lines, b"", b""])
@@ -146,18 +145,18 @@ class Parsed:
 def suspicious(
     method: bytes, target: bytes, headers: Mapping[bytes, bytes], count: int, version: str, head: bytes
 ) -> bool:
-    """Whether gunicorn might read, or refuse, otherwise what llhttp has read.
+    """Return whether gunicorn might read a request differently from llhttp, or refuse it.
 
-    Of what llhttp has read, only spaces at the end of a header's value are then not as gunicorn has it.
+    If not, llhttp's result differs from gunicorn's at most in spaces at the end of a header's value.
 
     Args:
         method: as llhttp read it.
         target: as llhttp read it.
-        headers: with names in lower case; of one that came several times the values joined by commas.
-        count: of the headers that came.
-        version: HTTP's, as llhttp read it.
-        head: the bytes of the head, with all that came before it on the connection and is no other request;
-            empty where they are no longer there, so that spaces and empty lines are not seen.
+        headers: with lower-case names; the values of a repeated header are joined by commas.
+        count: number of header lines.
+        version: the HTTP version as llhttp read it.
+        head: the bytes of the head, and of anything before it that is not another request. Empty if they are
+            no longer available; spaces and empty lines then go unnoticed.
     """
     if head:
         size = len(head)
@@ -170,42 +169,43 @@ def suspicious(
     return (
         headers.get(b"connection") not in _CONNECTIONS
         or (not _COMMON_NAMES.issuperset(headers) and _has_odd_name(headers, version))
-        or count > _MOST_HEADERS
+        or count > _MAX_HEADERS
         or (count != len(headers) and _repeats(headers))
-        or ((size > _LONGEST_LINE or len(target) > _LONGEST_TARGET) and _is_large(target, headers, size))
+        or ((size > _MAX_LINE or len(target) > _MAX_TARGET) and _is_large(target, headers, size))
     )
 
 
-def classify(data: bytes) -> Answer | Parsed | None:
-    """Return what gunicorn makes of the bytes since the last request: a head, or an answer that refuses it.
+def classify(data: bytes) -> Response | Parsed | None:
+    """Let gunicorn parse the bytes since the last request.
 
-    None where it waits for more of the head.
+    Returns:
+        The head, or the response that refuses it; None if the head is not complete yet.
     """
     unreader = IterUnreader([data])
     try:
-        request = Request(_CONFIG, unreader, _NOBODY)
+        request = Request(_CONFIG, unreader, _NO_PEER)
     except (errors.NoMoreData, StopIteration):
-        return answer_to(errors.LimitRequestHeaders("")) if len(data) > _LONGEST_HEAD else None
+        return error_to_response(errors.LimitRequestHeaders("")) if len(data) > _MAX_HEAD else None
     except Exception as error:
-        return answer_to(error)
+        return error_to_response(error)
     return Parsed(data, request, len(data) - unreader.buf.getbuffer().nbytes)
 
 
-def answer_to(error: Exception) -> Answer:
-    """Return the answer to an error of gunicorn's. It does not quote the request, which may hold a key."""
-    for kind, status, message in _CLIENTS:
+def error_to_response(error: Exception) -> Response:
+    """Return the response to an error of gunicorn's parser, without quoting the request's secrets."""
+    for kind, status, message in _CLIENT_ERRORS:
         if isinstance(error, kind):
-            return error_answer(status, message, close=True)
-    return error_answer(500, INTERNAL_ERROR, close=True)
+            return error_response(status, message, close=True)
+    return error_response(500, INTERNAL_ERROR, close=True)
 
 
-def answer_to_unknown() -> Answer:
-    """Return the answer to a request that llhttp refuses and whose bytes are no longer there."""
-    return answer_to(errors.ParseException())
+def unreadable_response() -> Response:
+    """Return the response to a request that llhttp refuses and whose bytes are no longer available."""
+    return error_to_response(errors.ParseException())
 
 
 def _has_odd_name(headers: Mapping[bytes, bytes], version: str) -> bool:
-    """Whether there is a header that one of the parsers drops, or understands otherwise than the other."""
+    """Return whether one parser drops a header that the other keeps, or reads it differently."""
     if not _ODD_NAMES.isdisjoint(headers):
         for name, value in _SURE_MEANINGS.items():
             if name in headers and (headers[name].lower() != value or version != "1.1"):
@@ -216,20 +216,20 @@ def _has_odd_name(headers: Mapping[bytes, bytes], version: str) -> bool:
 
 
 def _repeats(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether there may be two headers of a name that may come once. llhttp sees to Content-Length."""
+    """Return whether a header may be repeated that must not be. llhttp checks Content-Length itself."""
     return b"," in headers.get(b"host", b"") or b"," in headers.get(b"content-type", b"")
 
 
 def _is_large(target: bytes, headers: Mapping[bytes, bytes], size: int) -> bool:
     return (
-        size > _LONGEST_FIELD
-        or len(target) > _LONGEST_TARGET
-        or len(headers.get(b"content-length", b"")) > _MOST_DIGITS
+        size > _MAX_FIELD
+        or len(target) > _MAX_TARGET
+        or len(headers.get(b"content-length", b"")) > _MAX_DIGITS
     )
 
 
 def _pairs(head: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the headers as they came. Those with an underscore gunicorn leaves out: WSGI confuses them."""
+    """Return the headers as sent, without names that have an underscore: gunicorn drops those."""
     lines = head.removeprefix(b"\r\n").split(b"\r\n")[1:-2]
     parts = [line.partition(b":") for line in lines]
     return [(name, value.strip(b" \t")) for name, _, value in parts if b"_" not in name]

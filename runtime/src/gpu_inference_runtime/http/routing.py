@@ -1,6 +1,6 @@
-"""Which part of the server a request is for, by its path, and which methods that part takes.
+"""Routes: which part of the server a path belongs to, and which methods it accepts.
 
-Paths are compared as Flask's router (Werkzeug) does, which this server was built on, without importing it.
+Paths are compared as Flask's router (Werkzeug) compares them, as in v1's server, but without importing Flask.
 """
 
 import enum
@@ -11,13 +11,13 @@ from urllib.parse import quote, unquote_to_bytes
 from gunicorn.util import split_request_uri
 
 from gpu_inference_runtime.settings import Settings
-from gpu_inference_script.messages import Answer, error_answer
 from gpu_inference_script.request import parse_query
+from gpu_inference_script.response import Response, error_response
 
-# As azureml-fe showed a service's paths to its clients.
+# Clients of azureml-fe use these paths.
 _SERVICES = "/api/v1/service/"
 _DOCS = "docs"
-# Flask's words, which clients of v1's server know.
+# Flask's texts, which clients of v1's server know.
 _UNKNOWN = (
     "The requested URL was not found on the server. "
     "If you entered the URL manually please check your spelling and try again."
@@ -26,14 +26,14 @@ _NOT_ALLOWED = "The method is not allowed for the requested URL."
 _NOT_UNDERSTOOD = "The browser (or proxy) sent a request that this server could not understand."
 
 _HOST = re.compile(rb"([a-z0-9.-]+|\[[a-f0-9]*:[a-f0-9.:]+])(?::([1-9][0-9]{,4}))?", re.IGNORECASE)
-_LONGEST_LABEL = 63
-# Enough for all names of a service; those of a client that makes names up are looked at each time.
-_MOST_HOSTS = 256
+_MAX_LABEL = 63
+# Enough for all host names of a service. Made-up names beyond that are checked each time.
+_MAX_HOSTS = 256
 _NO_HEADERS: Mapping[bytes, bytes] = {}
 
 
 class Kind(enum.Enum):
-    """The parts of the server."""
+    """The parts of the server that requests are routed to."""
 
     HEALTH = enum.auto()
     SCORE = enum.auto()
@@ -43,12 +43,12 @@ class Kind(enum.Enum):
 
 
 class Route:
-    """Where a path leads.
+    """The target of a path.
 
     Args:
         kind: the part of the server.
-        methods: those that it takes; None for any.
-        is_alias: whether it is a second form of a path, unknown to any other method.
+        methods: the accepted methods; None for any.
+        is_alias: whether the path is a second form of another one; other methods then get 404, not 405.
     """
 
     __slots__ = ("is_alias", "kind", "methods")
@@ -62,86 +62,86 @@ class Route:
 
     @property
     def allow(self) -> str:
-        """Return the methods that it takes, as the header `Allow` has them."""
+        """The accepted methods, as the value of the header `Allow`."""
         return ", ".join(sorted(method.decode() for method in self.methods or ()))
 
 
 _READING = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 _HEALTH = Route(Kind.HEALTH, _READING)
-# Not a redirect from the service's path to the same with a slash: v1 had none.
+# The service's path without a slash does not redirect to the one with a slash, as in v1.
 _HEALTH_WITHOUT_SLASH = Route(Kind.HEALTH, _READING, is_alias=True)
 _SCORE = Route(Kind.SCORE, _READING | {b"POST"})
 _SPECIFICATION = Route(Kind.SPECIFICATION, _READING)
 _PAGES = Route(Kind.PAGES)
 _NOT_FOUND = Route(Kind.NOT_FOUND)
-# The same paths below another service's name: a method that they would not take is refused first.
-_OF_OTHERS = {route: Route(Kind.NOT_FOUND, route.methods) for route in (_HEALTH, _SCORE, _SPECIFICATION)}
+# The same paths below another service's name: 404, but 405 first for methods that are not accepted.
+_OTHER_SERVICES = {route: Route(Kind.NOT_FOUND, route.methods) for route in (_HEALTH, _SCORE, _SPECIFICATION)}
 _BY_PATH = {"/": _HEALTH, "/score": _SCORE, "/swagger.json": _SPECIFICATION}
-# Flask takes one slash more for nothing, where it takes one less.
+# Where Flask accepts a path without a trailing slash, it also ignores one slash too many.
 _BY_TAIL = {"": _HEALTH, "/": _HEALTH, "score": _SCORE, "swagger.json": _SPECIFICATION}
 
 
 class Routes:
-    """Finds routes and answers what none of them takes.
+    """Finds the route of a request, and refuses requests that no route accepts.
 
     Args:
-        settings: the service's name, and whether there are pages.
+        settings: the service's name, and whether the page at /docs is on.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._name = settings.service_name
         self._shows_docs = settings.shows_docs
         self._hosts: set[bytes] = set()
-        # By the path as most clients send it, which spares taking it apart.
+        # By the path as most clients send it, so that it need not be parsed.
         self._exact: dict[bytes, Route] = {path.encode(): route for path, route in _BY_PATH.items()}
         if self._name and "/" not in self._name:
-            # Clients differ in what they percent-encode of a path's segment.
+            # Clients differ in which characters of a path segment they percent-encode.
             for name in {quote(self._name, safe=""), quote(self._name, safe="!$&'()*+,;=:@")}:
                 service = (_SERVICES + name).encode()
                 self._exact[service] = _HEALTH_WITHOUT_SLASH
                 self._exact.update((service + path.encode(), route) for path, route in _BY_PATH.items())
-        self._unknown = error_answer(404, _UNKNOWN)
-        self._not_understood = error_answer(400, _NOT_UNDERSTOOD)
+        self._unknown = error_response(404, _UNKNOWN)
+        self._not_understood = error_response(400, _NOT_UNDERSTOOD)
 
     def resolve(self, target: bytes) -> Route:
-        """Return where a request's target (path and query, as the client sent them) leads."""
+        """Return the route of a request's target (path and query, as the client sent them)."""
         route = self._exact.get(target) or self._exact.get(target.partition(b"?")[0])
         return self._resolve_other(target) if route is None else route
 
-    def method_answer(
+    def refusal(
         self, route: Route, method: bytes, headers: Mapping[bytes, bytes] = _NO_HEADERS
-    ) -> Answer | None:
-        """Return the answer to a request that its route does not take; None where it takes it.
+    ) -> Response | None:
+        """Return the response to a request that its route does not accept; None if the route accepts it.
 
         Args:
-            route: where the request's path leads.
-            method: HTTP's.
-            headers: of the request, with names in lower case.
+            route: the route of the request's path.
+            method: the request's method.
+            headers: the request's headers, with lower-case names.
         """
         if route is _PAGES:
-            # Flask has its own answers.
+            # Flask refuses requests itself.
             return None
         host = headers.get(b"host")
         if host is not None and host not in self._hosts:
             if not _is_host(host):
                 return self._not_understood
-            if len(self._hosts) < _MOST_HOSTS:
+            if len(self._hosts) < _MAX_HOSTS:
                 self._hosts.add(host)
         methods = route.methods
         if methods is not None and method not in methods:
             if route.is_alias:
                 return self._unknown
-            return error_answer(405, _NOT_ALLOWED, ("Allow", route.allow))
+            return error_response(405, _NOT_ALLOWED, ("Allow", route.allow))
         if methods is not None and b"upgrade" in headers and _is_websocket(headers):
             return self._unknown if route.is_alias else self._not_understood
         return self._unknown if route.kind is Kind.NOT_FOUND else None
 
     def query(self, target: bytes) -> dict[str, list[str]]:
-        """Return the parameters of a target's query, with all values of each."""
+        """Return the query parameters of a target, each with all its values."""
         return parse_query(split_request_uri(target.decode("latin-1")).query)
 
     def _resolve_other(self, target: bytes) -> Route:
-        """Return the route of a path that is percent-encoded, part of a whole URL, a page, or unknown."""
+        """Return the route of a path that is percent-encoded, part of an absolute URL, a page, or unknown."""
         try:
             raw = split_request_uri(target.decode("latin-1")).path
         except ValueError:
@@ -151,7 +151,7 @@ class Routes:
         path = "/" + unquote_to_bytes(raw).decode("utf-8", "replace").lstrip("/")
         route = self._match(path)
         if route is None and "//" in path:
-            # Flask redirects to the path without repeated slashes, where there is one.
+            # Flask redirects to the path without repeated slashes, if that exists.
             return _NOT_FOUND if self._match(re.sub("/{2,}", "/", path)) is None else _PAGES
         return route or _NOT_FOUND
 
@@ -170,7 +170,7 @@ class Routes:
         if self._shows_docs and _is_docs(tail):
             return _PAGES
         route = _BY_TAIL.get(tail)
-        return route if route is None or name == self._name else _OF_OTHERS[route]
+        return route if route is None or name == self._name else _OTHER_SERVICES[route]
 
 
 def _is_docs(path: str) -> bool:
@@ -178,12 +178,12 @@ def _is_docs(path: str) -> bool:
 
 
 def _is_host(host: bytes) -> bool:
-    """Whether Werkzeug accepts this `Host`: one that is no name of a host at all counts as absent."""
+    """Return whether Werkzeug accepts this `Host`. A value that is no host name at all counts as absent."""
     match = _HOST.fullmatch(host.strip().removesuffix(b":80"))
     if match is None or int(match[2] or 0) > 65535:
         return True
     *labels, last = match[1].partition(b":")[0].split(b".")
-    return all(0 < len(label) <= _LONGEST_LABEL for label in labels) and len(last) <= _LONGEST_LABEL
+    return all(0 < len(label) <= _MAX_LABEL for label in labels) and len(last) <= _MAX_LABEL
 
 
 def _is_websocket(headers: Mapping[bytes, bytes]) -> bool:

@@ -1,1 +1,1 @@
-"""What one sees of the service from outside: log, metrics, traces."""
+"""Observability: access log, metrics and traces."""

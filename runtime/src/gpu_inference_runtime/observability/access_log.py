@@ -1,4 +1,4 @@
-"""The access log: one line for each answer, as v1's server wrote it, written in batches."""
+"""The access log: one line per response, in v1's format, written in batches."""
 
 import asyncio
 import os
@@ -9,18 +9,18 @@ from gpu_inference_runtime.http.request_head import RequestHead
 from gpu_inference_script.log_setup import writes_plain_lines
 from gpu_inference_script.logs import ACCESS, request_id_of_log_lines
 
-# Lines wait this long for others, seconds.
+# How long a line waits for others.
 _PAUSE_SECONDS = 0.02
-# What the system writes to a pipe in one piece: lines of several processes do not mix below that.
+# Writes of up to this size to a pipe are atomic: lines of several processes do not mix.
 _PIECE_BYTES = 4096
-_MOST_WAITING = 2000
+_MAX_WAITING = 2000
 
 
 class AccessLog:
-    """Writes method, path (not the query, which may hold data), status, time and length of each answer.
+    """Logs method, path (not the query, which may hold data), status, time and length of each response.
 
     Args:
-        loop: where lines wait.
+        loop: the event loop, which writes the lines that wait.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -34,7 +34,15 @@ class AccessLog:
     def write(
         self, head: RequestHead, status: int, seconds: float, length: int | None, request_id: str
     ) -> None:
-        """Log the answer to a request. Health checks are left out."""
+        """Log the response to a request, unless the request is a health check.
+
+        Args:
+            head: the request's head.
+            status: the response's status code.
+            seconds: time from the request's headers to the end of the response.
+            length: the body's length in bytes; None if unknown.
+            request_id: the request's id; may be empty.
+        """
         path = head.path
         if path == "/" and head.method == b"GET":
             return
@@ -56,11 +64,11 @@ class AccessLog:
         )
         if len(waiting) == 1:
             self._loop.call_later(_PAUSE_SECONDS, self.flush)
-        elif len(waiting) >= _MOST_WAITING:
+        elif len(waiting) >= _MAX_WAITING:
             self.flush()
 
     def flush(self) -> None:
-        """Write the lines that wait."""
+        """Write the waiting lines."""
         piece: list[str] = []
         size = 0
         for line in self._waiting:

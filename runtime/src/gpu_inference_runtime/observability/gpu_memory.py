@@ -1,6 +1,6 @@
-"""How full the GPUs' memory is, from NVIDIA's management library where there is one, whoever uses it.
+"""GPU memory in use, from NVIDIA's management library (NVML), if it is there.
 
-A pod sees its own GPUs alone, so that this is what the service's processes take, and what is left of it.
+A pod sees only its own GPUs, so this is the memory that the service's processes use.
 """
 
 import ctypes
@@ -12,32 +12,30 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-# Part of the driver; a container has it where its runtime puts it in (docs/decisions.md 84).
+# Part of the driver; the container runtime mounts it (docs/decisions.md 84).
 _LIBRARY = "libnvidia-ml.so.1"
 
 log = logging.getLogger("gpu_inference")
 
 
 class GpuMemory(Collector):
-    """Bytes used and in all, of each GPU or MIG device, by its UUID. Nothing where there is no driver."""
+    """Collects bytes used and total of each GPU or MIG device, by UUID; nothing without a driver."""
 
     def __init__(self) -> None:
         self._asked = False
         self._nvml: Any = None
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield the two metrics as they are now."""
+        """Yield the two metrics."""
         if not self._asked:
             self._asked = True
             self._nvml = _nvml()
         if self._nvml is None:
             return
         used = GaugeMetricFamily(
-            "gpu_inference_gpu_memory_used_bytes", "Memory in use, by any process", labels=["gpu"]
+            "gpu_inference_gpu_memory_used_bytes", "GPU memory in use, by any process", labels=["gpu"]
         )
-        total = GaugeMetricFamily(
-            "gpu_inference_gpu_memory_total_bytes", "Memory that the GPU has", labels=["gpu"]
-        )
+        total = GaugeMetricFamily("gpu_inference_gpu_memory_total_bytes", "Total GPU memory", labels=["gpu"])
         for uuid, memory in _memories(self._nvml):
             used.add_metric([uuid], memory.used)
             total.add_metric([uuid], memory.total)
@@ -46,9 +44,9 @@ class GpuMemory(Collector):
 
 
 def _nvml() -> Any:
-    """Return the library's Python module, ready for use; None without the library or its driver."""
+    """Return the initialized Python module of the library; None without the library or its driver."""
     try:
-        # A module of some megabytes, for those that have the library alone.
+        # Import the module only if the library is there: it costs some megabytes.
         ctypes.CDLL(_LIBRARY)
         nvml = importlib.import_module("pynvml")
     except (OSError, ImportError):
@@ -56,13 +54,13 @@ def _nvml() -> Any:
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
-        log.warning("GPU memory is not in the metrics: %s is there but says %s", _LIBRARY, error)
+        log.warning("GPU memory is not in the metrics: %s is installed but fails: %s", _LIBRARY, error)
         return None
     return nvml
 
 
 def _memories(nvml: Any) -> Iterator[tuple[str, Any]]:
-    """Yield UUID and memory of all that can be asked; a GPU that has failed is left out."""
+    """Yield UUID and memory of each device; a GPU that fails is left out."""
     for index in range(nvml.nvmlDeviceGetCount()):
         try:
             device = nvml.nvmlDeviceGetHandleByIndex(index)
@@ -74,17 +72,17 @@ def _memories(nvml: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _mig_devices(nvml: Any, device: Any) -> Iterator[Any]:
-    """Yield the parts of a GPU that is cut up: it is them that a pod has, not the whole."""
+    """Yield the MIG devices of a partitioned GPU: a pod gets those, not the whole GPU."""
     try:
         if nvml.nvmlDeviceGetMigMode(device)[0] != nvml.NVML_DEVICE_MIG_ENABLE:
             return
         count = nvml.nvmlDeviceGetMaxMigDeviceCount(device)
     except nvml.NVMLError:
-        # A GPU that cannot be cut.
+        # The GPU does not support MIG.
         return
     for index in range(count):
         try:
             yield nvml.nvmlDeviceGetMigDeviceHandleByIndex(device, index)
         except nvml.NVMLError:
-            # Room for a part that does not exist, or is another pod's.
+            # The device does not exist, or belongs to another pod.
             continue

@@ -1,7 +1,7 @@
-"""A trace of each scoring request, sent to an OpenTelemetry collector over OTLP/HTTP while that is asked for.
+"""Traces of scoring requests, sent to an OpenTelemetry collector over OTLP/HTTP if the settings ask for it.
 
-Nothing of OpenTelemetry is imported otherwise, and none of its types leaves this file. A collector that is
-slow or away costs spans and never a request: a thread of their own sends them, from a queue that is bounded.
+OpenTelemetry is imported only then, and none of its types leaves this file. A slow or absent collector costs
+spans but never a request: a separate thread sends the spans from a bounded queue.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Span, Tracer
 
-# The scoring paths differ in the service's name alone, which every span carries as it is.
+# The scoring paths differ only in the service's name, which every span carries anyway.
 _ROUTE = "/score"
 
 log = logging.getLogger("gpu_inference")
@@ -36,35 +36,35 @@ class Trace(Protocol):
 
     @property
     def parent_of_scripts(self) -> tuple[bytes, bytes, int]:
-        """Trace id, span id and flags that spans of the script's own belong to."""
+        """Trace id, span id and flags of the parent of the script's own spans."""
 
     def ran(self, waited_from: float, seconds: float) -> None:
-        """Note that `run()` has just ended.
+        """Record that `run()` has just ended.
 
         Args:
-            waited_from: when the request began to wait, on the monotonic clock.
+            waited_from: when the request began to wait, on the monotonic clock, in seconds.
             seconds: how long `run()` took.
         """
 
     def end(self, status: int) -> None:
-        """Note the answer's status; the trace is complete."""
+        """Record the response's status and complete the trace."""
 
 
 class Traces(Protocol):
-    """Traces of requests."""
+    """Makes the traces of requests."""
 
     def begin(self, method: bytes, headers: Mapping[bytes, bytes], request_id: str) -> Trace:
         """Begin the trace of a request."""
 
     def flush(self, seconds: float) -> None:
-        """Send what has not been sent, and wait for that no longer than so many seconds."""
+        """Send the remaining spans; wait for at most this many seconds."""
 
 
 def traces(settings: Settings) -> Traces | None:
-    """Return the traces that the settings ask for. Called in the process that serves: it starts a thread."""
+    """Return what makes traces; None if the settings ask for none. Starts a thread: call it in the front."""
     if not settings.sends_traces:
         return None
-    # About 15 MiB and half a second: not for those who asked for nothing.
+    # Imported here: they cost about 15 MiB and half a second.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -84,7 +84,7 @@ def traces(settings: Settings) -> Traces | None:
     )
 
     class Ids(RandomIdGenerator):
-        """Lets the id of the next span be chosen: the script needs that of `run` before there is the span."""
+        """Lets the next span's id be chosen: the script needs the id of `run` before that span is made."""
 
         next_span_id = 0
 
@@ -97,14 +97,14 @@ def traces(settings: Settings) -> Traces | None:
         id_generator=ids,
         sampler=ParentBased(TraceIdRatioBased(settings.traces_ratio)),
         resource=resource,
-        # `flush` does this, within a time.
+        # `flush` does this, with a time limit.
         shutdown_on_exit=False,
     )
-    # As the standard has it: the variable names the collector, and each signal has its path there.
+    # The standard says that the variable names the collector, and each signal has its own path there.
     endpoint = f"{(settings.otlp_endpoint or '').rstrip('/')}/v1/traces"
     headers = parse_env_headers(settings.otlp_headers or "", liberal=True)
     exporter = OTLPSpanExporter(endpoint=endpoint, headers=headers)
-    provider.add_span_processor(BatchSpanProcessor(_exporter_that_tells(exporter, endpoint)))
+    provider.add_span_processor(BatchSpanProcessor(_logging_exporter(exporter, endpoint)))
     log.info("Traces of %g of the requests go to %s, as service %s", settings.traces_ratio, endpoint, name)
     return _OpenTelemetry(provider, ids)
 
@@ -119,7 +119,7 @@ class _OpenTelemetry:
         from opentelemetry.trace import SpanKind
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        # The caller's trace goes on here. As in v1, the answer carries no traceparent.
+        # Continue the caller's trace. As in v1, the response carries no traceparent.
         sent = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
         caller = TraceContextTextMapPropagator().extract(sent)
         verb = method.decode("latin-1")
@@ -132,7 +132,7 @@ class _OpenTelemetry:
         return _OpenTelemetryTrace(self._tracer, self._ids, span)
 
     def flush(self, seconds: float) -> None:
-        # In a thread, because the exporter may be in the middle of its patience with the collector.
+        # On a thread, because the exporter may be waiting for the collector.
         ending = threading.Thread(target=self._provider.shutdown, name="traces-flush", daemon=True)
         ending.start()
         ending.join(seconds)
@@ -180,28 +180,30 @@ def _attributes(text: str) -> dict[str, str]:
     return {name.strip(): unquote(value.strip()) for name, _, value in pairs}
 
 
-def _exporter_that_tells(exporter: SpanExporter, endpoint: str) -> SpanExporter:
-    """Return the exporter with one line in the log when it begins to fail and one when that ends.
+def _logging_exporter(exporter: SpanExporter, endpoint: str) -> SpanExporter:
+    """Return an exporter that logs one line when it begins to fail, and one when it works again.
 
-    Its own lines come with every batch, for as long as a collector is away: only the last one is kept, as the
-    reason.
+    OpenTelemetry's own loggers write lines with every batch while a collector is away. They are kept out of
+    the log; only the last ones serve as the reason.
     """
     from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-    words = _LastWords()
+    messages = _LastMessages()
     for name in ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal"):
         logger = logging.getLogger(name)
-        logger.addHandler(words)
+        logger.addHandler(messages)
         logger.propagate = False
 
-    class TellingExporter(SpanExporter):
+    class LoggingExporter(SpanExporter):
         failing = False
 
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             result = exporter.export(spans)
             failed = result is not SpanExportResult.SUCCESS
             if failed and not self.failing:
-                log.error("Traces cannot be sent to %s and are dropped meanwhile: %s", endpoint, words.last)
+                log.error(
+                    "Traces cannot be sent to %s and are dropped meanwhile: %s", endpoint, messages.last
+                )
             elif self.failing and not failed:
                 log.info("Traces are sent to %s again", endpoint)
             self.failing = failed
@@ -210,13 +212,13 @@ def _exporter_that_tells(exporter: SpanExporter, endpoint: str) -> SpanExporter:
         def shutdown(self) -> None:
             exporter.shutdown()
 
-    return TellingExporter()
+    return LoggingExporter()
 
 
-class _LastWords(logging.Handler):
+class _LastMessages(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
-        # The last line alone only says that time is up; the one before it says why.
+        # The last line only says that time is up; the one before it says why.
         self._lines: deque[str] = deque(maxlen=2)
 
     @property

@@ -1,1 +1,1 @@
-"""The processes: the server and its workers, probes, start and end."""
+"""The parent process: ports, gunicorn, and the start of the server."""

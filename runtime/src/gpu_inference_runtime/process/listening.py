@@ -1,4 +1,4 @@
-"""The server's two ports, on all addresses of the machine, IPv4 and IPv6 alike, for clusters of any kind."""
+"""The server's two listening sockets, on all IPv4 and IPv6 addresses of the machine."""
 
 import errno
 import logging
@@ -7,26 +7,26 @@ import socket
 
 from gpu_inference_runtime.settings import Settings
 
-# What a system answers that has no IPv6: no such family, or none of its addresses.
+# Errors of systems without IPv6: no such address family, or no such address.
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
-# As long as gunicorn's own: connections may wait there while the worker process starts.
+# gunicorn's default. Connections may wait there while the front starts.
 _BACKLOG = 2048
 
 log = logging.getLogger("gpu_inference")
 
 
 class PortError(Exception):
-    """A port that the server needs cannot be opened; the text is one sentence that names it."""
+    """A required port cannot be opened; the text is one sentence that names it."""
 
 
 def open_ports(settings: Settings) -> tuple[socket.socket, socket.socket | None]:
-    """Return the sockets for scoring and for probes and metrics; None where there is no second one.
+    """Return the socket for scoring, and the one for probes and metrics (None if there is none).
 
-    v1's bare server had one port. So what is wrong with the second one does not keep ours from scoring,
-    unless somebody has asked for that port, or there is a cluster that asks there.
+    v1's bare server had only one port. Failing to open the second one is therefore only an error if the port
+    was set, or if the front end is `azureml`, because a cluster then probes it.
 
     Raises:
-        PortError: a port is taken or not allowed.
+        PortError: a port is in use or not permitted.
     """
     scoring = _open("port for scoring", settings.port)
     if settings.management_port is None:
@@ -38,7 +38,7 @@ def open_ports(settings: Settings) -> tuple[socket.socket, socket.socket | None]
             scoring.close()
             raise
         log.warning(
-            "%s There is no /live, no /ready and no /metrics. HEALTH_PORT can name another port.", error
+            "%s There is no /live, no /ready and no /metrics. Set HEALTH_PORT to another port.", error
         )
         return scoring, None
 
@@ -51,10 +51,10 @@ def _open(what: str, port: int) -> socket.socket:
 
 
 def listen_everywhere(port: int) -> socket.socket:
-    """Return a socket that listens to the port on every address.
+    """Return a socket that listens on a port, on every address.
 
     Raises:
-        OSError: the port is taken or not allowed.
+        OSError: the port is in use or not permitted.
     """
     try:
         return _listen(socket.AF_INET6, "::", port)
@@ -69,7 +69,7 @@ def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.soc
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # Machines differ in whether IPv6 includes IPv4 when nothing is said (docs/decisions.md 57).
+            # Whether an IPv6 socket accepts IPv4 by default depends on the machine (docs/decisions.md 57).
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind((address, port))
         listener.listen(_BACKLOG)

@@ -1,1 +1,1 @@
-"""What happens to a scoring request: admission, queue, time limits, outcome. No HTTP and no threads."""
+"""The life of a scoring request: admission, queue, time limits, outcome. No HTTP and no threads."""

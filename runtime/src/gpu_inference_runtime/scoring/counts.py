@@ -1,4 +1,4 @@
-"""What the service counts about itself, as plain numbers; metrics.py shows them to Prometheus."""
+"""The service's counters and histograms, as plain numbers; metrics.py exports them to Prometheus."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -9,10 +9,10 @@ SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 class Histogram:
-    """Numbers sorted into buckets, with their sum.
+    """Counts of values per bucket, and their sum.
 
     Args:
-        bounds: upper bounds of the buckets, in order; a last bucket without a bound follows.
+        bounds: upper bounds of the buckets, ascending; one more bucket without a bound follows.
     """
 
     def __init__(self, bounds: Sequence[float]) -> None:
@@ -21,7 +21,7 @@ class Histogram:
         self.sum = 0.0
 
     def observe(self, value: float) -> None:
-        """Count one number."""
+        """Count one value."""
         self.buckets[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
@@ -41,13 +41,13 @@ class Counts:
         self.gauges: dict[str, Callable[[], float]] = {}
 
     def answered(self, status: int, seconds: float) -> None:
-        """Count a scoring request that was answered, and the time from its headers to its answer."""
+        """Count the response to a scoring request, and the time from its headers to its response."""
         requests = self.requests
         requests[status] = requests.get(status, 0) + 1
         self.request_seconds.observe(seconds)
 
     def refused(self, reason: str) -> None:
-        """Count a scoring request that did not get to `run()`."""
+        """Count a scoring request that did not reach `run()`."""
         self.refusals[reason] = self.refusals.get(reason, 0) + 1
 
     def collected(self, outcome: str, rows: int) -> None:

@@ -1,9 +1,8 @@
-"""The state machine of a replica: a request waits, is admitted, run and ended, each with its deadline.
+"""The state machine of a replica: a request waits, is admitted, runs and ends, each with a deadline.
 
-A request waits until one of the replica's slots is free, which is when it is admitted. It is handed to the
-script processes earlier than that, as far as they can be kept busy by it: what they have not begun can be
-taken back. The machine knows neither sockets nor processes. It is told what happens, and tells `Scripts` and
-the `Call`.
+A request waits until one of the replica's slots is free; then it is admitted. To keep the script processes
+busy, a request may be handed to them before that; a call that has not begun can still be withdrawn. The state
+machine knows no sockets and no processes: it is told about events, and acts on `Scripts` and the `Call`.
 """
 
 import math
@@ -16,75 +15,75 @@ from typing import Protocol
 from gpu_inference_runtime.scoring.counts import Counts
 from gpu_inference_runtime.scoring.time_average import TimeAverage
 
-# Requests that may wait although their wait has an end: more could not be served within it.
-LONGEST_QUEUE = 64
-# Long enough to even out single requests, short enough that an autoscaler sees a rise of the load at once.
+# The longest queue if waiting is limited: more requests could not be served within the limit.
+MAX_QUEUE_LENGTH = 64
+# Long enough to smooth out single requests, short enough for an autoscaler to notice a rising load at once.
 AVERAGING_SECONDS = 15
-# Calls that one script process may have at hand, so that it need not wait for the front between two of them.
-AT_HAND = 256
-# Calls whose time inside run() the expected wait is taken from. The median ignores a single slow one.
+# Calls handed to a script process in advance, so that it does not wait for the front between two calls.
+PREFETCH = 256
+# The expected wait is based on the run() times of this many calls. Their median ignores a single slow one.
 _REMEMBERED_CALLS = 9
-# A request is refused at once where it is expected to wait longer than this share of the longest wait.
+# A request is refused at once if it is expected to wait longer than this share of the longest wait.
 # docs/decisions.md 53
-_HOPELESS = 0.9
+_MAX_EXPECTED_SHARE = 0.9
 
 OVERLOADED, NOT_READY = "overloaded", "starting"
 
 
 class Call:
-    """One scoring request. Subclasses know whom to answer."""
+    """One scoring request. Subclasses send the responses."""
 
     __slots__ = ("admitted", "answered", "arrived", "ended", "number", "overdue", "sent", "stage", "waits")
 
     def __init__(self) -> None:
         self.number = 0
         self.arrived = 0.0
-        # Whether it waits for a slot, and whether it has one.
+        # Whether the call waits for a slot, and whether it has one.
         self.waits = False
         self.admitted = False
-        # Whether the client has its answer, or is gone. The slot is held until the call has ended.
+        # Whether the client has its response or has disconnected. The call keeps its slot until it ends.
         self.answered = False
         self.ended = False
-        # Whether it was handed to the script processes.
+        # Whether the call was handed to the script processes.
         self.sent = False
-        # Counts what has a time limit of its own: run(), then each part of a streamed body.
+        # Counts the stages that have a time limit of their own: run(), then each part of a streamed body.
         self.stage = 0
-        # Whether it goes on although its client was told that it timed out.
+        # Whether the call still runs after its client got the timeout response.
         self.overdue = False
 
     def refused(self, reason: str) -> None:
-        """Tell the client that the request is not scored, for the reason `OVERLOADED` or `NOT_READY`."""
+        """Respond that the request is not scored; the reason is `OVERLOADED` or `NOT_READY`."""
         raise NotImplementedError
 
     def timed_out(self) -> None:
-        """Tell the client that the script took too long."""
+        """Respond that the script took too long."""
         raise NotImplementedError
 
     def crashed(self) -> None:
-        """Tell the client that the script's process has ended during the call."""
+        """Respond that the script's process died during the call."""
         raise NotImplementedError
 
 
 class Scripts(Protocol):
-    """The script processes, as the machine sees them."""
+    """The script processes, as the state machine uses them."""
 
     def hand_over(self, call: Call) -> None:
         """Give a call to whichever process is free first."""
 
     def collect(self) -> None:
-        """Report what the processes have answered so far."""
+        """Process the replies that have arrived so far."""
 
     def has_begun(self, call: Call) -> bool:
-        """Whether a process has begun the call."""
+        """Return whether a process has begun the call."""
 
     def abandon(self, call: Call) -> None:
-        """Have a call skipped. It ends when a process comes across it, or at once where none has it."""
+        """Have a call skipped. It ends when a process reads it."""
 
     def interrupt(self, call: Call) -> None:
-        """Try to end a call that goes on."""
+        """Try to end a running call."""
 
     def replace(self, call: Call) -> None:
-        """Replace the process that makes a call."""
+        """Replace the process that runs a call."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +92,9 @@ class Limits:
 
     Args:
         slots: requests admitted at once.
-        queue_seconds: longest wait for a slot; None for no end.
-        scoring_seconds: longest that `run()`, or a part of a streamed body, may take.
-        overdue_seconds: longest that a call may go on after its client was told that it timed out.
+        queue_seconds: longest wait for a slot; None for no limit.
+        scoring_seconds: longest time for `run()`, or for a part of a streamed body.
+        overdue_seconds: longest time that a call may run after its client got the timeout response.
     """
 
     slots: int
@@ -105,24 +104,24 @@ class Limits:
 
 
 class Replica:
-    """Admits calls, hands them over, and ends them. Not safe to use from several threads.
+    """Admits calls, hands them over, and ends them. Not thread-safe.
 
-    Whoever has it calls `tick` at `next_deadline`, and asks for that again whenever `alarm` is called.
+    The owner calls `tick` at `next_deadline`, and reads `next_deadline` again whenever `alarm` is called.
 
     Args:
-        limits: see there.
-        scripts: the processes.
-        counts: where waits and times inside `run()` are counted.
-        clock: seconds, never going back.
+        limits: the replica's limits.
+        scripts: the script processes.
+        counts: where waits and `run()` times are counted.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, limits: Limits, scripts: Scripts, counts: Counts, clock: Callable[[], float]) -> None:
         self.limits = limits
         self.closed = False
-        # Called when there is a deadline before the one that `next_deadline` has told last.
+        # Called when there is a new deadline before the one that `next_deadline` returned last.
         self.alarm: Callable[[], None] = lambda: None
-        self._told = math.inf
-        # Calls that go on after their client was told that they timed out.
+        self._earliest = math.inf
+        # Calls that still run after their client got the timeout response.
         self.overdue = 0
         self._scripts = scripts
         self._counts = counts
@@ -130,15 +129,15 @@ class Replica:
         self._processes = 0
         self._taken = 0
         self._average = TimeAverage(AVERAGING_SECONDS, clock)
-        # Requests that wait for a slot. The queue may hold others, which wait no longer.
+        # Requests that wait for a slot. The deque may hold others that no longer wait.
         self.waiting = 0
         self._waiting: deque[Call] = deque()
         self._unsent: deque[Call] = deque()
-        self.at_hand = 0
+        self.handed_over = 0
         self._run_seconds: deque[float] = deque(maxlen=_REMEMBERED_CALLS)
-        # Their median; None where it is to be found again.
+        # Their median; None if it has to be computed again.
         self._usual_seconds: float | None = None
-        # Deadlines in order, each with the stage of its call that it is for.
+        # Deadlines in order, each with its call and the stage that it is for.
         self._scoring: deque[tuple[float, Call, int]] = deque()
         self._overdue: deque[tuple[float, Call]] = deque()
         counts.gauges["busy_slots"] = lambda: self._taken
@@ -146,7 +145,7 @@ class Replica:
         counts.gauges["queued_requests"] = lambda: self.waiting
         counts.gauges["capacity_slots"] = lambda: self.limits.slots
 
-    # What others ask
+    # State
 
     @property
     def taken(self) -> int:
@@ -154,7 +153,7 @@ class Replica:
         return self._taken
 
     def refusal(self) -> str | None:
-        """Return why a request that arrived now would be refused at once; None where it may wait."""
+        """Return why a request that arrives now would be refused at once; None if it may wait."""
         if self.closed:
             return NOT_READY
         longest = self.limits.queue_seconds
@@ -162,82 +161,82 @@ class Replica:
             return None
         free = self.limits.slots - self._taken
         waiting = self.waiting
-        if waiting >= free + (LONGEST_QUEUE if longest else 0):
+        if waiting >= free + (MAX_QUEUE_LENGTH if longest else 0):
             return OVERLOADED if self._processes else NOT_READY
-        # The first in the queue may be lucky.
+        # The first request in the queue may get a slot at any moment.
         if waiting > 1 and len(self._run_seconds) == _REMEMBERED_CALLS and self._processes:
             usual = self._usual_seconds
             if usual is None:
                 usual = self._usual_seconds = median(self._run_seconds)
-            if waiting * usual / self._processes > longest * _HOPELESS:
+            if waiting * usual / self._processes > longest * _MAX_EXPECTED_SHARE:
                 return OVERLOADED
         return None
 
-    # What clients do
+    # Events from clients
 
     def arrive(self, call: Call) -> None:
-        """Take a complete request in; it may be refused at once."""
+        """Accept a complete request, or refuse it at once."""
         if reason := self.refusal():
             call.answered = call.ended = True
             call.refused(reason)
             return
         now = call.arrived = self._clock()
-        if self._unsent or self.waiting or self._taken >= self.limits.slots or not self._may_hand_over():
+        if self._unsent or self.waiting or self._taken >= self.limits.slots or not self._needs_call():
             call.waits = True
             self.waiting += 1
             self._waiting.append(call)
             self._unsent.append(call)
             if self.limits.queue_seconds is not None:
-                self._notice(now + self.limits.queue_seconds)
-            self._go_on()
+                self._add_deadline(now + self.limits.queue_seconds)
+            self._dispatch()
             return
-        # Most find a slot, and nobody before them.
+        # The common case: a slot is free, and nothing waits.
         self._take_slot(call, now)
         self._average.set(self._taken)
         self._hand_over(call)
 
     def hang_up(self, call: Call) -> None:
-        """The client is gone. A call that has begun goes on; any other is never made."""
+        """The client has disconnected. A call that has begun goes on; any other is never made."""
         if call.answered or call.ended:
             return
         call.answered = True
         if not (call.sent and self._scripts.has_begun(call)):
             self._abandon(call)
 
-    # What script processes do
+    # Events from script processes
 
     def process_ready(self, parallel_runs: int = 1) -> None:
-        """One more process takes calls, so many of them at once."""
+        """One more process takes calls, `parallel_runs` of them at once."""
         self._processes += parallel_runs
-        self._go_on()
+        self._dispatch()
 
     def process_gone(self, parallel_runs: int = 1) -> None:
-        """A process that took calls has ended."""
+        """A process that took calls has died."""
         self._processes -= parallel_runs
 
     def replied(self, call: Call, run_seconds: float | None, batch: int = 1) -> None:
-        """The script has made its answer, or the first part of it; the call may go on with further parts.
+        """The script has made its response, or the first part of one; further parts may follow.
 
         Args:
-            call: which.
-            run_seconds: time inside `run()`; None where it was not called.
-            batch: the size of the batch that the call was part of.
+            call: the call.
+            run_seconds: time inside `run()`; None if `run()` was not called.
+            batch: size of the batch that the call was part of.
         """
         if run_seconds is not None:
             self._counts.run_seconds.observe(run_seconds)
             self._run_seconds.append(run_seconds / batch)
             self._usual_seconds = None
         if call.waits:
-            # The process was quicker than the news of the slot that became free.
+            # The process began the call before this class noticed the free slot.
             self._counts.queue_seconds.observe(self._clock() - call.arrived)
         call.stage += 1
 
     def begin_part(self, call: Call) -> None:
-        """The next part of a streamed body is being made, which has a time limit of its own."""
-        self._limit(call, self._clock())
+        """The next part of a streamed body is being made; it has a time limit of its own."""
+        self._start_time_limit(call, self._clock())
 
     def part_made(self, call: Call) -> None:
-        """The part was made."""
+        """The part has been made."""
         call.stage += 1
 
     def ended(self, call: Call) -> None:
@@ -246,45 +245,46 @@ class Replica:
             return
         call.ended = True
         if call.sent:
-            self.at_hand -= 1
+            self.handed_over -= 1
         if call.overdue:
             self.overdue -= 1
-        self._give_back(call)
-        self._forget()
+        self._release(call)
+        self._drop_ended()
         if self._waiting or self._unsent:
-            self._go_on()
+            self._dispatch()
         else:
             self._average.set(self._taken)
 
     def crashed(self, call: Call) -> None:
-        """The process that made the call has ended."""
+        """The process that made the call has died."""
         if not call.answered:
             call.answered = True
             call.crashed()
         self.ended(call)
 
-    def lost(self, calls: Sequence[Call]) -> None:
-        """A process has ended that had these calls at hand, in this order, and had not begun them.
+    def requeue(self, calls: Sequence[Call]) -> None:
+        """Take back calls, in their order, that a process had read but not begun when it died.
 
-        Another process gets them. Until then they wait, and their time limit is that of the queue again.
+        Another process gets them. Until then they wait, and the time limit of the queue applies to them
+        again.
         """
         for call in reversed(calls):
-            self.at_hand -= 1
+            self.handed_over -= 1
             call.sent = False
             if call.answered:
                 call.ended = True
                 continue
             self._unsent.appendleft(call)
             if call.admitted:
-                self._give_back(call)
+                self._release(call)
                 call.stage += 1
                 call.waits = True
                 self.waiting += 1
                 self._waiting.appendleft(call)
-        self._go_on()
+        self._dispatch()
 
     def close(self) -> None:
-        """Take no request any more; whoever waits is told."""
+        """Accept no more requests, and refuse those that wait."""
         self.closed = True
         for call in list(self._waiting):
             if call.waits and not (call.sent and self._scripts.has_begun(call)):
@@ -293,22 +293,22 @@ class Replica:
     # Time
 
     def next_deadline(self) -> float | None:
-        """Return when `tick` has something to do; None where nothing has a deadline."""
-        self._forget()
+        """Return the earliest deadline, when `tick` has something to do; None if there is none."""
+        self._drop_ended()
         times = [self._overdue[0][0]] if self._overdue else []
         if self._waiting and self.limits.queue_seconds is not None:
             times.append(self._waiting[0].arrived + self.limits.queue_seconds)
         if self._scoring:
             times.append(self._scoring[0][0])
         if not times:
-            self._told = math.inf
+            self._earliest = math.inf
             return None
-        self._told = min(times)
-        return self._told
+        self._earliest = min(times)
+        return self._earliest
 
     def tick(self) -> None:
-        """Do what is due."""
-        # An answer that is there already comes before any time limit.
+        """Act on the deadlines that have passed."""
+        # A reply that has already arrived takes precedence over any time limit.
         self._scripts.collect()
         now = self._clock()
         longest = self.limits.queue_seconds
@@ -328,12 +328,12 @@ class Replica:
             _, call = self._overdue.popleft()
             if not call.ended:
                 self._scripts.replace(call)
-        self._go_on()
+        self._dispatch()
 
     # Steps
 
-    def _go_on(self) -> None:
-        """Admit whom there is a slot for, and keep the processes busy."""
+    def _dispatch(self) -> None:
+        """Admit calls while slots are free, and keep the processes busy."""
         if self._processes:
             if self._taken < self.limits.slots and self._waiting:
                 now = self._clock()
@@ -341,23 +341,23 @@ class Replica:
                     call = self._waiting.popleft()
                     if call.waits:
                         self._admit(call, now)
-            while self._unsent and self._may_hand_over():
+            while self._unsent and self._needs_call():
                 call = self._unsent.popleft()
                 if not (call.answered or call.ended):
                     self._hand_over(call)
         self._average.set(self._taken)
 
-    def _may_hand_over(self) -> bool:
-        """Whether another call would not lie in the pipe for longer than is needed to keep a process busy."""
-        return self.at_hand < AT_HAND * self._processes
+    def _needs_call(self) -> bool:
+        """Return whether the processes need another call in advance to stay busy."""
+        return self.handed_over < PREFETCH * self._processes
 
     def _hand_over(self, call: Call) -> None:
         call.sent = True
-        self.at_hand += 1
+        self.handed_over += 1
         self._scripts.hand_over(call)
 
     def _admit(self, call: Call, now: float) -> None:
-        """Give a slot to a call that waits."""
+        """Give a waiting call a slot."""
         call.waits = False
         self.waiting -= 1
         self._take_slot(call, now)
@@ -366,21 +366,21 @@ class Replica:
         call.admitted = True
         self._taken += 1
         self._counts.queue_seconds.observe(now - call.arrived)
-        self._limit(call, now)
+        self._start_time_limit(call, now)
 
-    def _limit(self, call: Call, now: float) -> None:
-        """Have what the call does next end within the scoring timeout."""
+    def _start_time_limit(self, call: Call, now: float) -> None:
+        """Start the scoring timeout for the call's current stage."""
         at = now + self.limits.scoring_seconds
         self._scoring.append((at, call, call.stage))
-        self._notice(at)
+        self._add_deadline(at)
 
-    def _notice(self, deadline: float) -> None:
-        if deadline < self._told:
-            self._told = deadline
+    def _add_deadline(self, deadline: float) -> None:
+        if deadline < self._earliest:
+            self._earliest = deadline
             self.alarm()
 
-    def _give_back(self, call: Call) -> None:
-        """Take the call's slot, or its place in the queue."""
+    def _release(self, call: Call) -> None:
+        """Free the call's slot, or its place in the queue."""
         if call.admitted:
             call.admitted = False
             self._taken -= 1
@@ -394,8 +394,8 @@ class Replica:
         call.refused(reason)
 
     def _abandon(self, call: Call) -> None:
-        """Have a call that no client waits for skipped."""
-        self._give_back(call)
+        """Have a call skipped that no client waits for."""
+        self._release(call)
         call.stage += 1
         if call.sent:
             self._scripts.abandon(call)
@@ -404,19 +404,19 @@ class Replica:
 
     def _time_out(self, call: Call, now: float) -> None:
         if call.sent and self._scripts.has_begun(call):
-            # Its slot stays taken until it really ends.
+            # The call keeps its slot until it really ends.
             call.overdue = True
             self.overdue += 1
             self._overdue.append((now + self.limits.overdue_seconds, call))
-            self._notice(now + self.limits.overdue_seconds)
+            self._add_deadline(now + self.limits.overdue_seconds)
             self._scripts.interrupt(call)
         else:
             self._abandon(call)
         call.answered = True
         call.timed_out()
 
-    def _forget(self) -> None:
-        """Drop what has ended from the heads of the queues."""
+    def _drop_ended(self) -> None:
+        """Remove ended calls from the heads of the queues."""
         waiting = self._waiting
         while waiting and not waiting[0].waits:
             waiting.popleft()

@@ -1,30 +1,30 @@
-"""The mean of a number over the last seconds, each value weighted by how long it held.
+"""The mean of a number over the last seconds, each value weighted by how long it lasted.
 
-An autoscaler that looks once in a while at a number that changes with each request sees chance; this it can
-act on. The mean is exact but for changes less than a hundredth of a second from the window's beginning, and
-as quick to have under load as in quiet.
+A number that changes with each request looks random to an autoscaler that samples it now and then; its mean
+does not. The mean is exact except for changes within 0.01 s of the window's start, and takes no longer to
+compute under load.
 """
 
 import time
 from collections import deque
 from collections.abc import Callable
 
-# Of changes nearer to each other only the first and the last are remembered one by one, seconds.
+# Changes closer together than this are merged, seconds.
 _NEAR = 0.01
 
 
 class TimeAverage:
-    """A number that is 0 until it is set. Not safe to use from several threads.
+    """A number, 0 until it is set, and its mean over time. Not thread-safe.
 
     Args:
         window_seconds: how far the mean looks back.
-        clock: seconds, never going back.
+        clock: monotonic time in seconds.
     """
 
     def __init__(self, window_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._window = window_seconds
         self._clock = clock
-        # The number, when it was set, and value times seconds summed up to then.
+        # The number, when it was set, and the sum of value times seconds up to then.
         self._value = 0.0
         self._since = clock() - window_seconds
         self._area = 0.0
@@ -32,7 +32,7 @@ class TimeAverage:
         self._points: deque[tuple[float, float]] = deque([(self._since, 0.0)])
 
     def set(self, value: float) -> None:
-        """Note that the number is this from now on."""
+        """Set the number."""
         if value == self._value:
             return
         now = self._clock()
@@ -48,7 +48,7 @@ class TimeAverage:
         self._value = value
 
     def mean(self) -> float:
-        """Return the mean over the window that ends now."""
+        """Return the mean over the window, which ends now."""
         now = self._clock()
         begin = now - self._window
         area = self._area + self._value * (now - self._since)

@@ -1,4 +1,4 @@
-"""Settings that contradict each other, or name what is not there: one sentence for each."""
+"""Checks between settings: each problem is one sentence that names the variables."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from gpu_inference_runtime.settings.sources import SOURCES
 
 if TYPE_CHECKING:
-    from gpu_inference_runtime.settings.settings import Settings
+    from gpu_inference_runtime.settings.definition import Settings
 
 _VARIABLES = {source.field: source.variable for source in SOURCES}
 
 
-def contradictions(settings: Settings) -> Iterator[str]:
-    """Yield what the server cannot start with."""
+def validation_errors(settings: Settings) -> Iterator[str]:
+    """Yield one sentence for each reason why the server cannot start with these settings."""
     if settings.management_port is None and settings.front_end == "azureml":
         yield f"The port for scoring and the health port are both {settings.port}; they must differ."
     if not settings.app_root.is_dir():
@@ -27,29 +27,29 @@ def contradictions(settings: Settings) -> Iterator[str]:
             f"GPU_INFERENCE_MODEL_DATA_TOTAL_MB is {settings.model_data_total_mb}, but must be at least twice"
             f" GPU_INFERENCE_MODEL_DATA_FILE_MB, which is {settings.model_data_file_mb}."
         )
-    if settings.script_python is not None and not _can_be_run(settings.script_python):
+    if settings.script_python is not None and not _is_executable(settings.script_python):
         yield (
-            f"GPU_INFERENCE_SCRIPT_PYTHON is {settings.script_python!r}, which is not a program that can be"
-            " run: set it to the path of a Python, such as /opt/old/bin/python3."
+            f"GPU_INFERENCE_SCRIPT_PYTHON is {settings.script_python!r}, which is not an executable program:"
+            " set it to the path of a Python, such as /opt/old/bin/python3."
         )
-    # In another Python it is that one's, which only its own start can tell.
+    # With a Python of its own, the script needs debugpy there; the start of the script process checks that.
     elif settings.debug_port is not None and not settings.script_python and not _has_debugger():
         yield (
             f"AZUREML_DEBUG_PORT is {settings.debug_port} but the package debugpy, which connects the script"
             " to a debugger there, is not installed: install it, or unset the variable."
         )
-    yield from _of_keys(settings)
-    yield from _of_tokens(settings)
+    yield from _key_errors(settings)
+    yield from _token_errors(settings)
 
 
-def oddities(settings: Settings) -> Iterator[str]:
-    """Yield what v1's server started with, so that ours does too, but that somebody should know of."""
+def validation_warnings(settings: Settings) -> Iterator[str]:
+    """Yield one sentence for each problem that did not keep v1's server from starting either."""
     if settings.management_port is None:
         yield (
             f"The port for scoring and the health port are both {settings.port}: there is no /live, no /ready"
-            " and no /metrics. HEALTH_PORT can name another port."
+            " and no /metrics. Set HEALTH_PORT to another port."
         )
-    # With a key the log says so where it says what becomes of the key.
+    # If there is a key, `startup.ignored_variables` explains this together with the key.
     if settings.app_insights and settings.otlp_endpoint is None and settings.app_insights_key is None:
         yield (
             "AML_APP_INSIGHTS_ENABLED is true but OTEL_EXPORTER_OTLP_ENDPOINT, the URL of the OpenTelemetry"
@@ -57,7 +57,7 @@ def oddities(settings: Settings) -> Iterator[str]:
         )
 
 
-def _can_be_run(program: str) -> bool:
+def _is_executable(program: str) -> bool:
     return Path(program).is_file() and os.access(program, os.X_OK)
 
 
@@ -65,7 +65,7 @@ def _has_debugger() -> bool:
     return importlib.util.find_spec("debugpy") is not None
 
 
-def _of_keys(settings: Settings) -> Iterator[str]:
+def _key_errors(settings: Settings) -> Iterator[str]:
     if settings.keys_directory is None:
         return
     if settings.front_end == "none":
@@ -77,7 +77,7 @@ def _of_keys(settings: Settings) -> Iterator[str]:
         yield f"GPU_INFERENCE_KEYS_DIR is {os.fspath(settings.keys_directory)!r}, which is not a folder."
 
 
-def _of_tokens(settings: Settings) -> Iterator[str]:
+def _token_errors(settings: Settings) -> Iterator[str]:
     given = [
         variable
         for field, variable in _VARIABLES.items()
@@ -88,7 +88,7 @@ def _of_tokens(settings: Settings) -> Iterator[str]:
     if settings.front_end == "none":
         yield (
             f"{given[0]} is set but GPU_INFERENCE_FRONT_END is none, which asks for no token: "
-            "set it to azureml, or unset the former."
+            "set it to azureml, or unset the token settings."
         )
     if settings.keys_directory is not None:
         yield f"GPU_INFERENCE_KEYS_DIR and {given[0]} are both set: keep one."

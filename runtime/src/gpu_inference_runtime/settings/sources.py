@@ -1,4 +1,4 @@
-"""Where each setting comes from: its variable, which is also its key in config.json, and for some a flag."""
+"""The sources of each setting: its variable, which is also its key in config.json, and for some a flag."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ Place = Literal["flag", "variable", "file"]
 
 @dataclass(frozen=True)
 class Source:
-    """Where a field of Settings comes from, and what reads its text.
+    """Where a field of Settings comes from, and how its text is parsed.
 
     Args:
-        field: of Settings.
-        variable: in the environment, and the key in config.json.
-        parse: reads the text, or raises ValueError with half a sentence.
-        flag: without its dashes.
-        help: what --help says of the flag.
-        v1_ignored: places where v1's server did not look for it. What it never read there did not keep it
-            from starting, so a bad value must not keep ours from that either.
+        field: name of the field in Settings.
+        variable: the environment variable, and the key in config.json.
+        parse: returns the value of a text, or raises ValueError with the second half of a sentence.
+        flag: the flag's name without its dashes.
+        help: the flag's text in --help.
+        v1_ignored: places where v1's server did not look for the setting. A bad value there did not keep it
+            from starting, so it is only a warning here.
     """
 
     field: str
@@ -38,16 +38,15 @@ SOURCES = (
         "AZUREML_ENTRY_SCRIPT",
         str,
         "entry_script",
-        "the scoring script, relative to the working directory; without one a script answers that returns its"
-        " input",
+        "path of the scoring script, relative to the working directory; default: a built-in script that"
+        " returns its input",
     ),
     Source(
         "model_dir",
         "AZUREML_MODEL_DIR",
         values.folder_name,
         "model_dir",
-        "the model's folder, relative to the working directory; the script finds it in its variable"
-        " AZUREML_MODEL_DIR",
+        "the model's folder, relative to the working directory; the script gets it in AZUREML_MODEL_DIR",
     ),
     Source(
         "port",
@@ -70,13 +69,13 @@ SOURCES = (
         "WORKER_COUNT",
         values.whole_number(1),
         "worker_count",
-        "script processes, each with a model of its own, that share one queue (1)",
+        "number of script processes; each loads the model, and all share one queue (1)",
         v1_ignored=("file",),
     ),
     Source("script_python", "GPU_INFERENCE_SCRIPT_PYTHON", Path),
     Source("source_directory", "AZUREML_SOURCE_DIRECTORY", str),
     Source("service_name", "SERVICE_NAME", str),
-    # v1's server had no timeout with 0, and failed each request with less.
+    # In v1, 0 meant no timeout, and every request failed with a negative number.
     Source(
         "scoring_timeout_ms",
         "SCORING_TIMEOUT_MS",
@@ -93,7 +92,7 @@ SOURCES = (
     Source("token_issuer", "GPU_INFERENCE_TOKEN_ISSUER", str),
     Source("token_discovery_url", "GPU_INFERENCE_TOKEN_DISCOVERY_URL", values.https_url),
     Source("token_audience", "GPU_INFERENCE_TOKEN_AUDIENCE", str),
-    Source("token_allowed_subjects", "GPU_INFERENCE_TOKEN_ALLOWED_SUBJECTS", values.texts),
+    Source("token_allowed_subjects", "GPU_INFERENCE_TOKEN_ALLOWED_SUBJECTS", values.json_strings),
     Source("token_jwks_file", "GPU_INFERENCE_TOKEN_JWKS_FILE", Path),
     Source("token_jwks_url", "GPU_INFERENCE_TOKEN_JWKS_URL", values.https_url),
     Source("token_jwks_ca_file", "GPU_INFERENCE_TOKEN_JWKS_CA_FILE", Path),
@@ -111,7 +110,7 @@ SOURCES = (
         "GPU_INFERENCE_ARRAY_DTYPE",
         values.one_of("float32", "float64", "uint8", "int32", "int64"),
     ),
-    Source("fast_json", "GPU_INFERENCE_FAST_JSON", values.switch),
+    Source("fast_json", "GPU_INFERENCE_FAST_JSON", values.strict_bool),
     Source(
         "cors_origins",
         "AML_CORS_ORIGINS",
@@ -121,8 +120,8 @@ SOURCES = (
     ),
     Source("service_path_prefix", "SERVICE_PATH_PREFIX", str),
     Source("service_version", "SERVICE_VERSION", str),
-    Source("sends_server_version", "SERVER_VERSION_LOG_RESPONSE_ENABLED", values.is_true),
-    Source("shows_docs", "GPU_INFERENCE_DOCS", values.switch),
+    Source("sends_server_version", "SERVER_VERSION_LOG_RESPONSE_ENABLED", values.lenient_bool),
+    Source("shows_docs", "GPU_INFERENCE_DOCS", values.strict_bool),
     Source("log_format", "GPU_INFERENCE_LOG_FORMAT", values.log_format),
     Source("log_level", "AZUREML_LOG_LEVEL", values.log_level),
     Source("debug_port", "AZUREML_DEBUG_PORT", values.debug_port),
@@ -130,16 +129,16 @@ SOURCES = (
     Source("model_data_directory", "GPU_INFERENCE_MODEL_DATA_DIR", Path),
     Source("model_data_file_mb", "GPU_INFERENCE_MODEL_DATA_FILE_MB", values.whole_number(1)),
     Source("model_data_total_mb", "GPU_INFERENCE_MODEL_DATA_TOTAL_MB", values.whole_number(1)),
-    Source("app_insights", "AML_APP_INSIGHTS_ENABLED", values.telemetry_switch),
+    Source("app_insights", "AML_APP_INSIGHTS_ENABLED", values.tolerant_bool),
     Source(
         "app_insights_key",
         "AML_APP_INSIGHTS_KEY",
         str,
         "appinsights_instrumentation_key",
-        "turns on telemetry, as AML_APP_INSIGHTS_ENABLED does; it goes to the collector that"
-        " OTEL_EXPORTER_OTLP_ENDPOINT names",
+        "turns on telemetry, like AML_APP_INSIGHTS_ENABLED; it goes to the collector in"
+        " OTEL_EXPORTER_OTLP_ENDPOINT",
     ),
-    # The names that every OpenTelemetry SDK reads.
+    # The standard names of OpenTelemetry SDKs.
     Source(
         "otlp_endpoint",
         "OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -1,4 +1,4 @@
-"""From the text of a setting to its value; ValueError tells, as half a sentence, what the text must be."""
+"""Parsers from a setting's text to its value. Their ValueError is half a sentence, as in "must be a port"."""
 
 import json
 import re
@@ -12,24 +12,28 @@ _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class ToleratedError(ValueError):
-    """A value that v1's server started with and took no notice of: the default is used instead."""
+    """A bad value that v1's server ignored: the default is used instead."""
 
 
 def whole_number(
     minimum: int, maximum: int | None = None, *, tolerates: Callable[[int], bool] = lambda _: False
 ) -> Callable[[str], int]:
-    """Return what reads a whole number within limits.
+    """Return a parser of whole numbers within limits.
 
     Args:
-        minimum: the smallest.
-        maximum: the largest; None for no limit.
-        tolerates: tells of a number outside these limits whether v1's server started with it.
+        minimum: the smallest valid number.
+        maximum: the largest valid number; None for no limit.
+        tolerates: returns whether v1's server started with a number outside these limits.
+
+    Example:
+        >>> whole_number(1, 65535)("5001")
+        5001
     """
     limits = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
 
     def parse(value: str) -> int:
         try:
-            # v1's server took 60000.0 as well, as other programs write a whole number.
+            # v1's server accepted 60000.0 too: some programs write whole numbers like that.
             number = int(re.sub(r"\.0+\s*$", "", value))
         except ValueError:
             raise ValueError(f"must be a whole number {limits}") from None
@@ -45,12 +49,12 @@ PORT = whole_number(1, 65535)
 
 
 def debug_port(value: str) -> int | None:
-    """Return a port; None for 0, by which v1's server meant that there is no debugger."""
+    """Return a port; None for 0, which meant "no debugger" to v1's server."""
     return PORT(value) if value.strip() != "0" else None
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """Return what reads one of several words, whether they are in capital letters or not."""
+    """Return a parser that accepts one of several words, in any case."""
 
     def parse(value: str) -> str:
         if value.lower() not in choices:
@@ -61,7 +65,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 
 def seconds(value: str) -> float:
-    """Return a finite number of seconds."""
+    """Return a finite number of seconds, at least 0."""
     try:
         number = float(value)
     except ValueError:
@@ -83,42 +87,42 @@ def ratio(value: str) -> float:
 
 
 def http_url(value: str) -> str:
-    """Return a URL of a server."""
+    """Return an HTTP or HTTPS URL."""
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
         raise ValueError("must be an http:// or https:// URL")
     return value
 
 
 def https_url(value: str) -> str:
-    """Return a URL of a server that proves who it is."""
-    # Whoever can change what comes from there can make tokens.
+    """Return an HTTPS URL."""
+    # Plain HTTP would not do: someone who can change the response can make tokens.
     if not re.fullmatch(r"https://[^/\s]+(/\S*)?", value):
         raise ValueError("must be a URL that begins with https://")
     return value
 
 
-def switch(value: str) -> bool:
-    """Return whether something is on; nothing but true and false is taken."""
+def strict_bool(value: str) -> bool:
+    """Return the value of `true` or `false`, in any case; every other text is an error."""
     if value.lower() not in ("true", "false"):
         raise ValueError("must be true or false")
     return value.lower() == "true"
 
 
-def is_true(value: str) -> bool:
-    """Return whether something is on as v1's server read it: whatever is not true is false."""
+def lenient_bool(value: str) -> bool:
+    """Return whether the text is `true`, in any case; every other text is false, as for v1's server."""
     return value.lower() == "true"
 
 
-def telemetry_switch(value: str) -> bool:
-    """Return whether telemetry is on; v1's server took any other word for false."""
+def tolerant_bool(value: str) -> bool:
+    """Return the value of `true` or `false`; any other text is only a warning, as v1's server ignored it."""
     try:
-        return switch(value)
+        return strict_bool(value)
     except ValueError as error:
         raise ToleratedError(str(error)) from None
 
 
-def texts(value: str) -> tuple[str, ...]:
-    """Return the texts of a JSON list."""
+def json_strings(value: str) -> tuple[str, ...]:
+    """Return the strings of a JSON list; it must have at least one."""
     try:
         found = json.loads(value)
     except ValueError:
@@ -129,24 +133,24 @@ def texts(value: str) -> tuple[str, ...]:
 
 
 def comma_separated(value: str) -> tuple[str, ...]:
-    """Return the parts between commas, without the space around them."""
+    """Return the parts between commas, without surrounding space."""
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def folder_name(value: str) -> str:
-    """Return a folder's path without a slash at its end: scripts take it apart at its slashes."""
+    """Return a folder's path without a trailing slash, because scripts split it at its slashes."""
     return value.rstrip("/") or "/"
 
 
 def log_level(value: str) -> str:
-    """Return the name of one of logging's levels; v1's server never looked at it."""
+    """Return the name of a logging level; a bad one is only a warning, as v1's server ignored it."""
     if value.upper() not in _LOG_LEVELS:
         raise ToleratedError(f"must be one of {', '.join(_LOG_LEVELS)}")
     return value.upper()
 
 
 def log_format(value: str) -> LogFormat:
-    """Return how log lines are written."""
+    """Return the format of log lines."""
     if value == "text":
         return "text"
     if value == "json":
@@ -155,7 +159,7 @@ def log_format(value: str) -> LogFormat:
 
 
 def front_end(value: str) -> FrontEnd:
-    """Return whose answers clients get."""
+    """Return whose responses clients get: azureml-fe's, or those of v1's bare server."""
     if value == "azureml":
         return "azureml"
     if value == "none":

@@ -1,1 +1,1 @@
-"""HTTP: the Flask application, the page at /docs, and what is no proper HTTP."""
+"""The page at /docs: a Flask application."""

@@ -1,7 +1,7 @@
-"""The Flask application of the pages at /docs, for the front to call on a thread beside its event loop.
+"""The Flask application of the page at /docs. The front calls it on a thread beside its event loop.
 
-Flask is not imported before somebody asks for a page. The paths of scoring, health and specification are
-known to it too, so that it can redirect to them and refuse methods; the front answers those itself.
+Flask is imported with the first request for a page. The application also has the paths for scoring, health
+and specification, so that it can redirect to them and refuse methods; the front handles those paths itself.
 """
 
 import io
@@ -15,12 +15,12 @@ from gunicorn.util import split_request_uri
 
 from gpu_inference_runtime.http.refusals import RefusedError
 from gpu_inference_runtime.settings import Settings
-from gpu_inference_script.messages import Answer, error_answer
+from gpu_inference_script.response import Response, error_response
 
 if TYPE_CHECKING:
-    from flask import Flask, Response
+    import flask
 
-_ELSEWHERE = {
+_FRONT_PATHS = {
     "/": ("GET", "OPTIONS"),
     "/score": ("GET", "POST", "OPTIONS"),
     "/swagger.json": ("GET", "OPTIONS"),
@@ -29,40 +29,40 @@ _SERVICE = "/api/v1/service/<name>"
 _HEADERS = "gpu_inference.headers"
 
 Refusal = Callable[[Mapping[bytes, bytes]], RefusedError | None]
-"""Tells how a request with these headers is refused; None where it may pass."""
+"""Returns the refusal of a request with these headers; None if it may pass."""
 
 
 class Pages:
     """Answers requests for pages.
 
     Args:
-        settings: whether there are pages, and what they are about.
-        refusal: looks at the key of a request.
+        settings: whether there is a page, and what it shows.
+        refusal: checks a request's key or token.
     """
 
     def __init__(self, settings: Settings, refusal: Refusal) -> None:
         self._settings = settings
         self._refusal = refusal
-        self._app: Flask | None = None
+        self._app: flask.Flask | None = None
         self._making = threading.Lock()
 
     def answer(
         self, method: bytes, target: bytes, headers: Mapping[bytes, bytes], client: tuple[str, int]
-    ) -> Answer:
-        """Return the answer to a request. May be called by several threads.
+    ) -> Response:
+        """Return the response to a request. Safe to call on several threads.
 
         Args:
-            method: HTTP's. HEAD gets the answer to GET, whose body is not to be sent.
+            method: the request's method. HEAD gets the response to GET; do not send its body.
             target: path and query as the client sent them.
-            headers: with names in lower case.
-            client: its address and port.
+            headers: the request's headers, with lower-case names.
+            client: the client's address and port.
         """
         with self._making:
             if self._app is None:
                 self._app = _create_app(self._settings, self._refusal)
         started: list[tuple[str, list[tuple[str, str]]]] = []
 
-        # The arguments are those of WSGI.
+        # WSGI defines the arguments.
         def start(status: str, fields: list[tuple[str, str]], error: Any = None) -> Callable[[bytes], object]:  # noqa: ARG001
             started[:] = [(status, fields)]
             return io.BytesIO().write
@@ -81,18 +81,18 @@ class Pages:
             if name.lower() == "content-type":
                 content_type = value
             elif name.lower() == "allow":
-                # Werkzeug has the methods in any order.
+                # Werkzeug lists the methods in no fixed order.
                 others.append((name, ", ".join(sorted(value.split(", ")))))
-            # The length is the front's to count.
+            # The front sets Content-Length itself.
             elif name.lower() != "content-length":
                 others.append((name, value))
-        return Answer(int(code), body, tuple(others), content_type, reason=reason)
+        return Response(int(code), body, tuple(others), content_type, reason=reason)
 
 
 def _environ(
     method: bytes, target: bytes, headers: Mapping[bytes, bytes], client: tuple[str, int]
 ) -> dict[str, Any]:
-    """Return the request as WSGI has it, without its body: no page has a use for one."""
+    """Return the WSGI environment of a request, without the body: pages do not need one."""
     parts = split_request_uri(target.decode("latin-1"))
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "GET" if method == b"HEAD" else method.decode("latin-1"),
@@ -121,48 +121,51 @@ def _environ(
     return environ
 
 
-def _create_app(settings: Settings, refusal: Refusal) -> "Flask":
-    from flask import Flask, abort, request
+def _create_app(settings: Settings, refusal: Refusal) -> "flask.Flask":
+    import flask
+    from flask import abort, request
     from werkzeug.exceptions import HTTPException
 
     from gpu_inference_runtime.web import docs_page
 
-    app = Flask(__name__, static_folder=None)
+    app = flask.Flask(__name__, static_folder=None)
 
-    def elsewhere(name: str = "") -> str:  # noqa: ARG001  (part of the path)
+    def not_here(name: str = "") -> str:  # noqa: ARG001  (part of the path)
         abort(404)
 
-    for path, methods in _ELSEWHERE.items():
+    for path, methods in _FRONT_PATHS.items():
         for rule in (path, _SERVICE + path):
             app.add_url_rule(
                 rule,
                 rule,
-                elsewhere,
+                not_here,
                 methods=methods,
                 provide_automatic_options=False,
-                # Not a redirect from the service's path to the same with a slash: v1 had none.
+                # The service's path without a slash does not redirect, as in v1.
                 strict_slashes=path != "/",
             )
 
-    def refused() -> "Response | None":
+    def refused() -> "flask.Response | None":
         error = refusal(request.environ[_HEADERS])
-        return None if error is None else _to_flask(error.answer)
+        return None if error is None else _to_flask(error.response)
 
     docs_page.register(app, settings, refused)
 
     @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> "Response":
-        answer = _to_flask(error_answer(error.code or 500, error.description or error.name))
-        # 405 says which methods there are.
+    def http_error(error: HTTPException) -> "flask.Response":
+        response = _to_flask(error_response(error.code or 500, error.description or error.name))
+        # A 405 response lists the accepted methods.
         if "Allow" in (headers := error.get_response().headers):
-            answer.headers["Allow"] = headers["Allow"]
-        return answer
+            response.headers["Allow"] = headers["Allow"]
+        return response
 
     return app
 
 
-def _to_flask(answer: Answer) -> "Response":
-    from flask import Response
+def _to_flask(response: Response) -> "flask.Response":
+    import flask
 
-    assert isinstance(answer.body, bytes)
-    return Response(answer.body, answer.status, answer.headers, content_type=answer.content_type)
+    assert isinstance(response.body, bytes)
+    return flask.Response(
+        response.body, response.status, response.headers, content_type=response.content_type
+    )

@@ -1,6 +1,6 @@
-"""The specification of a service as v1's server gave it: Swagger 2, OpenAPI 3.0 and 3.1, as plain data.
+"""Generates a service's specification like v1's server: Swagger 2, OpenAPI 3.0 and 3.1, as plain data.
 
-Tools have generated clients from it: its values, the descriptions included, are v1's.
+Clients have been generated from it, so all values are v1's, including the descriptions.
 """
 
 from typing import Any, Dict, List
@@ -27,14 +27,14 @@ _VERSIONS = {"type": "integer", "enum": [2, 3]}
 
 
 class Described:
-    """What a specification tells of a service.
+    """What a specification says about a service.
 
     Args:
-        name: the service's.
-        version: the service's.
-        prefix: of the paths: empty, or with a slash at its beginning and none at its end.
-        input: schema of a request's body.
-        output: schema of a result.
+        name: the service's name.
+        version: the service's version.
+        prefix: prefix of the paths: empty, or with a leading slash and no trailing one.
+        input: schema of the request body.
+        output: schema of the result.
     """
 
     def __init__(self, name: str, version: str, prefix: str, input: Document, output: Document) -> None:  # noqa: A002
@@ -88,7 +88,7 @@ def swagger_2(service: Described) -> Document:
 
 
 def openapi_3(service: Described, version: str = "3.0.3") -> Document:
-    """Return the service's specification as OpenAPI of a version 3."""
+    """Return the service's specification as OpenAPI 3, in the given version."""
 
     def content(media_type: str, schema: Document) -> Document:
         return {"content": {media_type: {"schema": schema}}}

@@ -1,13 +1,13 @@
-"""What stands in for old packages and ways that scripts rely on, each only where the real thing is absent."""
+"""Stand-ins for old packages and behaviour that scripts rely on; most apply only without the real thing."""
 
 import sys
 from pathlib import Path
 from typing import Iterator
 
 from gpu_inference_script.config import Config
-from gpu_inference_script.stand_ins import contrib_services, joblib_alias, shims, torch_pickles
+from gpu_inference_script.stand_ins import contrib_services, joblib_alias, packages, torch_pickles
 
-# Each stand-in of the folder `shims`, by the file that it would have in the real package.
+# The stand-ins in the folder `packages`, and their files in the real packages.
 _PACKAGES = {
     "azureml.core.model.Model": "azureml/core/model.py",
     "azureml.monitoring.ModelDataCollector": "azureml/monitoring/__init__.py",
@@ -15,15 +15,15 @@ _PACKAGES = {
 
 
 def offer() -> None:
-    """Let scripts find them from now on; called before the script is imported, on whatever thread."""
-    shims.offer()
+    """Install all stand-ins; call it before the script is imported."""
+    packages.offer()
     contrib_services.offer()
     joblib_alias.offer()
     torch_pickles.allow()
 
 
-def in_effect(config: Config) -> "Iterator[str]":
-    """Yield a line for each that scripts will get. Looks for files alone: it imports nothing."""
+def describe(config: Config) -> "Iterator[str]":
+    """Yield a line for each stand-in that the script will get. This looks for files and imports nothing."""
     for name, file in _PACKAGES.items():
         if not _installed(file, config):
             yield f"{name}, since {name.rpartition('.')[0]} is not installed"
@@ -38,5 +38,5 @@ def _installed(file: str, config: Config) -> bool:
     root = Path(config.app_root)
     source = [config.source_directory] if config.source_directory else []
     folders = [*map(Path, sys.path), root, *(root / name for name in source)]
-    own = Path(shims.__file__).parent
+    own = Path(packages.__file__).parent
     return any((folder / file).is_file() for folder in folders if folder != own)

@@ -1,7 +1,7 @@
-"""Brings `azureml.contrib.services.aml_request` and `aml_response` to entry scripts, always our own.
+"""Provides `azureml.contrib.services.aml_request` and `aml_response` for entry scripts.
 
-They win over installed ones, as in v1's server, since `@rawhttp` has to reach this server. Newer scripts
-import them from `azureml_inference_server_http.api`: by that name they are the same modules.
+As in v1's server, they take precedence over installed ones, because `@rawhttp` has to work with this server.
+Newer scripts import the same modules as `azureml_inference_server_http.api`.
 """
 
 import importlib.util
@@ -12,11 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Optional, Sequence
 
-from gpu_inference_script.stand_ins import shims
-from gpu_inference_script.stand_ins.second_names import second_name
+from gpu_inference_script.stand_ins import packages
+from gpu_inference_script.stand_ins.module_alias import alias_spec
 
 _PACKAGE = "azureml.contrib.services"
-_FOLDER = Path(shims.__file__).parent.joinpath(*_PACKAGE.split("."))
+_FOLDER = Path(packages.__file__).parent.joinpath(*_PACKAGE.split("."))
 _FILES = {f"{_PACKAGE}.{name}": _FOLDER / f"{name}.py" for name in ("aml_request", "aml_response")}
 _OTHER_PACKAGE = "azureml_inference_server_http.api"
 _OTHER_NAMES = {f"{_OTHER_PACKAGE}.{name.rpartition('.')[2]}": name for name in _FILES}
@@ -26,14 +26,14 @@ _PARENTS = frozenset(
 
 
 def offer() -> None:
-    """Let scripts find them from now on."""
+    """Install the import finders."""
     if not any(isinstance(finder, _First) for finder in sys.meta_path):
         sys.meta_path.insert(0, _First())
         sys.meta_path.append(_Last())
 
 
 class _First(MetaPathFinder):
-    """Finds the modules before anybody else does."""
+    """Finds the modules before any other finder."""
 
     def find_spec(
         self,
@@ -44,11 +44,11 @@ class _First(MetaPathFinder):
         if fullname in _FILES:
             return importlib.util.spec_from_file_location(fullname, _FILES[fullname])
         real = _OTHER_NAMES.get(fullname)
-        return second_name(fullname, real) if real else None
+        return alias_spec(fullname, real) if real else None
 
 
 class _Last(MetaPathFinder):
-    """Makes up the packages around the modules where nobody has them: without contents of their own."""
+    """Provides empty packages around the modules if no other finder has them."""
 
     def find_spec(
         self,

@@ -1,7 +1,7 @@
-"""Growing CSV files in a folder by day, none larger than a limit, all of them together within another.
+"""Growing CSV files in a folder, by day, with limits for the size of each file and of all files together.
 
-Every process has files of its own, named after it: replicas may share a volume. The oldest files go first
-when room is needed, whichever process wrote them.
+Every process has files of its own, named after it, because replicas may share a volume. When space is needed,
+the oldest files are removed first, whichever process wrote them.
 """
 
 import contextlib
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Dict, Iterator, Optional, Tuple
 
 MEBIBYTE = 2**20
-# Scripts have one or two; each header of a collection needs one.
-_MOST_OPEN = 64
+# Scripts use one or two. Each header of a collection needs a file.
+_MAX_OPEN = 64
 
 
 class TooLargeError(Exception):
-    """What should be written does not fit into a file."""
+    """Rows do not fit into a file."""
 
 
 class _OpenFile:
@@ -26,13 +26,13 @@ class _OpenFile:
         self.size = 0
 
     def append(self, data: bytes) -> None:
-        """Write all of the data or nothing of it."""
+        """Write all of the data, or nothing."""
         rest = memoryview(data)
         try:
             while rest:
                 rest = rest[os.write(self.descriptor, rest) :]
         except OSError:
-            # Half a line would be a wrong line.
+            # Remove a partly written line.
             with contextlib.suppress(OSError):
                 os.ftruncate(self.descriptor, self.size)
             raise
@@ -40,13 +40,13 @@ class _OpenFile:
 
 
 class CsvFiles:
-    """The files below a folder that this process writes to. For one thread.
+    """The files below a folder that this process writes to. Not thread-safe.
 
     Args:
-        folder: holds nothing but these files; made when it is missing.
-        owner: part of the files' names, not used by another process at the same time.
-        file_bytes: the largest that a file gets.
-        total_bytes: the most that all files below the folder take together, at least twice as much.
+        folder: contains only these files; created if it is missing.
+        owner: part of the files' names; no other process may use it at the same time.
+        file_bytes: largest size of a file.
+        total_bytes: largest size of all files below the folder together; at least twice `file_bytes`.
     """
 
     def __init__(self, folder: Path, owner: str, file_bytes: int, total_bytes: int) -> None:
@@ -59,20 +59,23 @@ class CsvFiles:
         self._total: "Optional[int]" = None
 
     def append(self, place: "Tuple[str, ...]", header: bytes, rows: bytes) -> None:
-        """Write rows under a header, which may be empty, to a CSV file in the day's folder of a place.
+        """Append rows to a CSV file with a given header, in today's folder.
 
-        The last part of the place is no folder but what the file's name begins with.
+        Args:
+            place: the folders below the main folder, and last the beginning of the file's name.
+            header: the header line; may be empty.
+            rows: the rows.
 
         Raises:
-            TooLargeError: they exceed the size of a file.
-            OSError: they cannot be written; nothing of them was.
+            TooLargeError: the rows exceed the size of a file.
+            OSError: the rows cannot be written; none of them was.
         """
         if len(header) + len(rows) > self._file_bytes:
             raise TooLargeError
         day = self._folder.joinpath(*place[:-1], *time.strftime("%Y %m %d", time.gmtime()).split())
         file = self._open.get((place, header))
         if file is None or not self._takes(file, day, rows):
-            if len(self._open) >= _MOST_OPEN:
+            if len(self._open) >= _MAX_OPEN:
                 self.close_all()
             self._close(place, header)
             self._make_room(len(header) + len(rows), measure=True)
@@ -86,13 +89,13 @@ class CsvFiles:
         return (
             file.path.parent == day
             and file.size + len(rows) <= self._file_bytes
-            # Another replica may have removed it for being the oldest.
+            # Another replica may have removed the file as the oldest.
             and os.fstat(file.descriptor).st_nlink > 0
         )
 
     def _create(self, day: Path, name: str) -> _OpenFile:
         day.mkdir(parents=True, exist_ok=True)
-        # A restarted container has the name of the one before, whose files stay as they are.
+        # A restarted container has the same name as before. Do not touch its earlier files.
         for number in range(self._numbers.get(day, 0) + 1, 2**31):
             path = day / f"{name}.{self._owner}.{number}.csv"
             try:
@@ -101,7 +104,7 @@ class CsvFiles:
                 continue
             self._numbers[day] = number
             return _OpenFile(path, descriptor)
-        raise AssertionError("unreachable: numbers do not end")
+        raise AssertionError("unreachable: there are more numbers than files")
 
     def _add(self, file: _OpenFile, data: bytes) -> None:
         file.append(data)
@@ -110,7 +113,7 @@ class CsvFiles:
     def _close(self, place: "Tuple[str, ...]", header: bytes) -> None:
         file = self._open.pop((place, header), None)
         if file:
-            # A file server may tell only now that it is away; the descriptor is gone all the same.
+            # A file server may report an error only now; the descriptor is closed anyway.
             with contextlib.suppress(OSError):
                 os.close(file.descriptor)
 
@@ -120,7 +123,7 @@ class CsvFiles:
             self._close(place, header)
 
     def _make_room(self, needed: int, *, measure: bool = False) -> None:
-        """Remove the oldest files until there is room, and for one file more, so that this is not often."""
+        """Remove the oldest files until there is enough space, plus that of one file, to do this rarely."""
         if self._total is not None and not measure and self._total + needed <= self._total_bytes:
             return
         files = sorted(self._all_files())
@@ -136,14 +139,14 @@ class CsvFiles:
                     path.unlink()
                 self._total -= size
         if self._total + needed > self._total_bytes:
-            # Only open files are left, which then end: the next rows can remove them.
+            # Only open files are left. Close them, so that the next rows can remove them.
             self.close_all()
             raise OSError(f"all {self._total_bytes // MEBIBYTE} MiB are taken by files that are in use")
 
     def _all_files(self) -> "Iterator[Tuple[float, Path, int]]":
-        """Yield time of the last change, path and size of each file."""
+        """Yield modification time, path and size of each file."""
         for path in self._folder.rglob("*.csv"):
-            # Another replica may remove it at this moment.
+            # Another replica may remove the file at this moment.
             with contextlib.suppress(FileNotFoundError):
                 status = path.stat()
                 yield status.st_mtime, path, status.st_size

@@ -1,7 +1,7 @@
-"""`sklearn.externals.joblib` for scripts from before scikit-learn 0.23: joblib itself, by its old name.
+"""`sklearn.externals.joblib` for scripts from before scikit-learn 0.23: an alias of joblib.
 
-Its submodules too: models that were saved in those days name `sklearn.externals.joblib.numpy_pickle`, and
-joblib can only load them when that is the very module that it has itself.
+Submodules are aliases too: old models name `sklearn.externals.joblib.numpy_pickle`, and joblib can load them
+only if that is its own module object.
 """
 
 import importlib.util
@@ -12,20 +12,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Optional, Sequence
 
-from gpu_inference_script.stand_ins.second_names import second_name
+from gpu_inference_script.stand_ins.module_alias import alias_spec
 
 _NAME = "sklearn.externals.joblib"
 
 
 def offer() -> None:
-    """Let that import find joblib, where scikit-learn is there without it."""
+    """Install the alias; it has an effect if scikit-learn is installed and does not include joblib."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        # Before the others: joblib's own path would give them its submodules a second time.
+        # First: other finders would import joblib's submodules a second time.
         sys.meta_path.insert(0, _Finder())
 
 
 def is_needed() -> bool:
-    """Tell whether scikit-learn lacks it and joblib is there; neither is imported."""
+    """Return whether scikit-learn lacks this module and joblib is installed; neither is imported."""
     try:
         sklearn, joblib = importlib.util.find_spec("sklearn"), importlib.util.find_spec("joblib")
     except (ImportError, ValueError):
@@ -48,4 +48,4 @@ class _Finder(MetaPathFinder):
         if fullname != _NAME and not fullname.startswith(f"{_NAME}."):
             return None
         real = "joblib" + fullname[len(_NAME) :]
-        return second_name(fullname, real) if is_needed() else None
+        return alias_spec(fullname, real) if is_needed() else None

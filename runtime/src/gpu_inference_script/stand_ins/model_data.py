@@ -1,7 +1,7 @@
-"""Where what scripts collect goes while collection is on: to CSV files, aside from the requests.
+"""Writes the rows that scripts collect to CSV files, if collection is on.
 
-`azureml.monitoring.ModelDataCollector` (in shims) hands its rows over; a thread of its own writes them. A
-volume that is full, slow or away costs rows, which are counted, and never a request.
+`azureml.monitoring.ModelDataCollector` (in `packages`) passes rows to this module; a separate thread writes
+them. A full, slow or absent volume costs rows, which are counted, but never a request.
 """
 
 import csv
@@ -19,8 +19,9 @@ from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence, Set
 from gpu_inference_script.config import Config
 from gpu_inference_script.stand_ins.csv_files import MEBIBYTE, CsvFiles, TooLargeError
 
-# Rows that wait for the volume, bytes: more are dropped, so that a volume that hangs cannot take all memory.
-LONGEST_BACKLOG = 16 * MEBIBYTE
+# Limit for rows that wait for the volume. More rows are dropped, so that a hanging volume cannot use up the
+# memory.
+MAX_BACKLOG_BYTES = 16 * MEBIBYTE
 
 log = logging.getLogger("gpu_inference")
 
@@ -28,12 +29,12 @@ Count = Callable[[str, int], None]
 
 
 class ModelData:
-    """Takes rows from any thread and writes them from one.
+    """Takes rows from any thread, and writes them on one thread.
 
     Args:
-        files: where they go.
-        where: what messages call that place.
-        count: is told `written` or `dropped`, and how many rows.
+        files: the files to write to.
+        where: the folder's name in log lines.
+        count: called with `written` or `dropped`, and the number of rows.
     """
 
     def __init__(self, files: CsvFiles, where: Path, count: Count) -> None:
@@ -44,27 +45,33 @@ class ModelData:
         self._waiting_bytes = 0
         self._queue: "Queue[Callable[[], None]]" = Queue()
         self._failing = False
-        self._told: "Set[str]" = set()
+        self._logged: "Set[str]" = set()
         threading.Thread(target=self._serve, name="model-data", daemon=True).start()
 
     def add(
         self, place: "Sequence[str]", header: "Optional[Sequence[Any]]", rows: "Iterable[Sequence[Any]]"
     ) -> None:
-        """Take rows for the collection at a place: model, version, designation, and the file's name."""
+        """Queue rows for a collection.
+
+        Args:
+            place: model, version, designation, and the beginning of the file's name.
+            header: the column names; None or empty for no header.
+            rows: the rows.
+        """
         rows = list(rows)
         head, body = _csv([header] if header else []), _csv(rows)
         with self._lock:
-            fits = self._waiting_bytes + len(body) <= LONGEST_BACKLOG
+            fits = self._waiting_bytes + len(body) <= MAX_BACKLOG_BYTES
             if fits:
                 self._waiting_bytes += len(body)
         if fits:
             names = tuple(_file_name(part) for part in place)
             self._queue.put(lambda: self._write(names, head, body, len(rows)))
         else:
-            self._drop_alone(len(rows), "they are collected faster than the volume takes them")
+            self._drop_once(len(rows), "they are collected faster than the volume can write them")
 
     def flush(self, seconds: float) -> None:
-        """Wait until all that was taken is written, but no longer than that."""
+        """Wait until all queued rows are written, for at most this many seconds."""
         written = threading.Event()
         self._queue.put(written.set)
         written.wait(seconds)
@@ -77,12 +84,12 @@ class ModelData:
         try:
             self._files.append(place, header, rows)
         except TooLargeError:
-            self._drop_alone(count, "the rows of one call are larger than a file may be")
+            self._drop_once(count, "the rows of one call are larger than a file may be")
         except OSError as error:
             self._files.close_all()
-            self._drop_while(count, error.strerror or str(error))
+            self._drop_on_failure(count, error.strerror or str(error))
         except Exception:
-            # A mistake of ours must not end this thread.
+            # A bug in this code must not end the thread.
             log.exception("Collected rows could not be written")
             self._count("dropped", count)
         else:
@@ -93,42 +100,39 @@ class ModelData:
         with self._lock:
             self._waiting_bytes -= len(rows)
 
-    def _drop_while(self, count: int, why: str) -> None:
-        """Drop rows as long as the volume takes none; that it does not is logged once."""
+    def _drop_on_failure(self, count: int, why: str) -> None:
+        """Drop rows because the volume fails; the failure is logged once, until the volume works again."""
         self._count("dropped", count)
         if not self._failing:
             self._failing = True
             log.error(
-                "Collected rows cannot be written to %s: %s. They are dropped, and counted, as long as that"
-                " lasts; requests are answered as ever.",
+                "Collected rows cannot be written to %s: %s. Until that changes, they are dropped and"
+                " counted; requests are not affected.",
                 self._where,
                 why,
             )
 
-    def _drop_alone(self, count: int, why: str) -> None:
+    def _drop_once(self, count: int, why: str) -> None:
         """Drop the rows of one call; each reason is logged once."""
         self._count("dropped", count)
-        if why not in self._told:
-            self._told.add(why)
+        if why not in self._logged:
+            self._logged.add(why)
             log.error("Collected rows were dropped: %s. Further ones are only counted.", why)
 
 
 class Collection(NamedTuple):
-    """What a `ModelDataCollector` knows of the service: the script that makes one does not say it."""
+    """What a `ModelDataCollector` needs to know about the service."""
 
     rows: "Optional[ModelData]" = None
-    """Where rows go; None while collection is off."""
+    """Destination of the rows; None if collection is off."""
     service_name: str = "default"
     models: Path = Path()
 
     def latest_version(self, model_name: str) -> str:
-        """Return the highest version of a model in the image, which is the one that is served.
-
-        Without such a model, `default`.
-        """
+        """Return the highest version of a model in the image, which is the one in use; else `default`."""
         try:
             names = [entry.name for entry in (self.models / model_name).iterdir()]
-        # Not there, or not even a name of a file.
+        # There is no such folder, or the name cannot be a file name.
         except (OSError, ValueError):
             names = []
         return max((name for name in names if name.isdecimal()), key=int, default="default")
@@ -138,12 +142,18 @@ _collection = Collection()
 
 
 def collection() -> Collection:
-    """Return what `start` has begun in this process."""
+    """Return the collection that `start` began in this process."""
     return _collection
 
 
 def start(config: Config, directory: Path, count: Count) -> None:
-    """Begin to take rows for files below a folder; tell the log what that means for this image."""
+    """Start the collection of rows in files below a folder, and log what that means for this image.
+
+    Args:
+        config: the service's name, the app root, and the limits for the files.
+        directory: the folder; the files go to a subfolder for the service.
+        count: called with `written` or `dropped`, and the number of rows.
+    """
     global _collection
     folder = directory / _file_name(config.service_name)
     file_bytes = config.model_data_file_mb * MEBIBYTE
@@ -153,13 +163,13 @@ def start(config: Config, directory: Path, count: Count) -> None:
     _collection = Collection(ModelData(files, folder, count), config.service_name, models)
     if not os.access(directory, os.W_OK | os.X_OK):
         log.error(
-            "Model data: %s does not exist or cannot be written by user %d of group %d, so that rows will be"
-            " dropped: make the volume writable for them (fsGroup, or the volume's own permissions).",
+            "Model data: %s does not exist or is not writable for user %d of group %d: rows will be dropped."
+            " Make the volume writable for them (fsGroup, or the volume's own permissions).",
             directory,
             os.getuid(),
             os.getgid(),
         )
-    if _is_ours():
+    if _uses_stand_in():
         log.info(
             "Model data: azureml.monitoring.ModelDataCollector is this server's own and writes to %s,"
             " %d MiB a file and %d MiB in all at most",
@@ -169,18 +179,18 @@ def start(config: Config, directory: Path, count: Count) -> None:
         )
     else:
         log.warning(
-            "Model data: the image has an azureml.monitoring of its own, which is used; it writes nothing to"
-            " %s. Remove the package azureml-monitoring from the image to collect there.",
+            "Model data: the image has its own azureml.monitoring, which takes precedence and writes nothing"
+            " to %s. Remove the package azureml-monitoring from the image to collect rows there.",
             folder,
         )
 
 
-def _is_ours() -> bool:
-    """Tell whether scripts get the stand-in; the shims are on the path by now."""
+def _uses_stand_in() -> bool:
+    """Return whether scripts get the stand-in; call it after `packages.offer`."""
     try:
         found = importlib.util.find_spec("azureml.monitoring")
     except Exception:
-        # The image's own `azureml` cannot even be imported.
+        # The image's own `azureml` cannot be imported.
         return False
     return found is not None and "gpu_inference_script" in str(found.origin)
 
@@ -192,6 +202,6 @@ def _csv(rows: "Iterable[Sequence[Any]]") -> bytes:
 
 
 def _file_name(text: str) -> str:
-    """Return text as the name of one file: model names may hold what paths give a meaning."""
+    """Return text as a file name: model names may contain characters that are special in paths."""
     name = re.sub(r"[^\w.-]", "_", str(text))[:100]
     return name if name.strip(".") else f"_{name}"

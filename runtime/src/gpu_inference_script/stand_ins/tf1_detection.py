@@ -1,6 +1,6 @@
-"""Finds out whether a script was written for TensorFlow 1, and whether TensorFlow 2 is what it will meet.
+"""Detects whether a script was written for TensorFlow 1, and whether TensorFlow 2 is installed.
 
-It reads the files and imports nothing: what a script needs has to be known before its first import.
+It reads files and imports nothing, because the result is needed before the script's first import.
 """
 
 import ast
@@ -8,7 +8,7 @@ import importlib.util
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-# Names that `tensorflow` has had in version 1 alone.
+# Names that only version 1 of `tensorflow` has.
 _ONLY_IN_1 = frozenset(
     [
         "AUTO_REUSE",
@@ -133,7 +133,7 @@ _ONLY_IN_1 = frozenset(
         "write_file",
     ]
 )
-# Likewise, of these parts of it.
+# Likewise, in these parts of `tensorflow`.
 _ONLY_IN_1_BELOW = {
     "train": frozenset(
         [
@@ -162,17 +162,21 @@ _ONLY_IN_1_BELOW = {
     "saved_model": frozenset({"loader", "simple_save", "tag_constants", "signature_constants", "builder"}),
     "nn": frozenset({"rnn_cell", "dynamic_rnn", "static_rnn", "softmax_cross_entropy_with_logits_v2"}),
 }
-# Where TensorFlow 2 has them.
+# TensorFlow 2's version 1 API.
 _BELOW_2 = ("compat", "v1")
-# What a script asks for that can do with either version.
+# A script that supports both versions checks one of these.
 _VERSIONS = frozenset({"__version__", "VERSION", "version"})
 
 
-def used_of_version_1(app_root: Path, entry_script: str, source_directory: Optional[str]) -> Optional[str]:
-    """Return where the script, or a module beside it, uses a name of TensorFlow 1's; None if nowhere.
+def find_version_1_use(app_root: Path, entry_script: str, source_directory: Optional[str]) -> Optional[str]:
+    """Return where the script, or a user's module that it imports, uses a TensorFlow 1 name; else None.
 
-    Modules beside it count only where something imports them, and files that do one thing with one version
-    and another with the other do not count.
+    Files that check TensorFlow's version do not count.
+
+    Args:
+        app_root: the folder that holds the user's source folder.
+        entry_script: the script's path, relative to the app root.
+        source_directory: the user's source folder, relative to the app root.
     """
     script = app_root / entry_script
     folders = [script.parent, app_root]
@@ -188,9 +192,9 @@ def used_of_version_1(app_root: Path, entry_script: str, source_directory: Optio
         try:
             tree = ast.parse(path.read_bytes(), str(path))
         except (SyntaxError, ValueError, OSError, RecursionError):
-            # The import of the script says it better.
+            # The import of the script will report it better.
             continue
-        name = _name_of_version_1(tree)
+        name = _version_1_name(tree)
         if name is not None:
             return f"{path.name} ({name})"
         for module in _imported(tree, path.parent, folders):
@@ -199,14 +203,14 @@ def used_of_version_1(app_root: Path, entry_script: str, source_directory: Optio
 
 
 def _imported(tree: ast.AST, here: Path, folders: Sequence[Path]) -> Iterator[Path]:
-    """Yield the paths, without a suffix, at which what is imported may lie."""
+    """Yield the paths, without suffix, where imported modules may be."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from (folder.joinpath(*alias.name.split(".")) for folder in folders)
         elif isinstance(node, ast.ImportFrom):
             if node.level:
-                # One dot is the folder of the module, each further one the folder above.
+                # One dot is the module's folder; each further dot is one folder above.
                 above = [here, *here.parents]
                 bases: "Sequence[Path]" = above[node.level - 1 : node.level]
             else:
@@ -217,29 +221,29 @@ def _imported(tree: ast.AST, here: Path, folders: Sequence[Path]) -> Iterator[Pa
                 yield from (module / alias.name for alias in node.names)
 
 
-def _name_of_version_1(tree: ast.AST) -> Optional[str]:
-    """Return a name of TensorFlow 1's that the code uses by `tensorflow`, as it is written in full."""
+def _version_1_name(tree: ast.AST) -> Optional[str]:
+    """Return the full name, such as `tensorflow.Session`, of a TensorFlow 1 name that the code uses."""
     named: "Dict[str, Set[Tuple[str, ...]]]" = {}
     for node in ast.walk(tree):
         for name, path in _bound(node):
             if path[:1] == ("contrib",):
                 return ".".join(("tensorflow", *path))
             named.setdefault(name, set()).add(path)
-    # Not what is `import tensorflow.compat.v1 as tf` in one case, and `import tensorflow as tf` in another.
+    # Ignore names that are also bound to tensorflow.compat.v1, as in try/except imports.
     places = {name: min(paths) for name, paths in named.items() if _BELOW_2 not in paths}
     used = [
         path
         for node in ast.walk(tree)
         for path in [_path(node, places)] + [path for name, path in _bound(node) if name in places]
-        if _is_of_version_1(path)
+        if _is_version_1_path(path)
     ]
-    if not used or any(_asks_for_version(node, places) for node in ast.walk(tree)):
+    if not used or any(_checks_version(node, places) for node in ast.walk(tree)):
         return None
     return ".".join(("tensorflow", *used[0]))
 
 
 def _bound(node: ast.AST) -> "Iterator[Tuple[str, Tuple[str, ...]]]":
-    """Yield each name that a statement binds to a part of TensorFlow, and the names that lead there."""
+    """Yield each name that a statement binds to a part of TensorFlow, and the path of that part."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             top, *below = alias.name.split(".")
@@ -260,7 +264,7 @@ def _bound(node: ast.AST) -> "Iterator[Tuple[str, Tuple[str, ...]]]":
 
 
 def _attributes(node: ast.AST) -> "List[str]":
-    """Return `a.b.c` as a list of its names; an empty one for anything else."""
+    """Return the names of `a.b.c` as a list; an empty list for any other node."""
     names: "List[str]" = []
     while isinstance(node, ast.Attribute):
         names.insert(0, node.attr)
@@ -269,19 +273,19 @@ def _attributes(node: ast.AST) -> "List[str]":
 
 
 def _path(node: ast.AST, places: "Dict[str, Tuple[str, ...]]") -> "Tuple[str, ...]":
-    """Return where below `tensorflow` something is that the code refers to; empty for anything else."""
+    """Return the path below `tensorflow` that a node refers to; empty for any other node."""
     names = _attributes(node)
     return (*places[names[0]], *names[1:]) if names and names[0] in places else ()
 
 
-def _is_of_version_1(path: "Tuple[str, ...]") -> bool:
+def _is_version_1_path(path: "Tuple[str, ...]") -> bool:
     if not path:
         return False
     return path[0] in _ONLY_IN_1 or (len(path) > 1 and path[1] in _ONLY_IN_1_BELOW.get(path[0], ()))
 
 
-def _asks_for_version(node: ast.AST, places: "Dict[str, Tuple[str, ...]]") -> bool:
-    """Whether it is a condition on TensorFlow's version, or on whether TensorFlow has something."""
+def _checks_version(node: ast.AST, places: "Dict[str, Tuple[str, ...]]") -> bool:
+    """Return whether a node is a condition on TensorFlow's version, or on an attribute of TensorFlow."""
     if not isinstance(node, (ast.If, ast.IfExp)):
         return False
     for each in ast.walk(node.test):
@@ -295,7 +299,7 @@ def _asks_for_version(node: ast.AST, places: "Dict[str, Tuple[str, ...]]") -> bo
 
 
 def has_version_2() -> bool:
-    """Whether TensorFlow 2 or later is there."""
+    """Return whether TensorFlow 2 or later is installed."""
     try:
         spec = importlib.util.find_spec("tensorflow")
     except (ImportError, ValueError):
@@ -311,5 +315,5 @@ def has_version_2() -> bool:
     ]
     if versions:
         return any(not version.startswith(("0.", "1.")) for version in versions)
-    # Installed under another name, or by other means than pip.
+    # Installed under another name, or without pip.
     return any((place / "_api" / "v2" / "compat" / "v1").is_dir() for place in places)

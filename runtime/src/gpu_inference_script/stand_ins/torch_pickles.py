@@ -1,7 +1,6 @@
-"""Lets `torch.load` take whole pickled models, as it did before PyTorch 2.6: v1's scripts need it.
+"""Lets `torch.load` load whole pickled models, as before PyTorch 2.6; v1's scripts need that.
 
-A model's file runs code when it is loaded like this. It comes from where the script comes from, and v1
-trusted both.
+Loading such a model can run code. The model comes from the same source as the script, and v1 trusted both.
 """
 
 import importlib.util
@@ -9,18 +8,18 @@ import os
 
 # docs/decisions.md 71
 VARIABLE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
-# Whoever set one of the two has decided; PyTorch refuses to load anything where both are set.
+# If one of these is set, the user has decided. PyTorch refuses to load anything if both are set.
 _DECISIONS = (VARIABLE, "TORCH_FORCE_WEIGHTS_ONLY_LOAD")
 
 
 def allow() -> None:
-    """Set the variable that PyTorch reads at each load, where PyTorch is there and the user said nothing."""
+    """Set the variable that PyTorch reads at each load, if `is_needed`."""
     if is_needed():
         os.environ[VARIABLE] = "1"
 
 
 def is_needed() -> bool:
-    """Tell whether PyTorch is there and its environment leaves the question open."""
+    """Return whether PyTorch is installed and the environment leaves the choice open."""
     if any(name in os.environ for name in _DECISIONS):
         return False
     try:

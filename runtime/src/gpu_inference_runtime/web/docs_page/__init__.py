@@ -1,7 +1,7 @@
 """The page at `/docs`: try the service by hand, and read its OpenAPI in Swagger UI.
 
-The page itself is open; what it shows of the service (swagger.json, samples, answers) asks for the key as
-everywhere. Nothing comes from another host, and nothing is read before a browser asks for it.
+The page itself needs no key; what it loads (swagger.json, samples, responses) does. All files come from this
+server, and each is read only when a browser requests it.
 """
 
 import importlib.util
@@ -16,7 +16,7 @@ from gpu_inference_runtime.settings import Settings
 from gpu_inference_runtime.web.docs_page.samples import find_samples
 
 _HEADERS = {
-    # No inline script or style, no other host, no frame around it. Swagger UI has icons as data: URLs.
+    # No inline script or style, no other host, no frames. Swagger UI has icons as data: URLs.
     # docs/decisions.md 83
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -26,16 +26,16 @@ _HEADERS = {
 _SWAGGER_UI_FILES = frozenset({"swagger-ui-bundle.js", "swagger-ui.css", "LICENSE"})
 
 Refusal = Callable[[], Response | None]
-"""Tells the answer to a request without a good key; None where it may go on."""
+"""Returns the response to a request without a valid key or token; None if it may pass."""
 
 
 def register(app: Flask, settings: Settings, refusal: Refusal) -> None:
-    """Add the page to the application, under both forms of path; nothing where it is turned off.
+    """Add the page to the application, under both forms of its path, unless it is turned off.
 
     Args:
-        app: the application of the scoring port.
-        settings: whether there is a page, and what it is about.
-        refusal: looks at the key of the present request.
+        app: the Flask application.
+        settings: whether there is a page, and what it shows.
+        refusal: checks the current request's key or token.
     """
     if not settings.shows_docs:
         return
@@ -55,7 +55,7 @@ def _pages(settings: Settings, refusal: Refusal) -> Blueprint:
     @pages.after_request
     def add_headers(response: Response) -> Response:
         response.headers.update(_HEADERS)
-        # Kept by the browser, but never used before the server has said that it is still the same.
+        # The browser may cache the page, but must revalidate it before each use.
         response.headers["Cache-Control"] = "no-cache"
         return response
 
@@ -65,7 +65,7 @@ def _pages(settings: Settings, refusal: Refusal) -> Blueprint:
 
     @pages.get("/")
     def page_with_slash() -> AnyResponse:
-        # Relative, so that it is right behind any proxy.
+        # Relative, so that it works behind any proxy.
         return redirect("../docs")
 
     @pages.get("/static/<path:name>")
@@ -95,14 +95,14 @@ def _pages(settings: Settings, refusal: Refusal) -> Blueprint:
 
 
 def _credential(settings: Settings) -> str:
-    """Return what clients must show: `key`, `token`, or nothing."""
+    """Return what clients must send: `key`, `token`, or an empty text for nothing."""
     if settings.asks_for_token:
         return "token"
     return "key" if settings.keys_directory else ""
 
 
 def _swagger_ui_folder() -> Path:
-    # Found without importing it: of the package, only the files are needed.
+    # Find the package without importing it: only its files are needed.
     spec = importlib.util.find_spec("flask_swagger_ui")
     if spec is None or spec.origin is None:
         abort(404, "Swagger UI is not installed: pip install flask-swagger-ui.")

@@ -1,11 +1,11 @@
-// A box to draw in, and what is drawn as a 28 × 28 image like MNIST's: fitted into 20 × 20, its centre of mass in
-// the middle, grey levels from 0 (nothing) to 1 (ink), with soft edges.
+// A drawing area. It turns the drawing into a 28 × 28 image like MNIST's: scaled to 20 × 20, its centre of mass in
+// the middle, grey levels from 0 (background) to 1 (ink), with soft edges.
 
 import { SIDE } from "./image_input.js";
 
 const FITTED = 20;
 const PEN = 2.4; // width of a line, in pixels of the image
-const FINE = 10; // points that each pixel is averaged from, along one side
+const FINE = 10; // samples per pixel in each direction
 
 export class Drawing {
   #canvas;
@@ -63,14 +63,14 @@ export class Drawing {
   }
 }
 
-// Shows an image of a request on a canvas of 28 × 28.
+// Shows a request's image on a 28 × 28 canvas.
 export function showLevels(canvas, { levels, white }) {
   const image = new ImageData(SIDE, SIDE);
   levels.forEach((level, at) => image.data.set([...new Array(3).fill((255 * level) / white), 255], 4 * at));
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-// Returns the pixels of the strokes, scaled around the point that comes to lie in the middle.
+// Returns the pixels of the strokes, scaled around the point that becomes the middle.
 function render(strokes, scale, [x0, y0]) {
   const side = SIDE * FINE;
   const place = (at, origin) => ((at - origin) * scale + SIDE / 2) * FINE;
@@ -93,7 +93,7 @@ function draw(context, side, strokes, width) {
   for (const [first, ...rest] of strokes) {
     context.beginPath();
     context.moveTo(...first);
-    // A touch without a movement is a dot.
+    // A touch without movement is a dot.
     for (const point of rest.length ? rest : [[first[0] + 0.01, first[1]]]) context.lineTo(...point);
     context.stroke();
   }

@@ -1,12 +1,12 @@
-// Finds the place of a 28 × 28 image in a request's body, and puts another image there.
+// Finds a 28 × 28 image in a request's body, and replaces it.
 
 export const SIDE = 28;
 
-// Column names of a table are numbers too, now and then as many as an image has.
+// Column names of a table may be numbers too, and as many as an image has pixels.
 const NO_IMAGES = ["columns", "index"];
 
 // Returns {path, levels, white}: the keys that lead to the first image, its 784 numbers, and which of them is
-// white (1 or 255); null where there is none. An image is a list of 784, or 28 lists, with or without a channel.
+// white (1 or 255); null if there is none. An image is a list of 784, or 28 lists, with or without a channel.
 export function findImage(value, path = []) {
   if (value === null || typeof value !== "object" || path.length > 6) return null;
   if (Array.isArray(value) && [SIDE, SIDE * SIDE].includes(value.length)) {

@@ -1,4 +1,4 @@
-// The page's own behaviour: key in, description and samples loaded, a request sent, its answer shown.
+// The page's behaviour: takes the key, loads description and samples, sends a request, and shows the response.
 
 import { Drawing, showLevels } from "./drawing.js";
 import { findImage, withImage } from "./image_input.js";
@@ -8,7 +8,7 @@ import { ask, parsed } from "./requests.js";
 const at = (id) => document.getElementById(id);
 const credential = document.documentElement.dataset.credential;
 const OWN = "your own request";
-const samples = new Map(); // name to the body's text, or null while it is not fetched
+const samples = new Map(); // body text by name; null until it has been fetched
 let key = "";
 let waiting = null;
 
@@ -31,7 +31,7 @@ async function load() {
   if ([0, 401].includes(answer.status)) return;
   const spec = answer.problem ? {} : answer.json;
   await loadSamples(exampleOf(spec));
-  at("service").hidden = false; // not before: what a person types there must not be replaced
+  at("service").hidden = false; // not earlier, so that nothing replaces what a person types
   at("reference-card").hidden = Boolean(answer.problem);
   if (!answer.problem) await showReference(spec, key, parsed(at("body").value), at("reference"));
 }
@@ -41,7 +41,7 @@ async function loadSamples(example) {
   if (example !== undefined) samples.set("from the script's schema", JSON.stringify(example));
   for (const name of (await ask("docs/samples", { key })).json?.samples ?? []) samples.set(name, null);
   const own = new Option(OWN);
-  own.disabled = own.hidden = true; // shown once there is one, never chosen
+  own.disabled = own.hidden = true; // shown once it exists, never selectable
   at("sample").replaceChildren(...[...samples.keys()].map((name) => new Option(name)), own);
   at("sample-choice").hidden = samples.size < 2;
   await choose();
@@ -58,7 +58,7 @@ async function choose() {
 }
 
 function showOwn() {
-  at("sample").value = OWN; // what is sent is no longer the sample
+  at("sample").value = OWN; // the body is no longer the sample
   showBody();
 }
 
@@ -67,14 +67,14 @@ function showBody() {
   const image = findImage(body);
   at("drawing").hidden = !image;
   if (image) showLevels(at("preview"), image);
-  say("body-status", body === undefined ? "This is no JSON; it is sent as it is." : "");
+  say("body-status", body === undefined ? "This is not JSON; it is sent as it is." : "");
 }
 
 async function send() {
   waiting = new AbortController();
   at("send").disabled = true;
   at("stop").hidden = false;
-  say("answer-status", "Waiting for the answer …");
+  say("answer-status", "Waiting for the response …");
   for (const id of ["prediction", "answer-meaning", "answer-body", "answer-id"]) say(id, "");
   const answer = await ask("score", { key, body: at("body").value, signal: waiting.signal });
   at("send").disabled = false;
@@ -88,7 +88,7 @@ async function send() {
   say("answer-id", answer.id ? `Request ${answer.id}, as the service's log names it` : "");
 }
 
-// Returns the one value that the answer boils down to; "" where there are several.
+// Returns the single value in the response; "" if there are several.
 function prediction(value) {
   const inner = typeof value === "string" ? parsed(value) : undefined; // scripts often encode twice
   if (inner !== undefined) return prediction(inner);
@@ -112,7 +112,7 @@ at("request-form").addEventListener("submit", (event) => {
 });
 at("key-form")?.addEventListener("submit", (event) => {
   event.preventDefault();
-  key = at("key").value.trim().replace(/^Bearer\s+/i, ""); // those who know the header type it all
+  key = at("key").value.trim().replace(/^Bearer\s+/i, ""); // people who know the header may type all of it
   load();
 });
 const dark = matchMedia("(prefers-color-scheme: dark)");

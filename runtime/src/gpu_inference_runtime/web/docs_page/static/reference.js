@@ -1,23 +1,23 @@
-// Swagger UI of the service's OpenAPI, with this page's key and this page's address of the service.
+// Shows the service's OpenAPI in Swagger UI, with this page's key and its address of the service.
 
 const PLACE = new URL(".", location.href).href.replace(/\/$/, "");
 
-// Swagger UI's own script comes later than this page's.
+// Swagger UI's script loads after this page's.
 const loaded = new Promise((resolve) => window.addEventListener("load", resolve));
 
-// Returns what the description gives as an example of a request to score; undefined where it gives none.
+// Returns the description's example of a scoring request; undefined if it has none.
 export function exampleOf(spec) {
   const resolved = (item) =>
     item?.$ref ? item.$ref.split("/").slice(1).reduce((value, name) => value?.[name], spec) : item;
   const body = bodyOf(spec);
   const example = body?.example ?? resolved(body?.schema)?.example;
-  // Of a script without a schema it is an empty object.
+  // Without a schema, it is an empty object.
   return JSON.stringify(example) === "{}" ? undefined : example;
 }
 
 function bodyOf(spec) {
   const post = spec.paths?.[scorePath(spec)]?.post;
-  // The second: a Swagger 2.0 of the user's own.
+  // The second form: a user's own Swagger 2.0.
   return post?.requestBody?.content?.["application/json"] ?? post?.parameters?.find((each) => each.in === "body");
 }
 
@@ -25,7 +25,7 @@ function scorePath(spec) {
   return Object.keys(spec.paths ?? {}).find((path) => path.endsWith("/score")) ?? "/score";
 }
 
-// A script without a schema has no example in its description; the page has one all the same.
+// A script without a schema has no example in its description, but the page shows one.
 export async function showReference(spec, key, example, into) {
   await loaded;
   const ui = window.SwaggerUIBundle({
@@ -34,7 +34,7 @@ export async function showReference(spec, key, example, into) {
     layout: "BaseLayout",
     presets: [window.SwaggerUIBundle.presets.apis],
     validatorUrl: null,
-    // An image has hundreds of numbers, which would take it seconds.
+    // An image has hundreds of numbers: highlighting them would take seconds.
     syntaxHighlight: { activated: false },
     defaultModelsExpandDepth: 0,
     requestInterceptor: withBearer,
@@ -45,7 +45,7 @@ export async function showReference(spec, key, example, into) {
   });
 }
 
-// A description names paths as the server has them; this page may have been reached through a proxy's.
+// The description has the server's paths; this page may have been reached through a proxy's path.
 function here(original, example) {
   const spec = structuredClone(original);
   Object.assign(bodyOf(spec) ?? {}, { example });
@@ -57,7 +57,7 @@ function here(original, example) {
   return { ...spec, ...place, paths: Object.fromEntries(paths) };
 }
 
-// People type the bare key; the header needs its scheme.
+// People enter the bare key; the header needs a scheme.
 function withBearer(request) {
   const { Authorization: value } = request.headers;
   if (value && !value.includes(" ")) request.headers.Authorization = `Bearer ${value}`;

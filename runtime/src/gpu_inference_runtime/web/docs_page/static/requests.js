@@ -1,4 +1,4 @@
-// Asks the service, with the key where there is one, and makes every outcome readable.
+// Sends requests to the service, with the key if there is one, and explains every outcome.
 
 const MEANINGS = {
   400: "The service cannot read this request.",
@@ -10,14 +10,14 @@ const MEANINGS = {
   504: "The script took longer than the service allows.",
 };
 
-// Resolves, whatever happens, to {status, statusText, text, json, id, milliseconds, problem}: status 0 where no
-// answer came, json undefined where the body is none, problem empty after a 2xx.
+// Always resolves, to {status, statusText, text, json, id, milliseconds, problem}: status is 0 without a response,
+// json is undefined if the body is not JSON, problem is empty after a 2xx.
 export async function ask(path, { key = "", body, signal } = {}) {
   const headers = {};
   if (key) headers.Authorization = `Bearer ${key}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const began = performance.now();
-  const answer = { status: 0, statusText: "No answer", text: "", json: undefined, id: null, problem: "" };
+  const answer = { status: 0, statusText: "No response", text: "", json: undefined, id: null, problem: "" };
   try {
     const method = body === undefined ? "GET" : "POST";
     const response = await fetch(path, { method, headers, body, signal, cache: "no-store" });
@@ -28,7 +28,7 @@ export async function ask(path, { key = "", body, signal } = {}) {
   } catch (error) {
     answer.problem = error.name === "AbortError"
       ? "You stopped waiting; the service may still be working on the request."
-      : "The connection ended without an answer. Is the service running?";
+      : "The connection ended without a response. Is the service running?";
   }
   answer.milliseconds = performance.now() - began;
   return answer;
@@ -36,7 +36,7 @@ export async function ask(path, { key = "", body, signal } = {}) {
 
 function problem({ status, text, json }) {
   const said = json?.message ?? text.slice(0, 500);
-  const meaning = MEANINGS[status] ?? "The service refuses this request.";
+  const meaning = MEANINGS[status] ?? "The service refused this request.";
   return said ? `${meaning} It says: ${said}` : meaning;
 }
 

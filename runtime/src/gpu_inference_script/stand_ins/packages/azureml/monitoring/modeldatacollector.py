@@ -1,7 +1,7 @@
 """`ModelDataCollector`: arguments, results and CSV rows as in azureml-monitoring 0.1.0a21.
 
-Rows go to the service's volume (model_data.py) instead of a blob container, by the day on which they are
-collected. Nothing that a script hands over makes a call fail.
+Rows go to the service's volume (model_data.py) instead of a blob container, by the day of their collection.
+No data from a script can make a call fail.
 """
 
 import datetime
@@ -33,7 +33,7 @@ log = logging.getLogger("gpu_inference")
 
 
 class ModelDataCollector:
-    """Collects tabular data of one model under one designation: its inputs, predictions, and so on."""
+    """Collects tabular data of one model under one designation, such as `inputs` or `predictions`."""
 
     def __init__(
         self,
@@ -47,17 +47,17 @@ class ModelDataCollector:
         *,
         identifier: "Optional[str]" = None,
     ) -> None:
-        """Name what is collected.
+        """Make a collector.
 
         Args:
-            model_name: the model's.
+            model_name: the model's name.
             designation: `inputs`, `predictions`, `labels`, `signals` or `general` (the default).
-            feature_names: the columns' names, for the files' first line; data frames bring their own.
-            workspace: stands in the correlation columns.
-            webservice_name: the service's; known unless given.
-            model_version: the model's; the highest in the image unless given.
-            collection_name: the files' name under `signals` and `general`; otherwise the designation is.
-            identifier: what `designation` was called before 2020.
+            feature_names: column names for the files' first line; data frames have their own.
+            workspace: value in the correlation columns.
+            webservice_name: the service's name; by default, that of this service.
+            model_version: the model's version; by default, the highest in the image.
+            collection_name: name of the files for `signals` and `general`; the others use the designation.
+            identifier: former name (before 2020) of `designation`.
         """
         name = str(identifier or designation)
         self.designation = "general" if name == "default" else name
@@ -80,10 +80,10 @@ class ModelDataCollector:
         self._warned = False
 
     def collect(self, input_data: Any, user_correlation_id: str = "") -> "Optional[Dict[str, Any]]":
-        """Take a list (one row), an array or a data frame; do nothing while collection is off.
+        """Collect a list (one row), an array or a data frame; do nothing if collection is off.
 
         Returns:
-            For `inputs` the correlations, for `add_correlations` of other collectors; otherwise None.
+            For `inputs`, the correlations to pass to `add_correlations` of other collectors; otherwise None.
         """
         target = model_data.collection().rows
         if target is None:
@@ -99,13 +99,13 @@ class ModelDataCollector:
                 return None
             target.add(self._place, header, rows)
         except Exception:
-            # Whatever a script collects, its request is answered.
+            # A failed collection must not fail the request.
             log.exception("Model data of %s could not be collected", self.model_name)
             return None
         return correlations
 
     def add_correlations(self, input_data: Any, correlations: "Optional[Dict[str, Any]]") -> Any:
-        """Return the data with the correlations that `collect` of the inputs returned as further columns."""
+        """Return the data with more columns: the correlations that `collect` returned for the inputs."""
         if correlations is None:
             return input_data
         self._correlated = True
@@ -138,7 +138,7 @@ class ModelDataCollector:
         }
 
     def _table(self, data: Any) -> "Tuple[Optional[List[Any]], Optional[List[Any]]]":
-        """Return the header, where there is one, and the rows; None for what is no table."""
+        """Return the header, None if there is none, and the rows, None if the data is not a table."""
         names = self._feature_names
         if names is not None and self._correlated:
             names = [*names, *_CORRELATIONS]
@@ -162,7 +162,7 @@ class ModelDataCollector:
             )
 
 
-# By what they can do: neither library is imported, or even needed, here.
+# These checks work without importing NumPy or pandas.
 
 
 def _is_array(data: object) -> bool:

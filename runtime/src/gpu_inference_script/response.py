@@ -1,4 +1,4 @@
-"""Answers as the layers hand them to each other, with no HTTP library in them."""
+"""HTTP responses as the server's layers exchange them, without any HTTP library."""
 
 import json
 from typing import Any, Iterator, Optional, Tuple, Union
@@ -8,16 +8,16 @@ RUN_FAILED = "x-ms-run-function-failed"
 Header = Tuple[str, str]
 
 
-class Answer:
-    """What is sent back.
+class Response:
+    """A response.
 
     Args:
-        status: HTTP's.
-        body: whole, or its parts one after the other, for an answer that begins before it is complete.
-        headers: names and values; a name may come twice.
+        status: the status code.
+        body: the whole body, or its parts for a streamed response.
+        headers: names and values; a name may be repeated.
         content_type: None for no such header.
-        close: whether the connection ends after it.
-        reason: the words after the status, None for HTTP's own.
+        close: whether to close the connection after the response.
+        reason: the reason phrase; None for the standard one.
     """
 
     __slots__ = ("body", "close", "content_type", "headers", "reason", "status")
@@ -38,14 +38,14 @@ class Answer:
         self.close = close
         self.reason = reason
 
-    def replace(self, **changes: Any) -> "Answer":
-        """Return a copy with other values for the attributes named."""
+    def replace(self, **changes: Any) -> "Response":
+        """Return a copy with changed attributes."""
         values = {name: getattr(self, name) for name in self.__slots__}
         values.update(changes)
-        return Answer(**values)
+        return Response(**values)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Answer):
+        if not isinstance(other, Response):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
@@ -53,20 +53,20 @@ class Answer:
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
-        return f"Answer({values})"
+        return f"Response({values})"
 
 
-def json_answer(status: int, content: Any, *headers: Header, close: bool = False) -> Answer:
-    """Return an answer with a JSON body.
+def json_response(status: int, content: Any, *headers: Header, close: bool = False) -> Response:
+    """Return a response with a JSON body.
 
     Raises:
         Exception: whatever `json.dumps` raises for content that has no JSON form.
     """
-    return Answer(status, json.dumps(content).encode(), headers, close=close)
+    return Response(status, json.dumps(content).encode(), headers, close=close)
 
 
-def error_answer(
+def error_response(
     status: int, message: str, *headers: Header, run_failed: bool = False, close: bool = False
-) -> Answer:
-    """Return the JSON object with a `message` that every error of a service is."""
-    return json_answer(status, {"message": message}, (RUN_FAILED, str(run_failed)), *headers, close=close)
+) -> Response:
+    """Return an error response: a JSON object with a `message`."""
+    return json_response(status, {"message": message}, (RUN_FAILED, str(run_failed)), *headers, close=close)

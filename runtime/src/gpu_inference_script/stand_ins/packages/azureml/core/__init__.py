@@ -1,22 +1,22 @@
-"""`azureml.core` for entry scripts: `Model` is all of it; what else it had works only with Azure."""
+"""`azureml.core` for entry scripts: only `Model`; everything else needs Azure."""
 
 import sys
 from importlib import import_module
 from pkgutil import extend_path
 from typing import Any
 
-# Whoever has a part of this package of his own goes first.
+# Parts of this package elsewhere on the path take precedence.
 _OWN = list(__path__)
 __path__ = [*(folder for folder in extend_path(_OWN, __name__) if folder not in _OWN), *_OWN]
 
 
 if sys.version_info < (3, 7):  # noqa: UP036  (old environments have it)
-    # Modules have no `__getattr__` yet.
+    # Python 3.6 has no `__getattr__` for modules.
     from .model import Model as Model
 
 
 def __getattr__(name: str) -> Any:
-    """Return `Model`, or its module, which scripts also reach without importing that."""
+    """Return `Model` or its module; scripts also use the module without importing it."""
     if name not in ("Model", "model"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(f"{__name__}.model")

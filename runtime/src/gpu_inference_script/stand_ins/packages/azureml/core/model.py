@@ -1,4 +1,4 @@
-"""`azureml.core.model.Model` for entry scripts: finds a model's path in the service's image, nothing else."""
+"""`azureml.core.model.Model` for entry scripts: it only finds a model's path in the service's image."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import List, Optional
 
 from ..exceptions import ModelNotFoundException, WebserviceException
 
-# Read once, as scripts expect of the original: a later change of the variable changes nothing.
+# Read once, like the original: later changes of the variable have no effect.
 MODELS_DIR = str(Path(os.environ.get("AML_APP_ROOT", ""), "azureml-models"))
 
 
@@ -18,13 +18,13 @@ class Model:
         """Return the path of the one file or folder that a model consists of.
 
         Args:
-            model_name: the model's registered name; failing that, a path relative to the working directory.
-            version: its version; the highest there is unless given.
+            model_name: the model's registered name, or else a path relative to the working directory.
+            version: the model's version; by default, the highest.
             _workspace: accepted for compatibility.
 
         Raises:
-            WebserviceException: an argument is wrong, the version's folder does not hold just one entry, or
-                the version asked for is missing.
+            WebserviceException: an argument is invalid, the version's folder does not contain exactly one
+                entry, or the given version does not exist.
             ModelNotFoundException: there is no such model.
         """
         if version is not None and not isinstance(version, int):
@@ -43,7 +43,7 @@ class Model:
                 return str(folder / entries[0])
         if Path(model_name).exists():
             return model_name
-        # As the original: what was asked for by its version is another error.
+        # Like the original: with a version, the error is another one.
         missing = ModelNotFoundException if version is None else WebserviceException
         raise missing(
             f"Model {model_name} not found in cache at {MODELS_DIR} or in current working directory "
@@ -52,10 +52,10 @@ class Model:
 
 
 def _entries(folder: Path) -> "List[str]":
-    """Return the names in a version's folder, without what volumes add of their own.
+    """Return the names in a version's folder, without entries that volumes add.
 
-    A ConfigMap's has `..data` and the like, a disk's root `lost+found`, others hidden files. A model whose
-    own name begins with a dot is still found where there is nothing else.
+    A ConfigMap volume has `..data` and the like, a disk has `lost+found`, others have hidden files. A model
+    whose own name begins with a dot is still found if there is nothing else.
     """
     names = sorted(entry.name for entry in folder.iterdir())
     return [name for name in names if not name.startswith(".") and name != "lost+found"] or names

@@ -11,16 +11,16 @@ _NO_HEADERS: "Mapping[str, str]" = MappingProxyType({})
 
 
 class AMLResponse(Response):
-    """A response with the message as its body, or as the JSON text of it.
+    """A response whose body is the message, or the message as JSON.
 
     Args:
-        message: text, bytes or an iterator of them; None for an empty JSON object.
-        status_code: HTTP's.
-        response_headers: each value's parts between commas become headers of their own, also where the commas
-            belong to one value (a date, `Cache-Control`): clients of v1 services got them so.
-        json_str: whether the body is the message as JSON, then with the content type `application/json`.
-            Otherwise that is `text/html; charset=utf-8`, unless there is a header `Content-Type`, spelt so.
-        run_function_failed: what the header `x-ms-run-function-failed` says.
+        message: text, bytes or an iterator of them; None for an empty JSON object. status_code: the status
+        code. response_headers: the headers. As in v1, a value is split at its commas into several headers,
+        even if the
+            commas belong to one value (a date, `Cache-Control`).
+        json_str: whether the body is the message as JSON, with the content type `application/json`. Otherwise
+            the content type is `text/html; charset=utf-8`, unless there is a header spelled `Content-Type`.
+        run_function_failed: value of the header `x-ms-run-function-failed`.
     """
 
     def __init__(

@@ -6,15 +6,15 @@ from flask import Request
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# What run() then gets is Flask's request: the name is there for annotations.
+# run() gets Flask's request object; scripts use this name in annotations.
 AMLRequest = Request
 
-# Whether the script has used `rawhttp`; the server looks here when it has imported the script.
+# Whether the script used `rawhttp`; the server reads this after it has imported the script.
 requested = False
 
 
 def rawhttp(func: F) -> F:
-    """Mark `run()` as one that takes the request; the function stays as it is."""
+    """Mark `run()` as taking the whole request; the function itself does not change."""
     global requested
     requested = True
     return func

@@ -1,4 +1,4 @@
-"""Lets a module be imported by a second name: both names are the very same module."""
+"""Lets a module be imported by a second name; both names refer to the same module object."""
 
 import importlib
 import sys
@@ -8,8 +8,8 @@ from types import ModuleType
 from typing import Optional
 
 
-def second_name(name: str, real: str) -> ModuleSpec:
-    """Return what a finder answers for `name`: the module `real`, which is imported only then."""
+def alias_spec(name: str, real: str) -> ModuleSpec:
+    """Return a module spec that imports the module `real` under the name `name`."""
     return ModuleSpec(name, _SameModule(real))
 
 
@@ -21,5 +21,5 @@ class _SameModule(Loader):
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        # The import system takes what stands in sys.modules now for the module that was asked for.
+        # The import system returns whatever is in sys.modules now.
         sys.modules[module.__name__] = importlib.import_module(self._real)

@@ -1,4 +1,4 @@
-"""The two errors of `azureml.exceptions` that `Model.get_model_path` raises."""
+"""The errors of `azureml.exceptions` that `Model.get_model_path` raises."""
 
 
 class AzureMLException(Exception):  # noqa: N818  (the name that scripts catch)
@@ -10,8 +10,8 @@ class AzureMLException(Exception):  # noqa: N818  (the name that scripts catch)
 
 
 class WebserviceException(AzureMLException):
-    """A model's folder or the arguments are not as they should be."""
+    """A model's folder or an argument is invalid."""
 
 
 class ModelNotFoundException(AzureMLException):
-    """There is no model of that name."""
+    """There is no model with that name."""

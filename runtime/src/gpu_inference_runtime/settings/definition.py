@@ -1,20 +1,22 @@
-"""The settings as one typed, frozen object, and what follows from several of them."""
+"""The settings as one typed, frozen object, and the values derived from them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from gpu_inference_runtime.settings.values import FrontEnd, LogFormat
+from gpu_inference_script.config import Config
 
 _FRONT_END_BODY_LIMIT = 100 * 1024 * 1024
 
 
 class SettingsError(Exception):
-    """A setting that the server cannot start with; the text is one sentence that names it."""
+    """The server cannot start with a setting; the text is one sentence that names it."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the server was told; times are in the unit that the name says."""
+    """The server's settings. docs/settings.md describes each one; names of times end in their unit."""
 
     entry_script: str | None = None
     model_dir: str | None = None
@@ -63,26 +65,26 @@ class Settings:
     app_insights: bool = False
     app_insights_key: str | None = field(default=None, repr=False)
     otlp_endpoint: str | None = None
-    # Often somebody's credentials.
+    # They often hold credentials.
     otlp_headers: str | None = field(default=None, repr=False)
     telemetry_service_name: str | None = None
     resource_attributes: str | None = None
     traces_ratio: float = 1.0
-    # Whether somebody asked for that port, and did not merely get the default.
+    # Whether the port was set, rather than left at its default.
     health_port_was_given: bool = field(default=False, compare=False)
-    # One sentence for each thing that v1's server would have started with, and that is not what it seems.
+    # One sentence for each problem that did not keep v1's server from starting either.
     warnings: tuple[str, ...] = ()
 
     @property
     def body_limit(self) -> int | None:
-        """The largest body that is read, bytes; None for no limit (the bare server's default)."""
+        """The largest request body, in bytes; None for no limit (the bare server's default)."""
         if self.max_body_bytes is None and self.front_end == "azureml":
             return _FRONT_END_BODY_LIMIT
         return self.max_body_bytes
 
     @property
     def management_port(self) -> int | None:
-        """The port for /live, /ready and /metrics; None where it is the one for scoring."""
+        """The port for /live, /ready and /metrics; None if it would be the scoring port."""
         return None if self.health_port == self.port else self.health_port
 
     @property
@@ -92,25 +94,63 @@ class Settings:
 
     @property
     def sends_traces(self) -> bool:
-        """Whether traces are asked for, and it is known where they go."""
+        """Whether traces are turned on and a collector is set."""
         return self.app_insights and self.otlp_endpoint is not None
 
     @property
     def queue_wait_seconds(self) -> float | None:
-        """The longest wait in the queue, seconds; None for no end (the bare server never refuses)."""
+        """The longest wait in the queue, in seconds; None for no limit (the bare server never refuses)."""
         return self.max_queue_wait_ms / 1000 if self.front_end == "azureml" else None
 
     @property
     def slots_per_worker(self) -> int:
-        """The requests that each script process works on at once; together at least as many as asked for."""
+        """Concurrent requests per script process, rounded up: together at least `max_concurrent_requests`."""
         return -(-self.max_concurrent_requests // self.worker_count)
 
     @property
     def slots(self) -> int:
-        """The requests that are admitted at once: as many as asked for, and as many for each process."""
+        """Requests admitted at once, by all script processes together."""
         return self.slots_per_worker * self.worker_count
 
     @property
     def graceful_seconds(self) -> float:
-        """How long after SIGTERM the last answer may take: draining, queueing, scoring and 5 s to spare."""
+        """Seconds from SIGTERM to the last response at most: drain, queue, scoring, and 5 s to spare."""
         return self.drain_seconds + (self.max_queue_wait_ms + self.scoring_timeout_ms) / 1000 + 5
+
+
+def script_config(settings: Settings) -> Config:
+    """Return the settings that a script process gets when it starts."""
+    folder = settings.model_data_directory
+    return Config(
+        app_root=str(settings.app_root),
+        entry_script=settings.entry_script,
+        source_directory=settings.source_directory,
+        model_dir=settings.model_dir,
+        service_name=settings.service_name,
+        service_version=settings.service_version,
+        path_prefix=path_prefix(settings),
+        front_end=settings.front_end,
+        scoring_timeout_ms=settings.scoring_timeout_ms,
+        parallel_runs=settings.parallel_runs,
+        log_format=settings.log_format,
+        log_level=settings.log_level,
+        debug_port=settings.debug_port,
+        tensorflow_v1=settings.tensorflow_v1,
+        model_data_directory=None if folder is None else str(folder),
+        model_data_file_mb=settings.model_data_file_mb,
+        model_data_total_mb=settings.model_data_total_mb,
+        batching=settings.batching,
+        batch_max_rows=settings.batch_max_rows,
+        batch_max_bytes=settings.batch_max_bytes,
+        array_dtype=settings.array_dtype,
+        fast_json=settings.fast_json,
+        traces=settings.sends_traces,
+    )
+
+
+def path_prefix(settings: Settings) -> str:
+    """Return the prefix of the paths in swagger.json: the setting, else the prefix that azureml-fe used."""
+    prefix = settings.service_path_prefix.strip("/")
+    if not prefix and settings.front_end == "azureml":
+        prefix = f"api/v1/service/{quote(settings.service_name)}"
+    return f"/{prefix}" if prefix else ""

@@ -1,13 +1,13 @@
-"""The first part of an answer as it is sent: status, date and headers, spelled as gunicorn and Flask do."""
+"""Response heads: status line and headers, spelled exactly as gunicorn and Flask spell them."""
 
 import time
 from collections.abc import Iterable
 from email.utils import formatdate
 from http import HTTPStatus
 
-from gpu_inference_script.messages import Answer
+from gpu_inference_script.response import Response
 
-# The words after the status, as Werkzeug has them.
+# Werkzeug's reason phrases.
 _REASON_TEXT = """
 100 CONTINUE | 101 SWITCHING PROTOCOLS | 102 PROCESSING | 103 EARLY HINTS | 200 OK | 201 CREATED |
 202 ACCEPTED | 203 NON AUTHORITATIVE INFORMATION | 204 NO CONTENT | 205 RESET CONTENT |
@@ -30,7 +30,7 @@ _REASONS = {
     int(status): words
     for status, _, words in (each.strip().partition(" ") for each in _REASON_TEXT.split("|"))
 }
-# Those of the connection, which are the server's, and those of the body, which 304 has none of.
+# The server sets the headers of the connection itself. A 304 response has no body, hence no body headers.
 _NEVER = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers"}
     | {"transfer-encoding", "upgrade", "server", "date", "content-length"}
@@ -42,7 +42,7 @@ _NEVER_OF_304 = _NEVER | {
 
 
 class _Starts:
-    """The beginnings of answers, each made once a second."""
+    """Makes the first lines of responses, each at most once a second."""
 
     def __init__(self) -> None:
         self._second = 0
@@ -50,13 +50,13 @@ class _Starts:
         self._kept: dict[tuple[int, bool, str], bytes] = {}
 
     def start(self, status: int, reason: str | None, keeps: bool, version: str = "1.1") -> bytes:
-        """Return the status line and the lines about server, date and connection.
+        """Return the status line and the headers `Server`, `Date` and `Connection`.
 
         Args:
-            status: HTTP's.
-            reason: the words after the status; None, or none, for HTTP's own.
-            keeps: whether the connection is kept.
-            version: HTTP's, as the client's.
+            status: the status code.
+            reason: the reason phrase; None or empty for the standard one.
+            keeps: whether the connection stays open.
+            version: the client's HTTP version.
         """
         now = int(time.time())
         if now != self._second:
@@ -82,7 +82,7 @@ class _Starts:
 start = _Starts().start
 
 
-def head(
+def build(
     status: int,
     reason: str | None,
     headers: Iterable[tuple[str, str]],
@@ -92,17 +92,17 @@ def head(
     more: bytes,
     version: str = "1.1",
 ) -> bytes:
-    """Return a whole head, its empty line included.
+    """Return a whole response head, including the empty line at its end.
 
     Args:
-        status: HTTP's.
-        reason: the words after the status; None, or none, for HTTP's own.
-        headers: names and values. Those that belong to the connection are left out.
-        content_type: None for no such header, or one that is among the headers.
-        length: of the body, bytes, also where HEAD has none; None for no Content-Length.
-        keeps: whether the connection is kept.
-        more: further header lines.
-        version: HTTP's, as the client's.
+        status: the status code.
+        reason: the reason phrase; None or empty for the standard one.
+        headers: names and values. Headers of the connection are left out.
+        content_type: None for no such header, or one that is among `headers`.
+        length: the body's length in bytes, also for HEAD; None for no Content-Length.
+        keeps: whether the connection stays open.
+        more: further header lines, each ending in CRLF.
+        version: the client's HTTP version.
     """
     left_out = _NEVER_OF_304 if status == 304 else _NEVER
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers if name.lower() not in left_out])
@@ -116,17 +116,14 @@ def head(
     return b"".join((beginning, lines.encode("latin-1"), more, end.encode("latin-1")))
 
 
-def to_no_request(answer: Answer) -> bytes:
-    """Return all of an answer to what is no proper request, spelled as gunicorn spells such answers.
-
-    The connection ends with it.
-    """
-    assert isinstance(answer.body, bytes)
+def malformed_request_response(response: Response) -> bytes:
+    """Return the whole response to a malformed request, spelled as gunicorn spells it."""
+    assert isinstance(response.body, bytes)
     lines = [
-        f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
-        *(f"{name}: {value}" for name, value in answer.headers),
-        f"Content-Type: {answer.content_type}",
-        f"Content-Length: {len(answer.body)}",
+        f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
+        *(f"{name}: {value}" for name, value in response.headers),
+        f"Content-Type: {response.content_type}",
+        f"Content-Length: {len(response.body)}",
         "Connection: close",
     ]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + response.body

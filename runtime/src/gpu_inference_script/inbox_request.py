@@ -1,8 +1,7 @@
-"""What crosses between the processes: a request from its block, an answer as HTTP's lines."""
+"""Transport between the processes: reads a request from its block, and encodes a response's head."""
 
 from typing import Any, Dict, List, Optional, Tuple
 
-from gpu_inference_script.messages import Answer
 from gpu_inference_script.protocol import (
     ABANDONED,
     BEGUN,
@@ -15,9 +14,10 @@ from gpu_inference_script.protocol import (
     STATE,
 )
 from gpu_inference_script.request import Request
+from gpu_inference_script.response import Response
 
-# The front writes its own, whatever the script sets; those of the connection are not the script's business.
-_NOT_THE_SCRIPTS = frozenset(
+# The front sets these headers itself.
+_FRONT_HEADERS = frozenset(
     {
         "x-request-id",
         "x-ms-request-id",
@@ -35,8 +35,8 @@ _NOT_THE_SCRIPTS = frozenset(
         "date",
     }
 )
-# Of an answer that says that the client's copy is still good, HTTP forbids them.
-_OF_A_BODY = frozenset(
+# A 304 response must not have these.
+_BODY_HEADERS = frozenset(
     {
         "allow",
         "content-encoding",
@@ -51,16 +51,16 @@ _NOT_MODIFIED = 304
 _CONTENT_TYPE = b"\r\ncontent-type:"
 
 
-class CrossedRequest(Request):
-    """A request that lies in the inbox. Its head is taken apart when something of it is first asked for.
+class InboxRequest(Request):
+    """A request in the inbox. Its head is parsed when an attribute from it is first read.
 
     Args:
-        call: number of the call.
-        offset: of the block, in the inbox.
-        view: memory that the block lies in.
-        base: where the block begins in it.
-        fields: the block's header.
-        adds_id: whether the script finds `X-Ms-Request-Id` among the headers, as behind azureml-fe.
+        call: the call's number.
+        offset: where the block begins in the inbox.
+        view: the mapped memory that contains the block.
+        base: where the block begins in `view`.
+        fields: the fields of the block's header.
+        adds_id: whether to add the header `X-Ms-Request-Id`, as azureml-fe did.
     """
 
     __slots__ = (
@@ -90,7 +90,7 @@ class CrossedRequest(Request):
         self.adds_id = adds_id
         self.refused = False
         self.first_part: "Optional[bytes]" = None
-        # What the parts of its answer are made in, where calls overlap.
+        # The context in which the parts of a streamed body are made if calls overlap.
         self.context: "Any" = None
         self._view = view
         self._base = base
@@ -99,16 +99,16 @@ class CrossedRequest(Request):
         self.request_id = str(view[base + BLOCK_SIZE : peers_at], "latin-1")
         self.peers = bytes(view[peers_at:head_at])
         self.head = head = bytes(view[head_at : head_at + head_length])
-        # One question, not two: where calls overlap, another thread may forget what was seen.
+        # One lookup, not two: if calls overlap, another thread may clear the cache between them.
         self.method, self._content_type = _seen.get(head) or _see(head)
         self.body = view[base + body_at : base + body_at + body_length]
         self.trace = fields[11:14] if flags & HAS_TRACE else None
 
-    # The single bytes of the header
+    # Single bytes of the block's header
 
     @property
     def abandoned(self) -> bool:
-        """Whether the front no longer wants the answer."""
+        """Whether the front no longer wants the response."""
         return bool(self._view[self._base + ABANDONED])
 
     @property
@@ -121,12 +121,12 @@ class CrossedRequest(Request):
         self._view[self._base + INTERRUPT] = value
 
     def mark_begun(self, process: int) -> None:
-        """Let the front see that this process makes the call now."""
+        """Show the front that this process has begun the call."""
         self._view[self._base + OWNER] = process
         self._view[self._base + STATE] = BEGUN
 
     def write(self, head: bytes, body: bytes) -> bool:
-        """Write a reply in the place of the request; return False, without writing, where it does not fit."""
+        """Overwrite the request with its reply; return False, without writing, if it does not fit."""
         begin = self._base + BLOCK_SIZE
         if BLOCK_SIZE + len(head) + len(body) > self.capacity:
             return False
@@ -135,10 +135,10 @@ class CrossedRequest(Request):
         self._view[middle : middle + len(body)] = body
         return True
 
-    # What is taken from the head
+    # Attributes from the head
 
     def __getattr__(self, name: str) -> Any:
-        """Take the head apart: called for an attribute of `Request` that has no value yet."""
+        """Parse the head; Python calls this for an attribute of `Request` that has no value yet."""
         if name not in ("target", "version", "headers", "client", "server"):
             raise AttributeError(name)
         lines = str(self.head, "latin-1").split("\r\n")
@@ -156,17 +156,17 @@ class CrossedRequest(Request):
 
     @property
     def content_type(self) -> str:
-        """The media type, in lower case and without its parameters; empty where the client gave none."""
+        """The media type, in lower case and without its parameters; empty if there is none."""
         return self._content_type
 
 
-# Method and media type by the head: those of a client are mostly the same.
+# Method and media type by head: the heads of a client are mostly the same.
 _seen: "Dict[bytes, Tuple[str, str]]" = {}
-_MOST_SEEN = 512
+_MAX_SEEN = 512
 
 
 def _see(head: bytes) -> "Tuple[str, str]":
-    """Return the method and `Request.content_type` of a head, without taking it apart."""
+    """Return the method and `Request.content_type` of a head, without parsing all of it."""
     method = str(head[: head.index(b" ")], "latin-1")
     media_type = ""
     lower = head.lower()
@@ -175,27 +175,27 @@ def _see(head: bytes) -> "Tuple[str, str]":
         begin += len(_CONTENT_TYPE)
         value = lower[begin : lower.index(b"\r\n", begin)]
         media_type = str(value.partition(b";")[0].strip(), "latin-1")
-    if len(_seen) >= _MOST_SEEN:
+    if len(_seen) >= _MAX_SEEN:
         _seen.clear()
     _seen[head] = found = (method, media_type)
     return found
 
 
-def answer_head(answer: Answer) -> "Tuple[int, bytes]":
-    """Return the flags of a reply, and its head: the words after the status, if any, and headers."""
-    flags = CLOSE if answer.close else 0
+def response_head(response: Response) -> "Tuple[int, bytes]":
+    """Return the flags of a reply, and its head: the reason phrase, if any, and the headers."""
+    flags = CLOSE if response.close else 0
     lines: "List[str]" = []
-    if answer.reason is not None:
+    if response.reason is not None:
         flags |= HAS_REASON
-        lines.append(answer.reason)
-    not_the_scripts = _NOT_THE_SCRIPTS
-    if answer.status == _NOT_MODIFIED:
-        not_the_scripts = _NOT_THE_SCRIPTS | _OF_A_BODY
-    elif answer.content_type is not None:
-        lines.append("Content-Type: " + answer.content_type)
-    for name, value in answer.headers:
+        lines.append(response.reason)
+    dropped = _FRONT_HEADERS
+    if response.status == _NOT_MODIFIED:
+        dropped = _FRONT_HEADERS | _BODY_HEADERS
+    elif response.content_type is not None:
+        lines.append("Content-Type: " + response.content_type)
+    for name, value in response.headers:
         lower = name.lower()
-        if lower not in not_the_scripts:
+        if lower not in dropped:
             lines.append(name + ": " + value)
         elif lower == "connection" and value.lower() == "close":
             flags |= CLOSE
@@ -203,9 +203,9 @@ def answer_head(answer: Answer) -> "Tuple[int, bytes]":
     return flags, "\r\n".join(lines).encode("latin-1")
 
 
-def stated_length(answer: Answer) -> "Optional[int]":
-    """Return the Content-Length that the script has set itself; None where it has set none."""
-    for name, value in answer.headers:
+def stated_length(response: Response) -> "Optional[int]":
+    """Return the Content-Length that the script set itself; None if it set none."""
+    for name, value in response.headers:
         if name.lower() == "content-length" and value.isdigit():
             return int(value)
     return None

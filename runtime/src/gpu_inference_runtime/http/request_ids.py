@@ -1,4 +1,4 @@
-"""The ids that travel with a request: which headers of the request become which of the answer."""
+"""Request ids: which headers of a request become which headers of its response."""
 
 import logging
 import os
@@ -6,19 +6,19 @@ from collections.abc import Mapping
 
 from gpu_inference_runtime import __version__
 from gpu_inference_script.logs import request_id_of_log_lines
-from gpu_inference_script.messages import Answer, error_answer
+from gpu_inference_script.response import Response, error_response
 
-LONGEST_ID = 100
+MAX_ID_LENGTH = 100
 SENT_IDS = frozenset({b"x-request-id", b"x-ms-request-id", b"x-ms-client-request-id", b"traceid"})
-"""The headers of a request, in lower case, that decide about its ids."""
+"""Request headers, in lower case, that determine the ids."""
 # docs/decisions.md 80
 SERVER_VERSION = f"gpu-inference/{__version__}"
 
 _VERSION_LINE = f"x-ms-server-version: {SERVER_VERSION}\r\n".encode()
-# Random bytes are asked of the system for so many ids at once.
+# One system call gets the random bytes for this many ids.
 _POOL = 64
 _ID_BYTES = 16
-# Of a random UUID: the variant with two random bits.
+# The digit of a random UUID that holds the variant and two random bits.
 _VARIANTS = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 
 log = logging.getLogger("gpu_inference")
@@ -28,15 +28,17 @@ class Ids:
     """The ids of one request.
 
     Args:
-        request_id: for log lines; empty where the answer carries none.
-        encoded: the same, as bytes.
-        lines: the answer's header lines.
-        refused: the answer to a request one of whose ids is too long.
+        request_id: the id in log lines; empty if the response carries none.
+        encoded: the same as bytes.
+        lines: the response's header lines.
+        refused: the response to a request with an id that is too long; else None.
     """
 
     __slots__ = ("encoded", "lines", "refused", "request_id")
 
-    def __init__(self, request_id: str, encoded: bytes, lines: bytes, refused: Answer | None = None) -> None:
+    def __init__(
+        self, request_id: str, encoded: bytes, lines: bytes, refused: Response | None = None
+    ) -> None:
         self.request_id = request_id
         self.encoded = encoded
         self.lines = lines
@@ -44,28 +46,28 @@ class Ids:
 
 
 class IdMaker:
-    """Tells the ids of requests, and makes new ones.
+    """Makes the ids of requests.
 
     Args:
-        sends_server_version: whether answers carry the server's version.
+        sends_server_version: whether responses carry the server's version.
     """
 
     def __init__(self, sends_server_version: bool) -> None:
         self._version = _VERSION_LINE if sends_server_version else b""
         self._new_lines = b"x-request-id: %b\r\nx-ms-request-id: %b\r\n" + self._version
         self._made: list[Ids] = []
-        # A process that is forked would make the same ones.
+        # A forked process would use the same ids.
         os.register_at_fork(after_in_child=self._made.clear)
 
-    def of(self, headers: Mapping[bytes, bytes]) -> Ids:
-        """Return the ids for the answer to a request with these headers (names in lower case).
+    def for_request(self, headers: Mapping[bytes, bytes]) -> Ids:
+        """Return the ids for the response to a request with these headers (lower-case names).
 
-        A service's clients once sent `x-ms-request-id` as their own id: it then stands in for both.
+        Old clients send `x-ms-request-id` as their own id: it then counts as the client's id too.
         """
-        return self.new() if SENT_IDS.isdisjoint(headers) else self._of_sent(headers)
+        return self.new() if SENT_IDS.isdisjoint(headers) else self._from_sent(headers)
 
     def new(self) -> Ids:
-        """Return the ids for the answer to a request that brings none."""
+        """Return the ids for the response to a request that has none."""
         if not self._made:
             self._made += map(self._with_lines, _new_ids())
         return self._made.pop()
@@ -74,15 +76,15 @@ class IdMaker:
         encoded = request_id.encode()
         return Ids(request_id, encoded, self._new_lines % (encoded, encoded))
 
-    def _of_sent(self, headers: Mapping[bytes, bytes]) -> Ids:
+    def _from_sent(self, headers: Mapping[bytes, bytes]) -> Ids:
         trace_id = headers.get(b"traceid", b"").strip()
         given = headers.get(b"x-request-id", b"").strip() or _new_ids(1)[0].encode()
-        if len(given) > LONGEST_ID:
+        if len(given) > MAX_ID_LENGTH:
             return Ids("", b"", self._lines(trace_id=trace_id), _too_long("x-request-id"))
         request_id = given.decode("latin-1")
         legacy_id = headers.get(b"x-ms-request-id", b"").strip()
         client_id = headers.get(b"x-ms-client-request-id", b"").strip()
-        if max(len(legacy_id), len(client_id)) > LONGEST_ID:
+        if max(len(legacy_id), len(client_id)) > MAX_ID_LENGTH:
             names = "x-ms-request-id and x-ms-client-request-id"
             return Ids(request_id, given, self._lines(given, trace_id=trace_id), _too_long(names))
         if legacy_id:
@@ -109,12 +111,12 @@ class IdMaker:
         return b"".join([b"%b: %b\r\n" % pair for pair in pairs if pair[1]]) + self._version
 
 
-def _too_long(names: str) -> Answer:
-    return error_answer(431, f"{names} must not exceed {LONGEST_ID} characters")
+def _too_long(names: str) -> Response:
+    return error_response(431, f"{names} must not exceed {MAX_ID_LENGTH} characters")
 
 
 def _new_ids(number: int = _POOL) -> list[str]:
-    """Return new UUIDs of version 4, as `uuid.uuid4` makes them, but quicker."""
+    """Return new UUIDs of version 4, like `uuid.uuid4` but faster."""
     digits = os.urandom(number * _ID_BYTES).hex()
     return [_as_uuid(digits[at : at + 32]) for at in range(0, len(digits), 32)]
 
