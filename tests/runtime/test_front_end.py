@@ -3,6 +3,7 @@
 Timeouts and crashes, which take servers of their own, are in test_timeouts.py and test_worker_replacement.py.
 """
 
+import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -95,36 +96,34 @@ def has_ids(answer: requests.Response) -> bool:
     return IDS.items() <= dict(answer.headers).items()
 
 
-@pytest.mark.parametrize("key", ["first", "second"])
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
-def test_a_request_with_either_key_is_scored(server: Server, key: str, scheme: str) -> None:
-    answer = server.score('{"a": NaN}', SCORE, Authorization=f"{scheme} {key}")
-    assert (answer.status_code, answer.content) == (200, b'{"a": NaN}')
-    assert answer.headers["x-ms-run-function-failed"] == "False"
-    assert float(answer.headers["x-ms-run-fn-exec-ms"]) >= 0
+def test_a_request_with_either_key_is_scored(server: Server) -> None:
+    for key, scheme in itertools.product(["first", "second"], ["Bearer", "bearer"]):
+        answer = server.score('{"a": NaN}', SCORE, Authorization=f"{scheme} {key}")
+        assert (answer.status_code, answer.content) == (200, b'{"a": NaN}'), (key, scheme)
+        assert answer.headers["x-ms-run-function-failed"] == "False", (key, scheme)
+        assert float(answer.headers["x-ms-run-fn-exec-ms"]) >= 0, (key, scheme)
 
 
-@pytest.mark.parametrize(
-    ("authorization", "text"),
-    [
-        (None, "Unauthorized, no Auth Header"),
-        ("", "Unauthorized, no Auth Header"),
-        ("first", "Unauthorized, the Authorization header must be 'Bearer KEY'"),
-        ("Basic first", "Unauthorized, the Authorization header must be 'Bearer KEY'"),
-        ("Bearer", "Unauthorized, the Authorization header must be 'Bearer KEY'"),
-        ("Bearer wrong", "Unauthorized, the key is not one of this service's"),
-        ("Bearer firs\xe9", "Unauthorized, the key is not one of this service's"),
-    ],
-)
-@pytest.mark.parametrize(("method", "path"), [("POST", SCORE), ("GET", "/score"), ("GET", "/swagger.json")])
-def test_a_request_without_a_right_key_is_401(
-    server: Server, authorization: str | None, text: str, method: str, path: str
-) -> None:
-    headers = {"x-request-id": "R"} | ({} if authorization is None else {"Authorization": authorization})
-    answer = ask(server, method, path, headers)
-    assert (answer.status_code, answer.json()) == (401, {"message": text})
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert has_ids(answer)
+REFUSED = [
+    (None, "Unauthorized, no Auth Header"),
+    ("", "Unauthorized, no Auth Header"),
+    ("first", "Unauthorized, the Authorization header must be 'Bearer KEY'"),
+    ("Basic first", "Unauthorized, the Authorization header must be 'Bearer KEY'"),
+    ("Bearer", "Unauthorized, the Authorization header must be 'Bearer KEY'"),
+    ("Bearer wrong", "Unauthorized, the key is not one of this service's"),
+    ("Bearer firs\xe9", "Unauthorized, the key is not one of this service's"),
+]
+
+
+def test_a_request_without_a_right_key_is_401(server: Server) -> None:
+    asked = [("POST", SCORE), ("GET", "/score"), ("GET", "/swagger.json")]
+    for (authorization, text), (method, path) in itertools.product(REFUSED, asked):
+        case = authorization, method, path
+        headers = {"x-request-id": "R"} | ({} if authorization is None else {"Authorization": authorization})
+        answer = ask(server, method, path, headers)
+        assert (answer.status_code, answer.json()) == (401, {"message": text}), case
+        assert answer.headers["WWW-Authenticate"] == "Bearer", case
+        assert has_ids(answer), case
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/service/mnist/"])
@@ -133,11 +132,11 @@ def test_health_is_open_to_all(server: Server, path: str) -> None:
     assert (answer.status_code, answer.text) == (200, "Healthy")
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, KEY])
-@pytest.mark.parametrize("path", [SCORE, "/score", "/swagger.json", "/"])
-def test_options_needs_no_key(server: Server, headers: dict[str, str], path: str) -> None:
-    answer = ask(server, "OPTIONS", path, headers)
-    assert (answer.status_code, answer.content) == (200, b"")
+def test_options_needs_no_key(server: Server) -> None:
+    paths = [SCORE, "/score", "/swagger.json", "/"]
+    for headers, path in itertools.product([{}, {"Authorization": "Bearer wrong"}, KEY], paths):
+        answer = ask(server, "OPTIONS", path, headers)
+        assert (answer.status_code, answer.content) == (200, b""), (headers, path)
 
 
 def test_the_specification_has_the_paths_that_clients_know(server: Server) -> None:
@@ -148,13 +147,13 @@ def test_the_specification_has_the_paths_that_clients_know(server: Server) -> No
     assert SCORE in document["paths"]
 
 
-@pytest.mark.parametrize("method", ["POST", "GET", "OPTIONS"])
-@pytest.mark.parametrize("path", ["/api/v1/service/other/score", "/score/", "/absent"])
-def test_another_service_or_path_is_404_with_or_without_a_key(server: Server, method: str, path: str) -> None:
-    for headers in ({}, KEY):
+def test_another_service_or_path_is_404_with_or_without_a_key(server: Server) -> None:
+    paths = ["/api/v1/service/other/score", "/score/", "/absent"]
+    for method, path, headers in itertools.product(["POST", "GET", "OPTIONS"], paths, ({}, KEY)):
         answer = ask(server, method, path, headers)
-        assert answer.status_code == 404
-        assert answer.json()["message"].startswith("The requested URL was not found on the server. ")
+        assert answer.status_code == 404, (method, path, headers)
+        text = answer.json()["message"]
+        assert text.startswith("The requested URL was not found on the server. "), (method, path, headers)
 
 
 @pytest.mark.parametrize(
