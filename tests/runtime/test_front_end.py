@@ -147,7 +147,7 @@ def test_the_specification_has_the_paths_that_clients_know(server: Server) -> No
     assert SCORE in document["paths"]
 
 
-def test_another_service_or_path_is_404_with_or_without_a_key(server: Server) -> None:
+def test_another_service_or_path_is_404_with_and_without_a_key(server: Server) -> None:
     paths = ["/api/v1/service/other/score", "/score/", "/absent"]
     for method, path, headers in itertools.product(["POST", "GET", "OPTIONS"], paths, ({}, KEY)):
         answer = ask(server, method, path, headers)
@@ -216,7 +216,7 @@ def test_a_picture_that_is_said_to_be_json_reaches_a_raw_script(start_server: St
     assert (answer.status_code, answer.json()) == (200, [0xFF, 0xD8, 0xFF, 0])
 
 
-def test_a_body_of_numpy_scalars_on_which_the_script_fails_is_400_and_says_what_to_do(server: Server) -> None:
+def test_a_body_of_numpy_scalars_is_400_and_says_what_to_do(server: Server) -> None:
     answer = server.score('{"data": [np.float64(0.0)]}', SCORE, **KEY)
     assert answer.status_code == 400
     assert "np.float64" in answer.json()["message"]
@@ -254,7 +254,7 @@ def test_a_too_long_id_is_431(server: Server, header: str) -> None:
     assert answer.json()["message"].endswith(" must not exceed 100 characters")
 
 
-def test_a_body_over_the_limit_is_413_whether_its_size_is_told_or_not(server: Server) -> None:
+def test_a_body_over_the_limit_is_413_with_or_without_a_length(server: Server) -> None:
     text = "The request's body is larger than the limit of 100000 bytes."
     head = "POST /score HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer first\r\nContent-Length: 100001\r\n\r\n"
     told = raw(server, head.encode())
@@ -274,7 +274,7 @@ def test_the_limit_without_a_setting_is_100_mb(schema: Server) -> None:
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_busy_replica_refuses_with_the_known_text_and_says_when_to_come_back(server: Server) -> None:
+def test_a_busy_replica_refuses_and_says_when_to_come_back(server: Server) -> None:
     with ThreadPoolExecutor(1) as pool:
         busy = pool.submit(server.score, "hold", SCORE, **KEY)
         try:

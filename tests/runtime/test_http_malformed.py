@@ -168,7 +168,7 @@ def check_that_llhttp_is_trusted_only_where_gunicorn_agrees(data: bytes) -> None
         assert in_capitals(seen.reading) == gunicorns_reading(data), data
 
 
-def test_what_is_not_suspicious_gunicorn_reads_the_same() -> None:
+def test_heads_are_suspicious_or_read_as_by_gunicorn() -> None:
     for data in EVERYTHING:
         check_that_llhttp_is_trusted_only_where_gunicorn_agrees(data)
 
@@ -185,7 +185,7 @@ def spoiled(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(spoiled())
-def test_what_is_not_suspicious_gunicorn_reads_the_same_however_spoiled(data: bytes) -> None:
+def test_spoiled_heads_are_suspicious_or_read_as_by_gunicorn(data: bytes) -> None:
     check_that_llhttp_is_trusted_only_where_gunicorn_agrees(data)
 
 
@@ -249,7 +249,7 @@ def test_llhttp_reads_the_body_behind_what_gunicorn_took() -> None:
         assert seen.complete is ((parsed.content_length or 0) <= 5), data
 
 
-def test_what_gunicorn_refuses_is_answered_with_its_status_and_not_quoted() -> None:
+def test_what_gunicorn_refuses_has_its_status_and_is_not_quoted() -> None:
     for data, status in [*(ONLY_LLHTTP_TAKES | NOBODY_TAKES).items()]:
         answer = malformed.classify(data)
         assert isinstance(answer, Answer), (data, status)
