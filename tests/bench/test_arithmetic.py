@@ -4,7 +4,7 @@ import pytest
 from tests.bench.arithmetic import Histogram, Spread, nearest_ratios
 
 
-def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed() -> None:
+def test_a_percentile_is_the_smallest_value_at_its_rank() -> None:
     histogram = Histogram.of([[30, 1], [10, 98], [20, 1]])
 
     assert [histogram.percentile(percent) for percent in (0, 50, 98, 99, 100)] == [10, 10, 10, 20, 30]

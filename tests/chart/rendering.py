@@ -73,9 +73,16 @@ class Rendered:
         return found
 
     @property
+    def by_name(self) -> dict[tuple[str, str], Object]:
+        """Every object by its kind and name."""
+        found = {(thing["kind"], thing["metadata"]["name"]): thing for thing in self.objects}
+        assert len(found) == len(self.objects), "Two objects have the same kind and name."
+        return found
+
+    @property
     def names(self) -> set[tuple[str, str]]:
         """Kind and name of every object."""
-        return {(thing["kind"], thing["metadata"]["name"]) for thing in self.objects}
+        return set(self.by_name)
 
     @property
     def pod(self) -> Object:

@@ -59,10 +59,9 @@ def test_one_engine_scales_the_services_deployment(engine: str, kind: str) -> No
     }
 
 
-@pytest.mark.parametrize("helm", HELMS)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_number_of_pods_is_left_to_the_autoscaler(engine: str, helm: HelmMajor) -> None:
-    deployment = render(autoscaled(engine), helm=helm).one("Deployment")
+def test_the_number_of_pods_is_left_to_the_autoscaler(engine: str) -> None:
+    deployment = render(autoscaled(engine)).one("Deployment")
     assert "replicas" not in deployment["spec"]
     assert deployment["metadata"]["annotations"]["gpu-inference/replicas"] == "autoscaler"
 
@@ -119,7 +118,7 @@ def test_keda_adds_up_the_busy_slots_of_every_pod() -> None:
     assert metadata["url"] == "http://mnist-metrics.vision.svc:9090/metrics"
 
 
-def test_keda_finds_the_pods_behind_a_service_that_no_ingress_can_use() -> None:
+def test_keda_finds_the_pods_behind_a_headless_service() -> None:
     rendered = render(autoscaled())
     service = rendered.one("Service", "mnist-metrics")["spec"]
     assert service["clusterIP"] == "None"
@@ -179,7 +178,6 @@ def test_a_window_longer_than_kubernetes_allows_is_refused() -> None:
     assert "3,600" in mistake
 
 
-@pytest.mark.parametrize("helm", HELMS)
 @pytest.mark.parametrize(
     ("deployment", "sentence"),
     [
@@ -201,11 +199,9 @@ def test_a_window_longer_than_kubernetes_allows_is_refused() -> None:
         ),
     ],
 )
-def test_what_the_sdk_refused_is_refused_in_its_words(
-    helm: HelmMajor, deployment: dict[str, Any], sentence: str
-) -> None:
+def test_what_the_sdk_refused_is_refused_in_its_words(deployment: dict[str, Any], sentence: str) -> None:
     with pytest.raises(RefusedError) as refused:
-        render({"deployment": deployment, "cluster": {"gpu_count": 4}}, helm=helm)
+        render({"deployment": deployment, "cluster": {"gpu_count": 4}})
     assert refused.value.mistakes == [sentence]
 
 
@@ -224,7 +220,7 @@ def test_null_parameters_are_the_same_as_none_given(helm: HelmMajor) -> None:
     assert not autoscalers(render({"deployment": {**nulls, "autoscale_enabled": None}}, helm=helm))
 
 
-def test_the_notes_tell_what_the_autoscaler_needs_and_how_it_is_turned_off() -> None:
+def test_the_notes_tell_what_the_autoscaler_needs() -> None:
     text = notes(autoscaled())
     assert "1 to 4 pods" in text
     assert "needs KEDA 2.20 or newer in the cluster" in text

@@ -43,13 +43,12 @@ def schema() -> jsonschema_rs.Draft7Validator:
 
 
 @each_field
-def test_the_schema_refuses_exactly_what_exceeds_the_pool_over_the_whole_grid(field: str) -> None:
+def test_the_schema_refuses_exactly_what_exceeds_the_pool(field: str) -> None:
     wrong = [case for case in GRID if schema().is_valid(values_of(*case, field)) != fits(*case)]
-    assert len(GRID) == 38_025
     assert wrong == []
 
 
-def test_each_field_that_exceeds_the_pool_is_one_error_that_names_it_and_its_limit() -> None:
+def test_each_field_beyond_the_pool_is_one_error_with_its_limit() -> None:
     for pool, gpus, replicas in GRID[::7]:
         if fits(pool, gpus, replicas):
             continue
@@ -62,9 +61,7 @@ def test_each_field_that_exceeds_the_pool_is_one_error_that_names_it_and_its_lim
 
 
 @pytest.mark.parametrize("helm", HELMS)
-def test_the_templates_refuse_exactly_what_exceeds_each_pool_at_its_edge(
-    helm: HelmMajor, tmp_path: Path
-) -> None:
+def test_the_templates_refuse_exactly_what_exceeds_the_pool(helm: HelmMajor, tmp_path: Path) -> None:
     # One Helm for all cases: a chart that asks the real chart's own rule about each.
     edges = {
         (pool, gpus, replicas)
@@ -86,41 +83,36 @@ def test_the_templates_refuse_exactly_what_exceeds_each_pool_at_its_edge(
 """)
     lines = run_helm(helm, "template", "grid", str(tmp_path)).splitlines()
     accepted = {tuple(json.loads(line[2:])) for line in lines if line.startswith("- [")}
-    assert len(edges) > 1500
     assert accepted == {(field, *case) for field in FIELDS for case in edges if fits(*case)}
 
 
 @pytest.mark.parametrize("helm", HELMS)
-@pytest.mark.parametrize("case", SAMPLE)
 @each_field
-def test_helm_gives_the_same_verdict_with_and_without_the_schema(
-    field: str, case: tuple[int, int, int], helm: HelmMajor
-) -> None:
-    pool, gpus, _ = case
-    values = values_of(*case, field)
-    for skip_schema in (False, True):
+def test_helm_judges_alike_with_and_without_the_schema(field: str, helm: HelmMajor) -> None:
+    # Helm 3 without the schema: all of these cases are among the edges of the test above.
+    without = (False, True) if helm == 4 else (False,)
+    for case, skip_schema in product(SAMPLE, without):
+        pool, gpus, _ = case
+        values = values_of(*case, field)
         if fits(*case):
             render(values, helm=helm, skip_schema=skip_schema)
             continue
         with pytest.raises(RefusedError) as refused:
             render(values, helm=helm, skip_schema=skip_schema)
         wrong = [name for name in FIELDS if name in values["deployment"]] if gpus <= pool else ["gpu_cores"]
-        assert len(refused.value.mistakes) == len(wrong)
-        assert all(
-            name in mistake
-            for name, mistake in zip(sorted(wrong), sorted(refused.value.mistakes), strict=True)
-        )
+        mistakes = sorted(refused.value.mistakes)
+        assert len(mistakes) == len(wrong), (case, skip_schema)
+        for name, mistake in zip(sorted(wrong), mistakes, strict=True):
+            assert name in mistake, (case, skip_schema)
 
 
-@pytest.mark.parametrize("case", BEYOND_THE_SCHEMA)
 @each_field
-def test_the_templates_refuse_what_is_too_large_for_the_schema(
-    field: str, case: tuple[int, int, int]
-) -> None:
-    values = values_of(*case, field)
-    assert schema().is_valid(values)
-    with pytest.raises(RefusedError, match=rf"{field} .*needs {case[1] * case[2]} GPUs"):
-        render(values)
+def test_the_templates_refuse_what_is_too_large_for_the_schema(field: str) -> None:
+    for case in BEYOND_THE_SCHEMA:
+        values = values_of(*case, field)
+        assert schema().is_valid(values), case
+        with pytest.raises(RefusedError, match=rf"{field} .*needs {case[1] * case[2]} GPUs"):
+            render(values)
 
 
 def autoscaled(pool: int, gpus: int, **parameters: int) -> dict[str, Any]:
@@ -132,7 +124,6 @@ def maximum(rendered: Rendered) -> int:
     return int(rendered.one("Deployment")["metadata"]["annotations"]["gpu-inference/max-replicas"])
 
 
-@pytest.mark.parametrize("helm", HELMS)
 @pytest.mark.parametrize(
     ("values", "pods", "surge"),
     [
@@ -150,10 +141,10 @@ def maximum(rendered: Rendered) -> int:
         ({}, 1, 0),
     ],
 )
-def test_the_largest_number_of_pods_is_the_autoscalers_and_never_beyond_the_pool(
-    values: dict[str, Any], pods: int, surge: int, helm: HelmMajor
+def test_the_most_pods_are_the_autoscalers_within_the_pool(
+    values: dict[str, Any], pods: int, surge: int
 ) -> None:
-    rendered = render(values, helm=helm)
+    rendered = render(values)
     assert maximum(rendered) == pods
     # A surge pod has to find a GPU even when the autoscaler has asked for all the pods that it may.
     assert rendered.one("Deployment")["spec"]["strategy"]["rollingUpdate"] == {
@@ -162,7 +153,7 @@ def test_the_largest_number_of_pods_is_the_autoscalers_and_never_beyond_the_pool
     }
 
 
-def test_a_minimum_beyond_the_pool_is_refused_where_no_maximum_is_given() -> None:
+def test_a_minimum_alone_beyond_the_pool_is_refused() -> None:
     values = autoscaled(4, 1, autoscale_min_replicas=5)
     for skip_schema in (False, True):
         with pytest.raises(RefusedError) as refused:
@@ -199,7 +190,7 @@ def test_an_absent_or_null_number_counts_as_one(
 
 
 @pytest.mark.parametrize("number", ["five", -1, 1.5, 2**31])
-def test_no_odd_number_slips_past_the_cap_without_the_schema(number: object) -> None:
+def test_no_odd_number_passes_the_cap_without_the_schema(number: object) -> None:
     values = {"deployment": {"num_replicas": number, "gpu_cores": number}, "cluster": {"gpu_count": number}}
     with pytest.raises(RefusedError) as refused:
         render(values, skip_schema=True)
@@ -210,9 +201,7 @@ def test_no_odd_number_slips_past_the_cap_without_the_schema(number: object) -> 
 
 @pytest.mark.parametrize("number", ["five", -1, 1.5, 2**31])
 @pytest.mark.parametrize("field", FIELDS[1:])
-def test_no_odd_number_of_the_autoscaler_slips_past_the_cap_without_the_schema(
-    field: str, number: object
-) -> None:
+def test_no_odd_autoscaler_number_passes_without_the_schema(field: str, number: object) -> None:
     values = {"deployment": {"autoscale_enabled": True, field: number}}
     with pytest.raises(RefusedError) as refused:
         render(values, skip_schema=True)

@@ -32,9 +32,6 @@ EVERYWHERE = {
     "cluster": {"quota": {"gpus": 4}, "admission_policy": True},
     "networkPolicy": {"jobEgress": [{}]},
 }
-every_scenario = pytest.mark.parametrize(
-    "path", SCENARIOS, ids=lambda path: path.name.removesuffix("-values.yaml")
-)
 USERS = ("extraVolumes", "initContainers", "extraContainers")
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -54,16 +51,16 @@ def selectors(rendered: Rendered) -> list[Any]:
     return [found[0], found[1]["podSelector"], *(thing["spec"]["selector"] for thing in services)]
 
 
-@every_scenario
-def test_common_labels_and_annotations_are_on_every_object(path: Path) -> None:
+def test_common_labels_and_annotations_are_on_every_object() -> None:
     common = {"commonLabels": {"cost-centre": "7"}, "commonAnnotations": {"contact": "me"}}
-    rendered = render_scenario(path, common | {"extraObjects": []})
-    for thing in rendered.objects:
-        assert thing["metadata"]["labels"]["cost-centre"] == "7", thing["kind"]
-        assert thing["metadata"]["annotations"]["contact"] == "me", thing["kind"]
-    for template in templates(rendered):
-        assert template["metadata"]["labels"]["cost-centre"] == "7"
-        assert "contact" not in template["metadata"].get("annotations", {})
+    for path in SCENARIOS:
+        rendered = render_scenario(path, common | {"extraObjects": []})
+        for thing in rendered.objects:
+            assert thing["metadata"]["labels"]["cost-centre"] == "7", (path.name, thing["kind"])
+            assert thing["metadata"]["annotations"]["contact"] == "me", (path.name, thing["kind"])
+        for template in templates(rendered):
+            assert template["metadata"]["labels"]["cost-centre"] == "7", path.name
+            assert "contact" not in template["metadata"].get("annotations", {}), path.name
 
 
 def test_labels_of_users_never_become_selectors() -> None:
@@ -97,11 +94,10 @@ def test_volumes_and_mounts_are_added() -> None:
     assert mount in rendered.container["volumeMounts"]
 
 
-@pytest.mark.parametrize("helm", HELMS)
-def test_containers_and_native_sidecars_are_added_under_restricted_pod_security(helm: HelmMajor) -> None:
+def test_containers_and_sidecars_are_added_as_restricted() -> None:
     sidecar = {"name": "proxy", "image": "team/proxy:1", "restartPolicy": "Always"}
     own = {"name": "own", "image": "team/own:1", "securityContext": {"privileged": False}}
-    pod = render({"initContainers": [sidecar], "extraContainers": [own]}, helm=helm).pod
+    pod = render({"initContainers": [sidecar], "extraContainers": [own]}).pod
     assert pod["initContainers"][0] == sidecar | {"securityContext": RESTRICTED}
     assert [container["name"] for container in pod["containers"]] == ["scoring", "own"]
     assert pod["containers"][1] == own
@@ -118,8 +114,7 @@ def test_the_users_containers_come_from_the_global_registry_too() -> None:
     assert pod["containers"][1]["image"] == "mirror.example.com/team/b@sha256:" + "0" * 64
 
 
-@pytest.mark.parametrize("helm", HELMS)
-def test_objects_are_added_as_mappings_and_as_text_with_template_actions(helm: HelmMajor) -> None:
+def test_objects_are_added_as_mappings_and_as_templates() -> None:
     as_mapping = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -127,7 +122,7 @@ def test_objects_are_added_as_mappings_and_as_text_with_template_actions(helm: H
         "data": {"service": '{{ include "gpu-inference.serviceName" . }}', "port": "80"},
     }
     as_text = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {{ .Release.Name }}-two\n"
-    rendered = render({"extraObjects": [as_mapping, as_text]}, helm=helm)
+    rendered = render({"extraObjects": [as_mapping, as_text]})
     assert rendered.one("ConfigMap", "mnist-one")["data"] == {"service": "mnist", "port": "80"}
     assert rendered.one("Secret", "mnist-two")["metadata"] == {"name": "mnist-two"}
 
@@ -148,7 +143,7 @@ def test_security_contexts_are_completed_and_replaced_in_all_pods() -> None:
         assert capabilities == {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
 
 
-def test_pods_name_no_user_or_group_so_that_openshift_can_choose_them() -> None:
+def test_pods_leave_user_and_group_to_openshift() -> None:
     for values in (
         {},
         {
@@ -169,28 +164,29 @@ def test_on_openshift_the_pods_reach_its_dns_pods() -> None:
     assert {port["port"] for port in rule["ports"]} == {53, 5353}
 
 
-@every_scenario
-def test_the_charts_own_names_and_paths_are_refused_to_users(path: Path) -> None:
-    given, pod = scenario(path), render_scenario(path).pod
-    users = {thing["name"] for key in USERS for thing in given.get(key, [])}
-    volumes = {volume["name"] for volume in pod["volumes"]} - users
-    containers = {each["name"] for each in (*pod["containers"], *pod.get("initContainers", []))} - users
-    # Where models and code lie only the values say.
-    paths = {
-        mount["mountPath"]
-        for mount in pod["containers"][0]["volumeMounts"]
-        if mount["name"] not in users and not mount["mountPath"].startswith("/var/azureml-app/")
-    }
-    mistakes = mistakes_in(
-        {
-            "extraVolumes": [{"name": name, "emptyDir": {}} for name in volumes],
-            "extraVolumeMounts": [{"name": "mine", "mountPath": path} for path in paths],
-            "extraContainers": [{"name": name, "image": "x"} for name in containers],
+def test_the_charts_own_names_and_paths_are_refused_to_users() -> None:
+    for path in SCENARIOS:
+        given, pod = scenario(path), render_scenario(path).pod
+        users = {thing["name"] for key in USERS for thing in given.get(key, [])}
+        volumes = {volume["name"] for volume in pod["volumes"]} - users
+        containers = {each["name"] for each in (*pod["containers"], *pod.get("initContainers", []))} - users
+        # Where models and code lie only the values say.
+        paths = {
+            mount["mountPath"]
+            for mount in pod["containers"][0]["volumeMounts"]
+            if mount["name"] not in users and not mount["mountPath"].startswith("/var/azureml-app/")
         }
-    )
-    for what, names in (("name", volumes | containers), ("path", paths)):
-        for name in names:
-            assert any(f"must not use the {what} {name}: " in mistake for mistake in mistakes), name
+        mistakes = mistakes_in(
+            {
+                "extraVolumes": [{"name": name, "emptyDir": {}} for name in sorted(volumes)],
+                "extraVolumeMounts": [{"name": "mine", "mountPath": path} for path in sorted(paths)],
+                "extraContainers": [{"name": name, "image": "x"} for name in sorted(containers)],
+            }
+        )
+        for what, names in (("name", volumes | containers), ("path", paths)):
+            for name in names:
+                sentence = f"must not use the {what} {name}: "
+                assert any(sentence in mistake for mistake in mistakes), (path.name, name)
 
 
 def test_a_mount_where_the_code_lies_is_refused_with_a_sentence() -> None:

@@ -255,9 +255,7 @@ def test_a_server_that_knows_no_ranges_sends_all_again(server: FileServer, tmp_p
     assert (tmp_path / "content" / "model.pkl").read_bytes() == CONTENT
 
 
-def test_a_download_that_was_complete_before_a_restart_is_only_checked(
-    server: FileServer, tmp_path: Path
-) -> None:
+def test_a_download_complete_before_a_restart_is_only_checked(server: FileServer, tmp_path: Path) -> None:
     (tmp_path / "download.part").write_bytes(CONTENT)
     done = fetch(tmp_path, url=server.url())
     assert done.returncode == 0, done.stderr
@@ -365,9 +363,7 @@ def test_a_secret_that_holds_no_url_is_refused_without_being_printed(url: str, t
     assert "sig=" not in done.stdout + done.stderr
 
 
-def test_user_and_password_in_a_secret_url_become_basic_authentication(
-    server: FileServer, tmp_path: Path
-) -> None:
+def test_credentials_in_a_secret_url_become_basic_auth(server: FileServer, tmp_path: Path) -> None:
     url = server.url().replace("http://", "http://me:p%40ss@")
     done = fetch(tmp_path, environment={"FETCH_URL": url})
     assert done.returncode == 0, done.stderr
@@ -499,7 +495,7 @@ def test_the_one_folder_of_an_archive_is_the_model(
 
 
 @pytest.mark.parametrize("members", [{"a.py": b"a", "b/c.py": b"c"}, {"src/a.py": b"a", "src/b/c.py": b"c"}])
-def test_an_archive_becomes_the_named_folder_with_or_without_that_folder_in_it(
+def test_an_archive_with_or_without_its_folder_becomes_it(
     members: dict[str, bytes], server: FileServer, tmp_path: Path
 ) -> None:
     done = fetch_archive(server, tmp_path, tar(members), "tar", entry="src")
@@ -507,9 +503,7 @@ def test_an_archive_becomes_the_named_folder_with_or_without_that_folder_in_it(
     assert entries(tmp_path / "content") == {"src/a.py", "src/b/c.py"}
 
 
-def test_a_file_that_only_its_owner_could_read_when_packed_is_readable(
-    server: FileServer, tmp_path: Path
-) -> None:
+def test_a_file_packed_for_its_owner_alone_is_readable(server: FileServer, tmp_path: Path) -> None:
     assert fetch_archive(server, tmp_path, tar(MODEL), "tar").returncode == 0
     assert stat.S_IMODE((tmp_path / "content/model/graph.meta").stat().st_mode) == 0o644
 
@@ -538,7 +532,7 @@ def test_an_archive_of_several_entries_needs_a_name(server: FileServer, tmp_path
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_dangerous_or_broken_archive_is_refused_and_nothing_of_it_serves(
+def test_nothing_of_a_dangerous_or_broken_archive_serves(
     kind: str, content: bytes, complaint: str, server: FileServer, tmp_path: Path
 ) -> None:
     into = mkdir(tmp_path / "volume")

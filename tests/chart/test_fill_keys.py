@@ -157,9 +157,7 @@ ssl.create_default_context = create_default_context
 """
 
 
-def test_a_certificate_without_the_extensions_that_newer_pythons_ask_for_is_good_enough(
-    api: ApiServer, credentials: Path
-) -> None:
+def test_a_certificate_without_newer_extensions_is_accepted(api: ApiServer, credentials: Path) -> None:
     done = fill(credentials, api.server_port, before=STRICT)
     assert done.returncode == 0, done.stderr
     assert api.keys().keys() == {"primaryKey", "secondaryKey"}
@@ -188,9 +186,7 @@ def test_a_second_run_changes_nothing(api: ApiServer, credentials: Path) -> None
     assert api.keys() == before
 
 
-def test_the_keys_are_left_without_an_owner_so_that_given_keys_can_replace_them(
-    api: ApiServer, credentials: Path
-) -> None:
+def test_keys_have_no_owner_so_that_given_ones_replace_them(api: ApiServer, credentials: Path) -> None:
     assert fill(credentials, api.server_port).returncode == 0
     assert api.owners() == ["helm"]
 
@@ -219,9 +215,7 @@ def test_keys_of_somebody_who_was_faster_are_kept(api: ApiServer, credentials: P
     assert len(api.keys()["secondaryKey"]) == 32
 
 
-def test_it_tries_again_while_the_api_server_or_the_release_is_not_ready(
-    api: ApiServer, credentials: Path
-) -> None:
+def test_it_retries_until_api_server_and_release_are_ready(api: ApiServer, credentials: Path) -> None:
     api.refuse_next = [503, 403, 404]
     done = fill(credentials, api.server_port)
     assert done.returncode == 0, done.stderr

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.chart.rendering import HELMS, HelmMajor, Rendered, notes, render
+from tests.chart.rendering import Rendered, notes, render
 
 
 def guards(rendered: Rendered) -> set[tuple[str, str]]:
@@ -35,23 +35,20 @@ def test_no_guard_is_there_unless_asked_for() -> None:
         ),
     ],
 )
-def test_the_quota_counts_the_gpus_of_the_namespace_as_pods_ask_for_them(
-    cluster: dict[str, Any], name: str, counted: str
-) -> None:
+def test_the_quota_counts_gpus_as_pods_ask_for_them(cluster: dict[str, Any], name: str, counted: str) -> None:
     rendered = render(guarded(quota={"gpus": 6}, **cluster), kubernetes="1.34")
     quota = rendered.one("ResourceQuota")
     assert quota["metadata"]["name"] == name
     assert quota["spec"] == {"hard": {counted: "6"}}
 
 
-def test_releases_of_a_namespace_would_make_the_same_quota_so_that_only_one_can() -> None:
+def test_two_releases_of_a_namespace_make_the_same_quota() -> None:
     values = guarded(quota={"gpus": 6})
     assert guards(render(values, release="one")) == guards(render(values, release="two"))
 
 
-@pytest.mark.parametrize("helm", HELMS)
-def test_the_admission_policy_knows_this_deployment_and_its_scale_alone(helm: HelmMajor) -> None:
-    rendered = render(guarded(admission_policy=True), helm=helm, release="digits", namespace="vision")
+def test_the_admission_policy_is_for_this_deployment_alone() -> None:
+    rendered = render(guarded(admission_policy=True), release="digits", namespace="vision")
     spec = rendered.one("ValidatingAdmissionPolicy")["spec"]
     assert spec["failurePolicy"] == "Fail"
     assert spec["matchConstraints"] == {
@@ -74,9 +71,7 @@ def test_the_admission_policy_knows_this_deployment_and_its_scale_alone(helm: He
 
 
 @pytest.mark.parametrize(("pool", "gpus", "pods"), [(4, 1, 4), (5, 2, 2), (64, 8, 8)])
-def test_the_admission_policy_admits_as_many_pods_as_the_pool_can_hold(
-    pool: int, gpus: int, pods: int
-) -> None:
+def test_the_admission_policy_admits_what_the_pool_can_hold(pool: int, gpus: int, pods: int) -> None:
     values = {
         "deployment": {"gpu_cores": gpus},
         "cluster": {"gpu_count": pool, "admission_policy": True},
@@ -89,7 +84,7 @@ def test_the_admission_policy_admits_as_many_pods_as_the_pool_can_hold(
     )
 
 
-def test_policies_of_the_same_release_name_in_two_namespaces_do_not_touch_each_other() -> None:
+def test_policies_of_two_namespaces_have_different_names() -> None:
     values = guarded(admission_policy=True)
     one, other = (guards(render(values, namespace=name)) for name in ("vision", "speech"))
     assert not one & other
@@ -113,6 +108,5 @@ def test_the_notes_say_when_the_cap_is_reached_and_what_the_gpus_are() -> None:
     assert claimed.count("of the DeviceClass gpu.nvidia.com") == 2
 
 
-@pytest.mark.parametrize("helm", HELMS)
-def test_nodes_are_not_looked_at_where_no_cluster_is_asked(helm: HelmMajor) -> None:
-    assert render(guarded(check_nodes=True), helm=helm).objects == render(guarded(), helm=helm).objects
+def test_nodes_are_not_looked_at_where_no_cluster_is_asked() -> None:
+    assert render(guarded(check_nodes=True)).objects == render(guarded()).objects

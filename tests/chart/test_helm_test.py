@@ -22,7 +22,7 @@ def words(rendered: Rendered) -> list[str]:
     return [str(word) for word in container["command"][4:]]
 
 
-def test_it_scores_the_given_request_through_the_service_with_the_primary_key() -> None:
+def test_helm_test_scores_the_request_with_the_primary_key() -> None:
     rendered = render({"helmTest": {"request": '{"digit": 7}'}}, namespace="vision")
     url, request, *flags = words(rendered)
     assert url == "http://mnist.vision/api/v1/service/mnist/score"
@@ -100,7 +100,7 @@ def score(url: str, tmp_path: Path, authentication: str = "key", give_up: float 
     return done
 
 
-def test_a_service_that_answers_passes_and_the_log_shows_request_and_answer(
+def test_a_service_that_answers_passes_and_is_logged(
     service: tuple[type[Service], str], tmp_path: Path
 ) -> None:
     done = score(service[1], tmp_path)
@@ -127,7 +127,7 @@ def test_a_service_that_lets_everybody_in_fails(service: tuple[type[Service], st
     assert "answered 200 instead of 401" in done.stderr
 
 
-def test_a_request_that_the_script_does_not_take_fails_and_names_the_value_to_set(
+def test_a_refused_request_fails_with_the_value_to_set(
     service: tuple[type[Service], str], tmp_path: Path
 ) -> None:
     service[0].statuses = [502]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.chart.rendering import CHART, HELMS, HelmMajor, Object, RefusedError, Rendered, render
+from tests.chart.rendering import CHART, Object, RefusedError, Rendered, render
 
 DIGEST = "sha256:" + "a" * 64
 AZURE = {"registry": "market.azurecr.io", "image": "team/runtime", "digest": DIGEST}
@@ -19,9 +19,9 @@ def pods(rendered: Rendered) -> list[Object]:
     ]
 
 
-def images(values: dict[str, Any], helm: HelmMajor = 4) -> set[str]:
+def images(values: dict[str, Any]) -> set[str]:
     """Return the images of a render, which holds the service's pods and the Job that makes its keys."""
-    specs = pods(render(values, helm=helm))
+    specs = pods(render(values))
     assert len(specs) >= 2
     return {
         container["image"]
@@ -34,7 +34,6 @@ def test_the_default_image_has_no_registry() -> None:
     assert images({}) == {f"gpu-inference-runtime:{VERSION}"}
 
 
-@pytest.mark.parametrize("helm", HELMS)
 @pytest.mark.parametrize(
     ("repository", "image"),
     [
@@ -46,12 +45,12 @@ def test_the_default_image_has_no_registry() -> None:
         ("localhost:5000/digits", "mirror.example.com:5000/all/digits:1"),
     ],
 )
-def test_the_global_registry_is_every_images(repository: str, image: str, helm: HelmMajor) -> None:
+def test_the_global_registry_is_every_images(repository: str, image: str) -> None:
     values = {
         "global": {"imageRegistry": "mirror.example.com:5000/all"},
         "image": {"repository": repository, "tag": "1"},
     }
-    assert images(values, helm) == {image}
+    assert images(values) == {image}
 
 
 def test_the_global_registry_goes_before_the_images_own() -> None:
@@ -83,13 +82,12 @@ def test_a_digest_replaces_the_tag_behind_any_registry() -> None:
     assert images(values) == {f"mirror.example.com/digits@{DIGEST}"}
 
 
-@pytest.mark.parametrize("helm", HELMS)
-def test_credentials_of_all_charts_and_of_this_one_are_given_once_to_every_pod(helm: HelmMajor) -> None:
+def test_every_pod_has_all_pull_credentials_once() -> None:
     values = {
         "global": {"imagePullSecrets": ["everyones", {"name": "mine"}]},
         "imagePullSecrets": [{"name": "mine"}, {"name": "other"}],
     }
-    for spec in pods(render(values, helm=helm)):
+    for spec in pods(render(values)):
         assert [secret["name"] for secret in spec["imagePullSecrets"]] == ["everyones", "mine", "other"]
 
 
@@ -97,10 +95,9 @@ def test_without_credentials_none_are_rendered() -> None:
     assert all("imagePullSecrets" not in spec for spec in pods(render()))
 
 
-@pytest.mark.parametrize("helm", HELMS)
 @pytest.mark.parametrize("given", [{}, {"cattle": "x", "azure": {"images": []}, "other": [1]}])
-def test_what_other_charts_keep_in_global_does_not_matter(given: Any, helm: HelmMajor) -> None:
-    assert render({"global": given}, helm=helm).objects == render().objects
+def test_what_other_charts_keep_in_global_does_not_matter(given: Any) -> None:
+    assert render({"global": given}).objects == render().objects
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_a_secret_of_the_users_own_is_only_mounted() -> None:
     assert not kinds(rendered) & (MAKERS | {"Secret"})
 
 
-def test_the_names_in_a_secret_of_the_users_own_lead_to_the_files_that_the_server_reads() -> None:
+def test_keys_in_the_users_secret_become_the_servers_files() -> None:
     names = {"primaryKeyName": "api.key", "secondaryKeyName": "spare"}
     rendered = render({"keys": {"existingSecret": "mine", **names}})
     assert keys_volume(rendered) == {

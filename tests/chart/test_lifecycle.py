@@ -81,7 +81,7 @@ TIMES = [
 
 
 @pytest.mark.parametrize("values", TIMES, ids=str)
-def test_a_pod_is_given_more_time_to_leave_than_its_last_request_can_take(values: dict[str, Any]) -> None:
+def test_a_pod_has_time_to_finish_its_last_request(values: dict[str, Any]) -> None:
     rendered = render(values)
     drain, given = values["drain"], values["deployment"]
     last_request = (
@@ -98,7 +98,7 @@ def test_a_pod_is_given_more_time_to_leave_than_its_last_request_can_take(values
 
 
 @pytest.mark.parametrize("values", TIMES, ids=str)
-def test_a_rollout_fails_only_after_a_pod_has_left_and_its_successor_has_had_all_its_time(
+def test_a_rollout_waits_for_the_old_pod_and_the_new_one(
     values: dict[str, Any],
 ) -> None:
     rendered = render(values)
@@ -162,7 +162,7 @@ def test_a_budget_that_would_block_every_drain_is_refused(helm: Any, skip_schema
 SPREAD = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
 
 
-def test_constraints_count_the_services_own_pods_unless_they_say_which() -> None:
+def test_spread_constraints_count_the_services_own_pods() -> None:
     mine = {"matchLabels": {"team": "vision"}}
     zones = {
         "maxSkew": 2,

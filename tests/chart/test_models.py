@@ -10,8 +10,6 @@ import pytest
 import yaml
 from tests.chart.rendering import (
     CHART,
-    HELMS,
-    HelmMajor,
     Object,
     RefusedError,
     Rendered,
@@ -81,7 +79,7 @@ def test_of_several_models_the_folder_of_all_is_named() -> None:
     assert azureml_env(rendered) == {"AML_APP_ROOT": "/var/azureml-app", "AZUREML_MODEL_DIR": ROOT}
 
 
-def test_an_image_is_mounted_at_its_own_name_or_the_given_one_from_the_registry_of_all() -> None:
+def test_a_model_image_comes_from_the_global_registry() -> None:
     values = {
         "global": {"imageRegistry": "mirror.example.com"},
         "models": [
@@ -135,7 +133,7 @@ def test_of_a_volume_only_the_one_entry_is_mounted_read_only() -> None:
     }
 
 
-def test_a_claim_with_several_models_and_the_code_is_one_volume_of_the_pod() -> None:
+def test_a_claim_with_models_and_code_is_one_volume() -> None:
     values = {
         "models": [model(**claim()), model(name="b", entry="x", **claim(subPath="b.pkl"))],
         "inference": {"entryScript": "score.py", "sourceDirectory": "code", **claim(subPath="src")},
@@ -150,7 +148,7 @@ def test_a_claim_with_several_models_and_the_code_is_one_volume_of_the_pod() -> 
     ]
 
 
-def test_without_blobfuse_a_model_is_copied_from_its_volume_before_the_pod_starts() -> None:
+def test_without_blobfuse_a_model_is_copied_before_the_start() -> None:
     values = {
         "deployment": {"blobfuse_enabled": False},
         "models": [model(**claim())],
@@ -173,7 +171,7 @@ def test_without_blobfuse_a_model_is_copied_from_its_volume_before_the_pod_start
     assert mounts(rendered)["/var/azureml-app/src"]["subPath"] == "src"
 
 
-def test_without_blobfuse_other_sources_are_as_they_were_and_notes_say_so() -> None:
+def test_without_blobfuse_other_sources_are_as_they_were() -> None:
     values: Object = {"models": [model(configMap={"name": "small", "keys": ["a"]})]}
     slow = {**values, "deployment": {"blobfuse_enabled": False}}
     assert render(slow).pod == render(values).pod
@@ -183,7 +181,7 @@ def test_without_blobfuse_other_sources_are_as_they_were_and_notes_say_so() -> N
     assert said not in notes({"deployment": {"blobfuse_enabled": False}, "models": [model(**claim())]})
 
 
-def test_a_download_is_fetched_by_an_init_container_that_knows_all_about_it() -> None:
+def test_an_init_container_fetches_a_download() -> None:
     more = {"sizeLimitGi": 0.5, "timeoutSeconds": 90, "archive": "zip", "caConfigMap": "company-ca"}
     proxy = {"name": "HTTPS_PROXY", "value": "http://proxy:3128"}
     values = {
@@ -252,7 +250,7 @@ def test_a_url_with_a_credential_is_refused_without_being_repeated(url: str) -> 
     assert "secret@" not in mistake
 
 
-def test_code_behind_a_url_is_the_script_or_an_archive_of_the_source_folder() -> None:
+def test_code_from_a_url_is_a_script_or_an_archive() -> None:
     inference = {"entryScript": "package/score.py", **download(url="https://example.com/any")}
     rendered = render({"inference": inference})
     assert init_container(rendered)["command"][-2:] == ["--entry=src", "--file=package/score.py"]
@@ -311,17 +309,16 @@ def test_keys_of_a_config_map_are_plain_files() -> None:
 SCRIPT = 'def init():\n\tpass\r\n# "é" {{ .Values }} \\n \u2028 %s\n\n'
 
 
-@pytest.mark.parametrize("helm", HELMS)
-def test_files_of_the_values_arrive_byte_for_byte(helm: HelmMajor) -> None:
+def test_files_of_the_values_arrive_byte_for_byte() -> None:
     files = {"score.py": SCRIPT, "package/deep/helper.py": "", "a.b": "12"}
-    rendered = render({"inference": {"entryScript": "score.py", "files": files}}, helm=helm)
+    rendered = render({"inference": {"entryScript": "score.py", "files": files}})
     data = rendered.one("ConfigMap", "mnist-code")["data"]
     seen = {path: data[mount["subPath"]] for path, mount in mounts(rendered).items()}
     assert seen == {f"/var/azureml-app/src/{path}": text for path, text in files.items()}
     assert volume(rendered, "code") == {"configMap": {"name": "mnist-code"}}
 
 
-def test_pods_are_replaced_when_a_file_of_the_values_changes_and_only_then() -> None:
+def test_pods_are_replaced_only_when_a_file_changes() -> None:
     def annotations(text: str, **more: Any) -> Any:
         values = {"inference": {"entryScript": "score.py", "files": {"score.py": text}}, **more}
         return render(values).one("Deployment")["spec"]["template"]["metadata"]["annotations"]
@@ -364,7 +361,7 @@ def test_a_rollout_adds_no_pod_that_could_not_mount_the_volume(
 
 
 @pytest.mark.parametrize("deployment", [{"num_replicas": 2}, {"autoscale_enabled": True}])
-def test_a_volume_of_one_node_is_refused_for_several_pods_unless_they_are_on_one_node(
+def test_a_one_node_volume_is_refused_for_pods_of_several_nodes(
     deployment: Object,
 ) -> None:
     def values(**more: Any) -> Object:
@@ -381,7 +378,7 @@ def test_a_volume_of_one_node_is_refused_for_several_pods_unless_they_are_on_one
     render(values(singleNode=True))
 
 
-def test_values_of_wrong_kinds_give_sentences_also_without_the_schema() -> None:
+def test_wrong_kinds_give_sentences_without_the_schema() -> None:
     values = {
         "models": ["net", {"name": "a", "version": "1"}, {"name": "b", "image": "team/b:1"}, {"version": 1}],
         "inference": {"files": "score.py", "download": {"sizeLimitGi": "1", "timeoutSeconds": 1.5}},
@@ -405,7 +402,7 @@ def test_a_path_that_leaves_its_volume_is_refused(sub_path: str) -> None:
         render({"models": [model(**claim(subPath=sub_path))]})
 
 
-def test_the_readme_has_an_example_for_each_source_that_the_chart_takes() -> None:
+def test_the_readme_has_an_example_for_each_source() -> None:
     section = (CHART / "README.md").read_text().partition("## Models and code\n")[2].partition("\n## ")[0]
     examples = [yaml.safe_load(block.partition("```")[0]) for block in section.split("```yaml\n")[1:]]
     kinds = {"image", "persistentVolumeClaim", "download", "configMap"}

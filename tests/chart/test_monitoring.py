@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import promql_parser
 import pytest
-from tests.chart.rendering import CHART, HELMS, HelmMajor, Object, Rendered, render
+from tests.chart.rendering import CHART, Object, Rendered, render
 from tests.runtime.server_process import Server
 
 ALL = {
@@ -55,10 +55,9 @@ def selectors(node: Any) -> Iterator[Any]:
         yield from selectors(child)
 
 
-@pytest.mark.parametrize("helm", HELMS)
-def test_a_pod_monitor_scrapes_the_scoring_pods_on_their_management_port(helm: HelmMajor) -> None:
+def test_a_pod_monitor_scrapes_the_management_port() -> None:
     values = {"metrics": {"podMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "p"}}}}
-    rendered = render(values, helm=helm)
+    rendered = render(values)
     monitor = rendered.one("PodMonitor")
     assert monitor["metadata"]["labels"]["release"] == "p"
     spec = monitor["spec"]
@@ -86,7 +85,7 @@ def test_a_service_monitor_finds_its_port_at_one_service_alone() -> None:
     assert len(ports) == 1
 
 
-def test_alerts_and_dashboard_are_valid_promql_about_this_services_pods() -> None:
+def test_alerts_and_dashboard_ask_about_this_services_pods() -> None:
     rendered = render(ALL)
     found = expressions(rendered)
     assert len(found) > 15
@@ -101,7 +100,7 @@ def test_alerts_and_dashboard_are_valid_promql_about_this_services_pods() -> Non
                 assert [bool(re.fullmatch(matchers["pod"], pod)) for pod in pods] == [True, False, False]
 
 
-def test_every_metric_of_alerts_and_dashboard_is_one_that_a_server_tells(tmp_path: Path) -> None:
+def test_alerts_and_dashboard_use_metrics_that_exist(tmp_path: Path) -> None:
     used = {
         selector.name
         for expression in expressions(render(ALL))
@@ -122,7 +121,7 @@ def test_every_metric_of_alerts_and_dashboard_is_one_that_a_server_tells(tmp_pat
     assert used - told == KUBE_STATE_METRICS
 
 
-def test_alerts_tell_the_four_ways_in_which_a_service_fails_its_users() -> None:
+def test_there_is_an_alert_for_each_kind_of_failure() -> None:
     rules = alerts(render(ALL))
     assert rules.keys() == {
         "GpuInferenceNoReadyPod",
@@ -141,9 +140,7 @@ def test_nothing_waits_for_a_gpu_that_it_does_not_ask_for() -> None:
 @pytest.mark.parametrize(
     ("timeout_ms", "threshold"), [(60_000, 48.0), (1_000, 0.8), (300_000, 240.0), (3_600_000, 299.0)]
 )
-def test_slow_is_four_fifths_of_the_scoring_timeout_where_the_histogram_can_tell(
-    timeout_ms: int, threshold: float
-) -> None:
+def test_slow_is_about_four_fifths_of_the_scoring_timeout(timeout_ms: int, threshold: float) -> None:
     rules = alerts(render(ALL | {"deployment": {"scoring_timeout_ms": timeout_ms}}))
     expression: Any = promql_parser.parse(rules["GpuInferenceSlow"]["expr"])
     assert expression.rhs.val == threshold
@@ -160,7 +157,7 @@ def test_further_rules_and_labels_of_alerts_are_added() -> None:
     assert {found["labels"]["team"] for found in first["rules"]} == {"vision"}
 
 
-def test_the_dashboard_is_one_that_grafanas_sidecar_finds_and_grafana_takes() -> None:
+def test_grafana_finds_and_accepts_the_dashboard() -> None:
     rendered = render(ALL)
     config_map = rendered.one("ConfigMap", "mnist-dashboard")
     assert config_map["metadata"]["labels"]["grafana_dashboard"] == "1"

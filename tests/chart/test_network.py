@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.chart.rendering import HELMS, HelmMajor, Object, RefusedError, Rendered, notes, render
+from tests.chart.rendering import Object, RefusedError, Rendered, notes, render
 
 DNS = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
 CLOSED = {"allowExternalEgress": False}
@@ -26,20 +26,18 @@ def workloads(rendered: Rendered) -> list[Object]:
     return [thing for thing in rendered.objects if thing["kind"] in ("Deployment", "Job")]
 
 
-@pytest.mark.parametrize("helm", HELMS)
-def test_by_default_pods_reach_everything(helm: HelmMajor) -> None:
-    spec = policy(render(helm=helm))
+def test_by_default_pods_reach_everything() -> None:
+    spec = policy(render())
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     assert spec["egress"] == [{}]
     assert "allowExternalEgress" not in notes()
 
 
-@pytest.mark.parametrize("helm", HELMS)
-def test_without_external_egress_pods_reach_nothing_but_dns(helm: HelmMajor) -> None:
-    assert policy(render({"networkPolicy": CLOSED}, helm=helm))["egress"] == [DNS]
+def test_without_external_egress_pods_reach_nothing_but_dns() -> None:
+    assert policy(render({"networkPolicy": CLOSED}))["egress"] == [DNS]
 
 
-def test_the_notes_say_what_closed_egress_means_for_a_script_and_what_to_add() -> None:
+def test_the_notes_say_what_closed_egress_means_for_a_script() -> None:
     said = notes({"networkPolicy": CLOSED})
     assert "networkPolicy.allowExternalEgress is false: a run() that connects to something else" in said
     assert "Add a rule to networkPolicy.egress for each." in said
@@ -47,7 +45,7 @@ def test_the_notes_say_what_closed_egress_means_for_a_script_and_what_to_add() -
         assert "allowExternalEgress" not in notes({"networkPolicy": heard})
 
 
-def test_by_default_everybody_scores_and_the_cluster_alone_reads_metrics() -> None:
+def test_by_default_the_cluster_alone_reads_metrics() -> None:
     assert policy(render())["ingress"] == [
         {"ports": [{"port": 5001, "protocol": "TCP"}]},
         {"ports": [{"port": 9090, "protocol": "TCP"}], "from": [{"namespaceSelector": {}}]},
@@ -95,7 +93,7 @@ def test_a_job_or_policy_that_is_not_there_gets_no_policy(without: dict[str, Any
     assert policies == (set() if "networkPolicy" in without else {"mnist"})
 
 
-def test_a_service_without_further_values_leaves_everything_to_the_cluster() -> None:
+def test_a_service_by_default_leaves_the_rest_to_the_cluster() -> None:
     # Also its IP families, so that it works on clusters of either and of both.
     assert render().one("Service")["spec"].keys() == {"type", "selector", "ports"}
 
@@ -140,10 +138,9 @@ def backends(node: Any) -> list[Any]:
     return found + [port for item in node.values() for port in backends(item)]
 
 
-@pytest.mark.parametrize("helm", HELMS)
-def test_an_ingress_leads_the_services_own_path_to_its_scoring_port(helm: HelmMajor) -> None:
+def test_an_ingress_leads_the_services_own_path_to_its_scoring_port() -> None:
     hosts = ["a.example.com", "*.b.example.com"]
-    rendered = render({"ingress": {"enabled": True, "hosts": hosts}}, helm=helm)
+    rendered = render({"ingress": {"enabled": True, "hosts": hosts}})
     spec = rendered.one("Ingress")["spec"]
     assert [rule["host"] for rule in spec["rules"]] == hosts
     for rule in spec["rules"]:
@@ -174,7 +171,7 @@ def test_an_ingress_has_class_path_and_certificates_of_the_values() -> None:
     ]
 
 
-def test_an_ingress_for_any_host_has_one_rule_and_its_certificate_no_host() -> None:
+def test_an_ingress_for_any_host_has_one_rule() -> None:
     spec = render({"ingress": {"enabled": True, "tls": [{"secretName": "a"}]}}).one("Ingress")["spec"]
     (rule,) = spec["rules"]
     assert "host" not in rule
@@ -190,9 +187,7 @@ def test_an_ingress_for_any_host_has_one_rule_and_its_certificate_no_host() -> N
         (500_000_000, 2_500, "138h53m23s500ms"),
     ],
 )
-def test_a_route_waits_as_long_as_queue_and_scoring_may_take_and_a_second_more(
-    scoring_ms: int, wait_ms: int, timeout: str
-) -> None:
+def test_a_route_waits_longer_than_queue_and_scoring(scoring_ms: int, wait_ms: int, timeout: str) -> None:
     values = {
         "deployment": {"scoring_timeout_ms": scoring_ms, "max_request_wait_time": wait_ms},
         "httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}]},
@@ -223,7 +218,7 @@ def test_a_route_has_gateways_hosts_path_and_filters_of_the_values() -> None:
     ]
 
 
-def test_nothing_that_needs_a_controller_or_a_crd_is_there_unless_asked_for() -> None:
+def test_by_default_nothing_needs_a_controller_or_a_crd() -> None:
     # Triton's chart always renders a ServiceMonitor, which fails where its CRD is missing.
     unasked = {"Ingress", "HTTPRoute", "PodMonitor", "ServiceMonitor", "PrometheusRule", "ConfigMap"}
     assert not unasked & {kind for kind, _ in render().names}

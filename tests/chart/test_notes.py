@@ -23,7 +23,7 @@ def test_they_tell_how_to_wait_read_a_key_and_score() -> None:
     assert "helm test mnist --namespace default --logs" in text
 
 
-def test_they_read_the_key_from_a_secret_of_the_users_own_by_its_name_there() -> None:
+def test_the_notes_read_the_key_from_the_users_secret() -> None:
     text = notes({**READY, "keys": {"existingSecret": "mine", "primaryKeyName": "api.key"}})
     assert "get secret mine --output jsonpath='{.data.api\\.key}'" in text
     assert "(api.key or secondaryKey)" in text
@@ -41,7 +41,7 @@ def test_a_bare_install_hears_about_all_that_it_lacks() -> None:
     assert "built-in script only echoes" in text
 
 
-def test_a_service_on_cpu_is_told_so_and_hears_nothing_of_waiting_for_gpus() -> None:
+def test_the_notes_tell_a_cpu_service_nothing_about_gpus() -> None:
     text = notes({"deployment": {"gpu_cores": 0, "num_replicas": 1}})
     assert "in 1 pod, on CPU." in text
     assert "compute on CPU, which is slower" in text

@@ -49,7 +49,7 @@ def test_a_bare_install_runs_one_pod_with_one_gpu() -> None:
         (9, 0, 1, {"maxSurge": 1, "maxUnavailable": 0}),
     ],
 )
-def test_a_rollout_asks_for_one_more_pod_only_where_the_gpus_have_room(
+def test_a_rollout_adds_a_pod_only_where_gpus_have_room(
     replicas: int, gpus: int, pool: int, strategy: dict[str, int]
 ) -> None:
     values = {"deployment": {"num_replicas": replicas, "gpu_cores": gpus}, "cluster": {"gpu_count": pool}}
@@ -98,7 +98,7 @@ def test_a_digest_replaces_the_tag() -> None:
     assert render({"image": {"tag": "1"}}).container["image"] == "gpu-inference-runtime:1"
 
 
-def test_tags_properties_and_description_are_annotations_of_the_deployment_alone() -> None:
+def test_tags_and_description_annotate_the_deployment_alone() -> None:
     rendered = render(
         deployment(tags={"b": "<2>", "a": "1"}, properties={"c": "3"}, description="Digits: 0 to 9é")
     )

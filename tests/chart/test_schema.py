@@ -105,7 +105,7 @@ def test_it_is_closed_but_for_free_form_mappings() -> None:
     assert SCHEMA["additionalProperties"] is False
 
 
-def test_every_value_is_described_with_a_sentence_and_a_default_or_an_example() -> None:
+def test_every_value_has_a_sentence_and_a_default_or_example() -> None:
     for path, described in leaves(SCHEMA):
         assert described["description"].endswith("."), path
         assert "default" in described or described["examples"], path
@@ -121,7 +121,7 @@ def test_every_example_and_every_default_is_valid() -> None:
             assert value is not None, path
 
 
-def test_null_is_allowed_exactly_where_the_sdk_has_none_and_for_the_pool() -> None:
+def test_null_is_allowed_exactly_where_the_sdk_has_none() -> None:
     nullable = {path for path, described in leaves(SCHEMA) if "null" in described["type"]}
     parameters = {path for path, _ in leaves(SCHEMA) if path.startswith("deployment.")}
     assert nullable == parameters | {"cluster.gpu_count"}

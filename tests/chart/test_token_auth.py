@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.chart.rendering import HELMS, HelmMajor, RefusedError, Rendered, notes, render
+from tests.chart.rendering import RefusedError, Rendered, notes, render
 from tests.chart.test_interfaces import TOKENS
 
 from gpu_inference_runtime.settings import Settings, load_settings
@@ -78,7 +78,7 @@ def test_every_file_that_the_server_is_told_of_lies_in_the_volume(source: str) -
     assert told == {f"/etc/gpu-inference/issuer/{name}" for name in lies_there}
 
 
-def test_the_clusters_issuer_is_asked_at_the_api_server_as_the_pods_own_account() -> None:
+def test_the_clusters_issuer_is_asked_with_the_pods_account() -> None:
     rendered = render(values(CLUSTER))
     told = settings(rendered)
     assert told.token_jwks_url == "https://kubernetes.default.svc/openid/v1/jwks"
@@ -108,19 +108,17 @@ def test_a_url_without_secrets_needs_no_volume() -> None:
     assert settings(rendered).token_jwks_ca_file is None
 
 
-@pytest.mark.parametrize("helm", HELMS)
 @pytest.mark.parametrize("auth_enabled", [{}, {"auth_enabled": None}, {"auth_enabled": False}], ids=str)
-def test_tokens_replace_keys_unless_keys_are_asked_for(auth_enabled: Any, helm: HelmMajor) -> None:
-    rendered = render(values(CLUSTER, **auth_enabled), helm=helm)
+def test_tokens_replace_keys_unless_keys_are_asked_for(auth_enabled: Any) -> None:
+    rendered = render(values(CLUSTER, **auth_enabled))
     assert not {"Secret", "Job", "Role"} & {kind for kind, _ in rendered.names}
     assert "GPU_INFERENCE_KEYS_DIR" not in rendered.env
 
 
-@pytest.mark.parametrize("helm", HELMS)
 @pytest.mark.parametrize("off", [{}, {"token_auth_enabled": None}, {"token_auth_enabled": False}], ids=str)
-def test_without_tokens_there_are_keys_whatever_token_auth_says(off: dict[str, Any], helm: HelmMajor) -> None:
-    rendered = render({"deployment": off, "tokenAuth": CLUSTER}, helm=helm)
-    assert rendered.objects == render(helm=helm).objects
+def test_without_tokens_there_are_keys_whatever_token_auth_says(off: dict[str, Any]) -> None:
+    rendered = render({"deployment": off, "tokenAuth": CLUSTER})
+    assert rendered.objects == render().objects
 
 
 def test_keys_and_tokens_at_once_are_refused_in_the_words_of_the_sdk() -> None:

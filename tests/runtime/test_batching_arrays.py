@@ -90,7 +90,7 @@ def test_schema_a_structured_sample_is_stacked_too() -> None:
     assert len(script.got) == 1
 
 
-def test_schema_a_script_whose_rows_depend_on_each_other_is_called_singly() -> None:
+def test_schema_a_script_with_dependent_rows_is_called_singly() -> None:
     script = schema_script(lambda array: array / array.max())
     for _ in range(4):
         answers = script(data([1, 2]), data([4, 8]))
@@ -274,7 +274,7 @@ def test_array_without_one_entry_for_each_row_the_call_has_failed(caplog: pytest
     assert statuses(array_script(lambda _: None, front_end="none")(data([1, 2]))) == [500]
 
 
-def test_array_a_response_of_the_scripts_own_is_sent_to_a_single_request() -> None:
+def test_array_a_response_of_the_scripts_is_sent_to_one_request() -> None:
     script = array_script(
         lambda array: flask.Response("teapot", 418) if len(array) == 1 else flask.Response("x")
     )

@@ -100,7 +100,7 @@ def test_whatever_run_raises_the_others_are_answered(error: type[BaseException])
     assert statuses(merged(run)(data([1.5, 2]), data([-1.5, 4]))) == [200, 502]
 
 
-def test_rows_of_other_lengths_make_batches_of_their_own_after_a_failure() -> None:
+def test_after_a_failure_rows_are_batched_by_length() -> None:
     script = merged()
     mixed = data([1.5, 2]), data([1.5, 2, 3]), data([5.5, 6]), data([4.5, 5, 6])
     assert [body(answer) for answer in script(*mixed)] == [[3.5], [6.5], [11.5], [15.5]]

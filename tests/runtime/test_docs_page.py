@@ -118,7 +118,7 @@ def body_of(page: Page) -> object:
     return json.loads(page.find("#body").get_property("value"))  # type: ignore[arg-type]
 
 
-def test_a_wrong_key_is_shown_as_such_and_nothing_of_the_service_with_it(page: Page) -> None:
+def test_with_a_wrong_key_nothing_of_the_service_is_shown(page: Page) -> None:
     assert not page.find("#service").is_displayed()
     page.use_key("wrong")
     page.wait_for_text("#status", "does not accept this key. It says: ")
@@ -283,7 +283,7 @@ def get(server: Server, path: str, headers: dict[str, str] | None = None) -> req
     return requests.get(server.url(path), headers=headers, timeout=PATIENCE_SECONDS, allow_redirects=False)
 
 
-def test_the_page_is_open_and_its_policy_allows_nothing_but_its_own_files(server: Server) -> None:
+def test_the_pages_policy_allows_its_own_files_alone(server: Server) -> None:
     for path in ("/docs", "/api/v1/service/mnist/docs"):
         answer = get(server, path)
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")

@@ -54,7 +54,7 @@ def test_a_script_without_a_path_is_the_built_in_echo(tmp_path: Path) -> None:
     assert result(script, b"abc") == "abc"
 
 
-def test_the_script_finds_modules_in_its_source_folder_and_in_the_app_root(tmp_path: Path) -> None:
+def test_the_script_imports_from_its_folder_and_the_app_root(tmp_path: Path) -> None:
     entry = write(tmp_path, "import beside_me, in_the_root\n" + GOOD)
     (tmp_path / "src/beside_me.py").touch()
     (tmp_path / "in_the_root.py").touch()
@@ -105,7 +105,7 @@ def test_a_script_that_lacks_something_is_refused_by_name(tmp_path: Path, text: 
     assert str(tmp_path / "src/score.py") in str(caught.value)
 
 
-def test_a_missing_script_is_named_with_the_folder_it_was_looked_for_in(tmp_path: Path) -> None:
+def test_a_missing_script_is_named_with_its_folder(tmp_path: Path) -> None:
     with pytest.raises(EntryScriptError) as caught:
         load_entry_script("src/absent.py", tmp_path)
     assert str(tmp_path / "src/absent.py") in str(caught.value)
@@ -128,7 +128,7 @@ def test_what_the_top_level_raises_comes_through(tmp_path: Path) -> None:
 # What run() is given
 
 
-def test_an_undecorated_run_gets_text_whatever_its_parameter_is_called(tmp_path: Path) -> None:
+def test_an_undecorated_run_gets_text_by_any_parameter_name(tmp_path: Path) -> None:
     assert result(load(tmp_path, "def run(anything): return [anything]"), b"x") == ["x"]
     assert result(load(tmp_path, "def run(*, anything): return [anything]"), b"x") == ["x"]
 
@@ -137,7 +137,7 @@ def test_other_parameters_keep_their_defaults(tmp_path: Path) -> None:
     assert result(load(tmp_path, "def run(data, more=2): return data, more"), b"x") == ("x", 2)
 
 
-def test_a_parameter_that_nothing_gives_a_value_is_told_at_start_and_fails_each_call(
+def test_a_parameter_without_a_value_fails_each_call(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     script = load(tmp_path, "def run(data, more): return data")
@@ -149,9 +149,7 @@ def test_a_parameter_that_nothing_gives_a_value_is_told_at_start_and_fails_each_
 @pytest.mark.parametrize(
     "parameters", ["data, request_headers", "request_headers, data", "request_headers, *, data"]
 )
-def test_request_headers_are_given_by_name_and_written_as_flask_shows_them(
-    tmp_path: Path, parameters: str
-) -> None:
+def test_request_headers_are_written_as_flask_shows_them(tmp_path: Path, parameters: str) -> None:
     script = load(tmp_path, f"def run({parameters}): return data, request_headers")
     headers = {"content-type": "text/plain", "x-ms-request-id": "my-id", "x-2nd": "2"}
     assert result(script, b"x", **headers) == (

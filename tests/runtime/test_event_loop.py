@@ -149,7 +149,7 @@ class Interrupting:
             self.ended.append("cleaned up")
 
 
-def test_a_call_that_is_interrupted_in_the_loop_is_cancelled_before_the_next_begins() -> None:
+def test_an_interrupted_call_is_cancelled_before_the_next() -> None:
     loop = EventLoop()
     ended: list[str] = []
     with pytest.raises(TimeoutError):
@@ -162,7 +162,7 @@ def test_a_call_that_is_interrupted_in_the_loop_is_cancelled_before_the_next_beg
     assert loop.resolve(tasks()) == 1
 
 
-def test_calls_that_may_overlap_do_so_on_one_loop_of_a_thread_of_its_own(tmp_path: Path) -> None:
+def test_overlapping_calls_share_a_loop_on_its_own_thread(tmp_path: Path) -> None:
     script = load(
         tmp_path,
         "import threading\ndef init(): loops.append(asyncio.Barrier(2))\n"
@@ -178,7 +178,7 @@ def test_calls_that_may_overlap_do_so_on_one_loop_of_a_thread_of_its_own(tmp_pat
     assert one[0] == "event loop"
 
 
-def test_a_call_on_the_loops_own_thread_is_cancelled_when_the_wait_for_it_is_interrupted() -> None:
+def test_an_interrupted_wait_cancels_the_call_on_its_thread() -> None:
     ended = threading.Event()
 
     async def wait() -> None:
@@ -222,7 +222,7 @@ def test_an_asynchronous_generator_is_no_result() -> None:
     assert EventLoop().resolve(generator) is generator
 
 
-def test_a_thread_is_made_only_for_overlapping_calls_of_asynchronous_functions() -> None:
+def test_only_overlapping_asynchronous_calls_have_a_thread() -> None:
     before = threading.active_count()
     EventLoop(overlapping=True).prepare(len)
     EventLoop().prepare(asyncio.sleep)

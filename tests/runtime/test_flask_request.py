@@ -83,7 +83,7 @@ def test_the_environment_is_the_one_that_gunicorn_made(client: tuple[str, int]) 
         assert made.keys() - wanted.keys() == set(), head
 
 
-def test_flask_shows_the_headers_by_their_names_as_scripts_without_flask_get_them() -> None:
+def test_headers_are_the_same_with_and_without_flask() -> None:
     for head in HEADS:
         request = request_of(head)
         with current(request):
@@ -124,7 +124,7 @@ def nothing_is_current() -> bool:
     return not flask.has_request_context() and not flask.has_app_context()
 
 
-def test_outside_of_a_call_nothing_is_current_whatever_the_script_leaves_behind() -> None:
+def test_outside_of_a_call_there_is_no_current_request() -> None:
     with current(request_of("GET /score HTTP/1.1")):
         flask.g.left = 1
         flask.current_app.app_context().push()
@@ -179,7 +179,7 @@ def test_an_answer_that_nobody_changes_stays_the_very_same() -> None:
         Response(200, b"x", (), None),
     ],
 )
-def test_functions_for_after_the_request_change_what_they_want_and_nothing_else(answer: Response) -> None:
+def test_after_request_functions_change_only_what_they_want(answer: Response) -> None:
     def change(response: flask.Response) -> flask.Response:
         response.set_cookie("id", "7")
         return response
@@ -232,7 +232,7 @@ def names() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("with_context", [True, False])
-def test_parts_of_several_streams_find_their_own_request_and_nobody_else_does(
+def test_each_stream_finds_its_own_request(
     with_context: bool,
 ) -> None:
     answers = []
@@ -379,7 +379,7 @@ import json, sys
 import flask
 from gpu_inference_script.flask_request import current, finish, notice_imports
 from gpu_inference_script.request import Request
-from gpu_inference_script.flask_responses import from_flask
+from gpu_inference_script.response import RUN_FAILED, Response
 def names():
     for number in range(2):
         yield flask.request.args["name"] + str(number)

@@ -102,7 +102,7 @@ def assert_scores_its_requests(sample: Sample, server: Server) -> None:
     sample.assert_scored(lambda body: server.score(body, **{"Content-Type": "application/json"}).json())
 
 
-def test_scikit_learn_is_trained_and_scored_through_the_schema_that_its_script_declares(
+def test_scikit_learn_is_scored_through_its_scripts_schema(
     trained: Trained, tmp_path: Path, start_server: StartServer
 ) -> None:
     trained.assert_requests_are_kept_ones(SKLEARN)
@@ -112,7 +112,7 @@ def test_scikit_learn_is_trained_and_scored_through_the_schema_that_its_script_d
     assert refused.status_code == 500
 
 
-def test_onnx_runtime_is_trained_for_and_scores_pictures_taken_from_the_raw_request(
+def test_onnx_runtime_scores_pictures_from_the_raw_request(
     trained: Trained, tmp_path: Path, start_server: StartServer
 ) -> None:
     trained.assert_requests_are_kept_ones(ONNX)
@@ -122,14 +122,14 @@ def test_onnx_runtime_is_trained_for_and_scores_pictures_taken_from_the_raw_requ
     assert (refused.status_code, refused.text) == (400, "The body is not a picture.")
 
 
-def test_a_tensorflow_1_script_is_trained_for_and_scored_with_tensorflow_2(
+def test_a_tensorflow_1_script_is_scored_with_tensorflow_2(
     trained: Trained, tmp_path: Path, start_server: StartServer
 ) -> None:
     server = serve(TF1, trained, tmp_path, start_server)
     assert_scores_its_requests(TF1, server)
 
 
-def test_a_tensorflow_2_script_is_trained_and_scored_with_a_keras_model_of_its_time(
+def test_a_tensorflow_2_script_scores_an_old_keras_model(
     trained: Trained, tmp_path: Path, start_server: StartServer
 ) -> None:
     trained.assert_requests_are_kept_ones(TF2)

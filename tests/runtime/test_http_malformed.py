@@ -168,9 +168,9 @@ def check_that_llhttp_is_trusted_only_where_gunicorn_agrees(data: bytes) -> None
         assert in_capitals(seen.reading) == gunicorns_reading(data), data
 
 
-@pytest.mark.parametrize("data", EVERYTHING)
-def test_what_is_not_suspicious_gunicorn_reads_the_same(data: bytes) -> None:
-    check_that_llhttp_is_trusted_only_where_gunicorn_agrees(data)
+def test_heads_are_suspicious_or_read_as_by_gunicorn() -> None:
+    for data in EVERYTHING:
+        check_that_llhttp_is_trusted_only_where_gunicorn_agrees(data)
 
 
 @st.composite
@@ -185,94 +185,95 @@ def spoiled(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(spoiled())
-def test_what_is_not_suspicious_gunicorn_reads_the_same_however_spoiled(data: bytes) -> None:
+def test_spoiled_heads_are_suspicious_or_read_as_by_gunicorn(data: bytes) -> None:
     check_that_llhttp_is_trusted_only_where_gunicorn_agrees(data)
 
 
-@pytest.mark.parametrize("place", [0, 4, 5, 11, 20, 22, 26, 28, 29, 45, 60, 73])
-def test_no_byte_at_any_place_is_read_differently_unsuspected(place: int) -> None:
-    head = b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\nX-A: b\r\n\r\nabc"
-    for byte in range(256):
-        for after in (place, place + 1):
-            data = head[:place] + bytes([byte]) + head[after:]
-            check_that_llhttp_is_trusted_only_where_gunicorn_agrees(data)
+def test_no_byte_at_any_place_is_read_differently_unsuspected() -> None:
+    for place in [0, 4, 5, 11, 20, 22, 26, 28, 29, 45, 60, 73]:
+        head = (
+            b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\nX-A: b\r\n\r\nabc"
+        )
+        for byte in range(256):
+            for after in (place, place + 1):
+                data = head[:place] + bytes([byte]) + head[after:]
+                check_that_llhttp_is_trusted_only_where_gunicorn_agrees(data)
 
 
-@pytest.mark.parametrize("data", ALIKE)
-def test_ordinary_requests_are_not_suspicious(data: bytes) -> None:
-    seen = Llhttp(data)
-    assert seen.reading is not None
-    assert not seen.suspicious
+def test_ordinary_requests_are_not_suspicious() -> None:
+    for data in ALIKE:
+        seen = Llhttp(data)
+        assert seen.reading is not None, data
+        assert not seen.suspicious, data
 
 
-@pytest.mark.parametrize("data", [*GUNICORNS_WAY, *ONLY_LLHTTP_TAKES])
-def test_what_the_parsers_may_disagree_about_is_suspicious(data: bytes) -> None:
-    seen = Llhttp(data)
-    assert seen.reading is not None
-    assert seen.suspicious
+def test_what_the_parsers_may_disagree_about_is_suspicious() -> None:
+    for data in [*GUNICORNS_WAY, *ONLY_LLHTTP_TAKES]:
+        seen = Llhttp(data)
+        assert seen.reading is not None, data
+        assert seen.suspicious, data
 
 
-@pytest.mark.parametrize("data", [*ONLY_GUNICORN_TAKES, *NOBODY_TAKES])
-def test_what_llhttp_refuses_is_known(data: bytes) -> None:
-    assert Llhttp(data).reading is None
+def test_what_llhttp_refuses_is_known() -> None:
+    for data in [*ONLY_GUNICORN_TAKES, *NOBODY_TAKES]:
+        assert Llhttp(data).reading is None, data
 
 
-@pytest.mark.parametrize("data", TAKEN)
-def test_what_gunicorn_takes_is_handed_on_as_it_reads_it(data: bytes) -> None:
-    parsed = malformed.classify(data)
-    assert isinstance(parsed, Parsed)
-    found: Any = (parsed.method, parsed.target, parsed.number.decode(), parsed.pairs)
-    found = in_capitals((*found, parsed.chunked, parsed.content_length, parsed.keeps))
-    assert found == gunicorns_reading(data)
-    assert data[parsed.head_length - 4 : parsed.head_length] == b"\r\n\r\n"
-    # Handed on once more, it stays the same.
-    again = malformed.classify(parsed.head())
-    assert isinstance(again, Parsed)
-    assert (again.head(), again.pairs, again.headers) == (parsed.head(), parsed.pairs, parsed.headers)
+def test_what_gunicorn_takes_is_handed_on_as_it_reads_it() -> None:
+    for data in TAKEN:
+        parsed = malformed.classify(data)
+        assert isinstance(parsed, Parsed), data
+        found: Any = (parsed.method, parsed.target, parsed.number.decode(), parsed.pairs)
+        found = in_capitals((*found, parsed.chunked, parsed.content_length, parsed.keeps))
+        assert found == gunicorns_reading(data), data
+        assert data[parsed.head_length - 4 : parsed.head_length] == b"\r\n\r\n", data
+        # Handed on once more, it stays the same.
+        again = malformed.classify(parsed.head())
+        assert isinstance(again, Parsed), data
+        assert (again.head(), again.pairs, again.headers) == (parsed.head(), parsed.pairs, parsed.headers), (
+            data
+        )
 
 
-@pytest.mark.parametrize("data", TAKEN)
-def test_llhttp_reads_the_body_behind_what_gunicorn_took(data: bytes) -> None:
-    parsed = malformed.classify(data)
-    assert isinstance(parsed, Parsed)
-    body = b"5\r\nhello\r\n0\r\n\r\n" if parsed.chunked else b"hello"[: parsed.content_length or 0]
-    seen = Llhttp(parsed.sanitized() + body)
-    assert seen.error is None
-    assert seen.reading is not None
-    assert seen.reading[-1] == parsed.keeps
-    assert seen.body == (b"hello" if parsed.chunked else body)
-    # Some say that more will come than anybody can send.
-    assert seen.complete is ((parsed.content_length or 0) <= 5)
+def test_llhttp_reads_the_body_behind_what_gunicorn_took() -> None:
+    for data in TAKEN:
+        parsed = malformed.classify(data)
+        assert isinstance(parsed, Parsed), data
+        body = b"5\r\nhello\r\n0\r\n\r\n" if parsed.chunked else b"hello"[: parsed.content_length or 0]
+        seen = Llhttp(parsed.sanitized() + body)
+        assert seen.error is None, data
+        assert seen.reading is not None, data
+        assert seen.reading[-1] == parsed.keeps, data
+        assert seen.body == (b"hello" if parsed.chunked else body), data
+        # Some say that more will come than anybody can send.
+        assert seen.complete is ((parsed.content_length or 0) <= 5), data
 
 
-@pytest.mark.parametrize(("data", "status"), [*(ONLY_LLHTTP_TAKES | NOBODY_TAKES).items()])
-def test_what_gunicorn_refuses_is_answered_with_its_status_and_not_quoted(data: bytes, status: int) -> None:
-    answer = malformed.classify(data)
-    assert isinstance(answer, Response)
-    assert (answer.status, answer.close) == (status, True)
-    assert answer.headers == (("x-ms-run-function-failed", "False"),)
-    assert message_of(answer) in [text for _, _, text in malformed._CLIENT_ERRORS]
+def test_what_gunicorn_refuses_has_its_status_and_is_not_quoted() -> None:
+    for data, status in [*(ONLY_LLHTTP_TAKES | NOBODY_TAKES).items()]:
+        answer = malformed.classify(data)
+        assert isinstance(answer, Response), (data, status)
+        assert (answer.status, answer.close) == (status, True), (data, status)
+        assert answer.headers == (("x-ms-run-function-failed", "False"),), (data, status)
+        assert message_of(answer) in [text for _, _, text in malformed._CLIENT_ERRORS], (data, status)
 
 
-@pytest.mark.parametrize("data", INCOMPLETE)
-def test_half_a_head_is_waited_for(data: bytes) -> None:
-    assert malformed.classify(data) is None
+def test_half_a_head_is_waited_for() -> None:
+    for data in INCOMPLETE:
+        assert malformed.classify(data) is None, data
 
 
-@pytest.mark.parametrize(
-    ("data", "status"),
-    [
+def test_half_a_head_is_refused_as_soon_as_it_cannot_be_mended() -> None:
+    for data, status in [
         (b"a-secret\r\n", 400),
         (b"GET / HTTP/9.9\r\nHost", 400),
         (b"GET / HTTP/1.1\r\nHost: x\nA", 400),
         (b"GET /" + b"x" * 4200, 414),
         (b"GET / HTTP/1.1\r\nA: " + b"x" * 820_000, 431),
-    ],
-)
-def test_half_a_head_is_refused_as_soon_as_it_cannot_be_mended(data: bytes, status: int) -> None:
-    answer = malformed.classify(data)
-    assert isinstance(answer, Response)
-    assert answer.status == status
+    ]:
+        answer = malformed.classify(data)
+        assert isinstance(answer, Response), (data, status)
+        assert answer.status == status, (data, status)
 
 
 def test_names_that_wsgi_confuses_are_left_out() -> None:
@@ -309,11 +310,9 @@ def test_a_head_whose_bytes_are_gone_is_judged_by_what_llhttp_read() -> None:
     assert judged(x_other=b"a" * 8191)
 
 
-@pytest.mark.parametrize(
-    ("name", "forbidden"), [(b"authorization", True), (b"host", True), (b"te", True), (b"x-sum", False)]
-)
-def test_headers_behind_a_body_that_break_it_are_known(name: bytes, forbidden: bool) -> None:
-    assert (name in malformed.FORBIDDEN_TRAILERS) is forbidden
+def test_headers_behind_a_body_that_break_it_are_known() -> None:
+    for name, forbidden in [(b"authorization", True), (b"host", True), (b"te", True), (b"x-sum", False)]:
+        assert (name in malformed.FORBIDDEN_TRAILERS) is forbidden, (name, forbidden)
 
 
 def test_a_request_whose_bytes_are_gone_is_answered_like_any_other() -> None:

@@ -96,7 +96,7 @@ def test_a_call_is_ended_wherever_python_waits_or_computes(function: Callable[[]
     assert time.monotonic() - began < PATIENCE / 2
 
 
-def test_a_call_that_has_not_begun_ends_at_its_beginning_and_no_other_one_does() -> None:
+def test_a_call_that_has_not_begun_ends_at_its_beginning() -> None:
     interrupts = Interrupts()
     interrupts.interrupt(CALL)
     assert interrupts.run("another call", lambda: 7) == 7
@@ -112,7 +112,7 @@ def test_a_call_that_has_ended_is_left_alone() -> None:
     assert interrupts.run("the next call", lambda: 8) == 8
 
 
-def test_a_call_that_lets_the_error_pass_goes_on_and_is_not_interrupted_again() -> None:
+def test_a_call_that_catches_the_error_is_not_interrupted_again() -> None:
     interrupts = Interrupts()
 
     def stubborn() -> str:
@@ -135,7 +135,7 @@ def quick_switches() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("quick_switches")
-def test_interrupts_at_every_moment_of_short_calls_hit_those_calls_or_nothing() -> None:
+def test_interrupts_hit_their_own_call_or_nothing() -> None:
     interrupts = Interrupts()
     current = [object()]
     over = threading.Event()
@@ -180,7 +180,7 @@ def test_a_call_with_a_handler_of_its_own_is_not_interrupted() -> None:
     assert heard == []
 
 
-def test_an_alarm_that_the_script_sets_reaches_the_handler_that_it_set_before() -> None:
+def test_an_alarm_of_the_script_reaches_its_own_handler() -> None:
     heard: list[int] = []
     before = signal.signal(signal.SIGALRM, lambda number, _: heard.append(number))
     try:
@@ -217,7 +217,7 @@ class SlowHandler(logging.Handler):
         self.ended += 1
 
 
-def test_a_log_line_is_written_to_its_end_so_that_no_lock_stays_taken() -> None:
+def test_an_interrupted_log_line_leaves_no_lock_taken() -> None:
     interrupts = Interrupts()
     handler = SlowHandler()
     logger = logging.Logger("slow")
@@ -248,7 +248,7 @@ def test_on_another_thread_a_call_is_just_made() -> None:
     assert results == [7]
 
 
-def test_a_signal_that_comes_too_late_hits_neither_the_next_call_nor_what_is_between() -> None:
+def test_a_late_signal_hits_neither_the_next_call_nor_a_pause() -> None:
     interrupts = Interrupts()
     soon(partial(interrupts.interrupt, CALL))
     with pytest.raises(TimeoutError):
@@ -290,9 +290,7 @@ def test_a_log_line_that_never_ends_is_no_refuge() -> None:
 @pytest.mark.parametrize(
     ("before", "status"), [(signal.SIG_DFL, signal.SIGALRM), (signal.SIG_IGN, 0)], ids=["default", "ignored"]
 )
-def test_between_two_calls_an_alarm_without_a_handler_does_what_it_would_without_us(
-    before: signal.Handlers, status: int
-) -> None:
+def test_an_alarm_without_a_handler_between_calls_is_as_ever(before: signal.Handlers, status: int) -> None:
     child = os.fork()
     if child == 0:
         signal.signal(signal.SIGALRM, before)
@@ -302,7 +300,7 @@ def test_between_two_calls_an_alarm_without_a_handler_does_what_it_would_without
     assert os.waitpid(child, 0)[1] == status
 
 
-def test_an_alarm_in_what_is_left_of_a_call_that_was_told_ends_nothing() -> None:
+def test_an_alarm_at_the_end_of_a_told_call_ends_nothing() -> None:
     def stubborn() -> str:
         with pytest.raises(TimeoutError):
             sleep()

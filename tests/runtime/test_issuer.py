@@ -81,7 +81,7 @@ def test_the_swap_of_a_configmap_volume_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_text("{")], ids=["gone", "damaged"])
-def test_a_file_that_can_no_longer_be_read_leaves_the_keys_and_one_line_in_the_log(
+def test_an_unreadable_file_leaves_the_keys_and_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], None]
 ) -> None:
     path = tmp_path / "jwks"
@@ -163,9 +163,7 @@ def site(tmp_path: Path) -> Iterator[WebSite]:
         site.let_go()
 
 
-def test_an_issuer_is_asked_for_its_keys_with_the_token_that_the_file_has_then(
-    site: WebSite, tmp_path: Path
-) -> None:
+def test_an_issuer_is_asked_with_the_files_present_token(site: WebSite, tmp_path: Path) -> None:
     token_file = tmp_path / "token"
     address = site.address(token_file=token_file)
     for token in ("first", "second"):
@@ -202,9 +200,7 @@ def test_another_answer_than_keys_is_named(site: WebSite, page: tuple[int, bytes
     assert [path for path, _ in site.asked] == ["/keys"]
 
 
-def test_an_issuer_whose_certificate_no_authority_vouches_for_is_not_believed(
-    site: WebSite, tmp_path: Path
-) -> None:
+def test_an_issuer_with_an_unknown_certificate_is_refused(site: WebSite, tmp_path: Path) -> None:
     with pytest.raises(IssuerError, match="certificate verify failed"):
         site.address(ca_file=None).fetch()
     with pytest.raises(IssuerError, match="no-such-file"):
@@ -212,7 +208,7 @@ def test_an_issuer_whose_certificate_no_authority_vouches_for_is_not_believed(
     assert site.asked == []
 
 
-def test_a_certificate_without_the_extensions_that_newer_pythons_ask_for_is_good_enough(
+def test_a_certificate_without_newer_extensions_is_accepted(
     site: WebSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.publish(NEW)
@@ -228,7 +224,7 @@ def test_a_certificate_without_the_extensions_that_newer_pythons_ask_for_is_good
     assert site.address().fetch().keys.keys() == {"new"}
 
 
-def test_an_unknown_key_makes_the_issuer_be_asked_again_but_not_for_every_token(site: WebSite) -> None:
+def test_unknown_keys_ask_the_issuer_again_but_not_each_time(site: WebSite) -> None:
     source = IssuerUrl(site.ask, pause_seconds=0, wait_seconds=PATIENCE)
     assert list(source.current("old").keys) == ["old"]
     site.publish(OLD, NEW)
@@ -239,7 +235,7 @@ def test_an_unknown_key_makes_the_issuer_be_asked_again_but_not_for_every_token(
     assert len(site.asked) == asked
 
 
-def test_within_the_pause_an_unknown_key_asks_nobody_and_waits_for_nobody(site: WebSite) -> None:
+def test_within_the_pause_an_unknown_key_asks_nobody(site: WebSite) -> None:
     source = IssuerUrl(site.ask, pause_seconds=3600, wait_seconds=PATIENCE)
     source.current("old")
     for _ in range(100):
@@ -259,7 +255,7 @@ def test_many_requests_at_once_ask_once(site: WebSite) -> None:
     assert len(site.asked) == 1
 
 
-def test_the_keys_are_asked_for_again_by_themselves_so_that_a_withdrawn_one_is_refused(site: WebSite) -> None:
+def test_a_withdrawn_key_is_refused_after_a_refresh(site: WebSite) -> None:
     source = IssuerUrl(site.ask, refresh_seconds=0.01, wait_seconds=PATIENCE)
     source.current("old")
     site.publish(NEW)
@@ -267,7 +263,7 @@ def test_the_keys_are_asked_for_again_by_themselves_so_that_a_withdrawn_one_is_r
         threading.Event().wait(0.01)
 
 
-def test_while_an_issuer_is_away_its_keys_stay_good_and_when_it_is_back_it_is_heard(
+def test_the_keys_of_an_issuer_that_is_away_stay_good(
     site: WebSite, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = IssuerUrl(site.ask, refresh_seconds=0.01, pause_seconds=0.01, wait_seconds=PATIENCE)
@@ -281,9 +277,7 @@ def test_while_an_issuer_is_away_its_keys_stay_good_and_when_it_is_back_it_is_he
         threading.Event().wait(0.01)
 
 
-def test_an_issuer_that_has_never_answered_is_unknown_and_asked_until_it_does(
-    site: WebSite, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_issuer_is_asked_until_it_answers_once(site: WebSite, caplog: pytest.LogCaptureFixture) -> None:
     site.pages["/keys"] = (503, b"")
     source = IssuerUrl(site.ask, pause_seconds=0.01, wait_seconds=PATIENCE)
     with pytest.raises(IssuerUnknownError):
@@ -298,7 +292,7 @@ def test_an_issuer_that_has_never_answered_is_unknown_and_asked_until_it_does(
         break
 
 
-def test_an_answer_that_does_not_come_holds_a_request_only_for_a_while(site: WebSite) -> None:
+def test_a_request_waits_for_a_silent_issuer_only_for_a_while(site: WebSite) -> None:
     site.answers.clear()
     source = IssuerUrl(site.ask, wait_seconds=0.01)
     with pytest.raises(IssuerUnknownError):

@@ -1,4 +1,6 @@
+import itertools
 import json
+import re
 import sys
 import warnings
 from typing import Any
@@ -34,30 +36,29 @@ def pure(body: bytes, dtype: str) -> Any:
 
 
 @pytest.mark.usefixtures("_parser")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("number", NUMBERS)
-def test_each_number_is_read_to_the_last_bit(number: str, dtype: str) -> None:
-    for body in (f"[[{number}]]", f'{{"data": [[1, {number}], [{number}, 0.5]]}}', f"[[[ {number} ]]]"):
-        if number == "1" * 5000:
-            assert "too large" in refusal(body.encode(), dtype) or "not JSON" in refusal(body.encode(), dtype)
-            continue
-        found, wanted = read(body.encode(), dtype), pure(body.encode(), dtype)
-        assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
-        assert found.tobytes() == wanted.tobytes()
+def test_each_number_is_read_to_the_last_bit() -> None:
+    for dtype, number in itertools.product(["float32", "float64"], NUMBERS):
+        for body in (f"[[{number}]]", f'{{"data": [[1, {number}], [{number}, 0.5]]}}', f"[[[ {number} ]]]"):
+            if number == "1" * 5000:
+                assert re.search("too large|not JSON", refusal(body.encode(), dtype)), body[:80]
+                continue
+            found, wanted = read(body.encode(), dtype), pure(body.encode(), dtype)
+            assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape), (dtype, body)
+            assert found.tobytes() == wanted.tobytes(), (dtype, body)
 
 
 @pytest.mark.usefixtures("_parser")
-@pytest.mark.parametrize("number", NO_NUMBERS)
-def test_what_is_no_number_is_refused(number: str) -> None:
-    assert "not JSON" in refusal(f"[[1, {number}]]".encode())
-    assert "not JSON" in refusal(f'{{"data": [[{number}]]}}'.encode())
+def test_what_is_no_number_is_refused() -> None:
+    for number in NO_NUMBERS:
+        assert "not JSON" in refusal(f"[[1, {number}]]".encode()), number
+        assert "not JSON" in refusal(f'{{"data": [[{number}]]}}'.encode()), number
 
 
 @pytest.mark.usefixtures("_parser")
-@pytest.mark.parametrize("text", [text for text in TEXTS if "[ 1 ," not in text])
-def test_a_text_that_is_no_list_of_rows_is_refused(text: str) -> None:
-    refusal(text.encode("utf-8", "surrogatepass"))
-    refusal(f"[[{text}]]".encode("utf-8", "surrogatepass"))
+def test_a_text_that_is_no_list_of_rows_is_refused() -> None:
+    for text in [text for text in TEXTS if "[ 1 ," not in text]:
+        refusal(text.encode("utf-8", "surrogatepass"))
+        refusal(f"[[{text}]]".encode("utf-8", "surrogatepass"))
 
 
 @given(
@@ -82,74 +83,72 @@ SHAPES = [(1, 1), (1, 784), (3, 784), (300, 4), (2, 28, 28), (3, 2, 2, 2), (1, 3
 
 
 @pytest.mark.usefixtures("_parser")
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" ,\n\t", " :\r\n ")])
-def test_each_shape_is_found(shape: tuple[int, ...], separators: tuple[str, str]) -> None:
-    array = np.random.default_rng(7).random(shape)
-    for content in (array.tolist(), {"data": array.tolist()}, {'a"[{ 1': array.tolist()}):
-        found = read(json.dumps(content, separators=separators).encode(), "float64")
-        np.testing.assert_array_equal(found, array, strict=True)
+def test_each_shape_is_found() -> None:
+    for shape, separators in itertools.product(SHAPES, [(",", ":"), (", ", ": "), (" ,\n\t", " :\r\n ")]):
+        array = np.random.default_rng(7).random(shape)
+        for content in (array.tolist(), {"data": array.tolist()}, {'a"[{ 1': array.tolist()}):
+            found = read(json.dumps(content, separators=separators).encode(), "float64")
+            np.testing.assert_array_equal(found, array, strict=True)
+
+
+UNEVEN_ROWS = [
+    "[1, 2], [3]",
+    "[1, 2], 3, [4]",
+    "1, [2, 3]",
+    "[[1, 2], []], [[], [1, 2]]",
+    "[1, [2]], [3, 4]",
+    "[[1, 2]], [3, 4]",
+    "[[1], [2]], [[3, 4], []]",
+    "[[1, 2], [3]], [[4], [5, 6]]",
+    "[], [1, 2]",
+]
 
 
 @pytest.mark.usefixtures("_parser")
-@pytest.mark.parametrize(
-    "rows",
-    [
-        "[1, 2], [3]",
-        "[1, 2], 3, [4]",
-        "1, [2, 3]",
-        "[[1, 2], []], [[], [1, 2]]",
-        "[1, [2]], [3, 4]",
-        "[[1, 2]], [3, 4]",
-        "[[1], [2]], [[3, 4], []]",
-        "[[1, 2], [3]], [[4], [5, 6]]",
-        "[], [1, 2]",
-    ],
-)
-@pytest.mark.parametrize("wide", [1, 500])
-def test_rows_of_different_shapes_are_refused(rows: str, wide: int) -> None:
-    # The long ones are looked at in another way.
-    rows = rows.replace("2", ", ".join(["2"] * wide))
-    assert refusal(f"[{rows}]".encode()) == "All rows of a request must have the same shape."
+def test_rows_of_different_shapes_are_refused() -> None:
+    for rows, wide in itertools.product(UNEVEN_ROWS, [1, 500]):
+        # The long ones are looked at in another way.
+        body = f"[{rows}]".replace("2", ", ".join(["2"] * wide))
+        reason = refusal(body.encode())
+        assert reason == "All rows of a request must have the same shape.", (rows, wide)
 
 
 @pytest.mark.usefixtures("_parser")
-@pytest.mark.parametrize(
-    "item", ["true", "null", '"1.5"', "false", "{}", '{"a": 1}', '""', "1, true", "null, 1.5", '[1], "a"']
-)
-def test_what_numpy_would_take_for_a_number_is_refused(item: str) -> None:
-    assert refusal(f'{{"data": [[{item}]]}}'.encode()) in (
-        "The rows must hold only numbers.",
-        "All rows of a request must have the same shape.",
-    )
+def test_what_numpy_would_take_for_a_number_is_refused() -> None:
+    items = ["true", "null", '"1.5"', "false", "{}", '{"a": 1}', '""', "1, true", "null, 1.5", '[1], "a"']
+    for item in items:
+        assert refusal(f'{{"data": [[{item}]]}}'.encode()) in (
+            "The rows must hold only numbers.",
+            "All rows of a request must have the same shape.",
+        ), item
+
+
+OTHER_FORMS = [
+    (b"", "not JSON"),
+    (b"\xff", "not UTF-8"),
+    (b'{"data": [[1]]', "not JSON"),
+    (b"[[1]] [[2]]", "not JSON"),
+    (b"\xef\xbb\xbf[[1]]", "not JSON"),
+    (b'\xef\xbb\xbf{"data": [[1]]}', "not JSON"),
+    (b"1.5", "must be a list of rows"),
+    (b'"[[1]]"', "must be a list of rows"),
+    (b"null", "must be a list of rows"),
+    (b"{}", "must be a list of rows"),
+    (b'{"data": 1}', "must be a list of rows"),
+    (b'{"data": {"a": [[1]]}}', "must be a list of rows"),
+    (b'{"data": [[1]], "more": [[2]]}', "must be a list of rows"),
+    (b"[]", "no rows, or empty ones"),
+    (b"[[]]", "no rows, or empty ones"),
+    (b'{"data": [[], []]}', "no rows, or empty ones"),
+    (b"[1, 2, 3]", "Each row must be a list"),
+    (b"[" * 3000 + b"]" * 3000, "nested too deeply"),
+]
 
 
 @pytest.mark.usefixtures("_parser")
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (b"", "not JSON"),
-        (b"\xff", "not UTF-8"),
-        (b'{"data": [[1]]', "not JSON"),
-        (b"[[1]] [[2]]", "not JSON"),
-        (b"\xef\xbb\xbf[[1]]", "not JSON"),
-        (b'\xef\xbb\xbf{"data": [[1]]}', "not JSON"),
-        (b"1.5", "must be a list of rows"),
-        (b'"[[1]]"', "must be a list of rows"),
-        (b"null", "must be a list of rows"),
-        (b"{}", "must be a list of rows"),
-        (b'{"data": 1}', "must be a list of rows"),
-        (b'{"data": {"a": [[1]]}}', "must be a list of rows"),
-        (b'{"data": [[1]], "more": [[2]]}', "must be a list of rows"),
-        (b"[]", "no rows, or empty ones"),
-        (b"[[]]", "no rows, or empty ones"),
-        (b'{"data": [[], []]}', "no rows, or empty ones"),
-        (b"[1, 2, 3]", "Each row must be a list"),
-        (b"[" * 3000 + b"]" * 3000, "nested too deeply"),
-    ],
-)
-def test_a_body_of_another_form_is_refused(body: bytes, reason: str) -> None:
-    assert reason in refusal(body)
+def test_a_body_of_another_form_is_refused() -> None:
+    for body, reason in OTHER_FORMS:
+        assert reason in refusal(body), body[:80]
 
 
 @pytest.mark.usefixtures("_parser")
@@ -158,9 +157,8 @@ def test_of_a_member_that_comes_twice_the_last_one_counts() -> None:
 
 
 @pytest.mark.usefixtures("_parser")
-@pytest.mark.parametrize(
-    ("dtype", "numbers", "wanted"),
-    [
+def test_integers_are_exact() -> None:
+    for dtype, numbers, wanted in [
         ("uint8", "0, 255, 1e2, 7.0, -0", [0, 255, 100, 7, 0]),
         ("int32", "-2147483648, 2147483647, -0.0", [-(2**31), 2**31 - 1, 0]),
         (
@@ -169,17 +167,14 @@ def test_of_a_member_that_comes_twice_the_last_one_counts() -> None:
             [-(2**63), 2**63 - 1, 2**53 + 1],
         ),
         ("int64", "9007199254740991.0, -9007199254740991, 3", [2**53 - 1, 1 - 2**53, 3]),
-    ],
-)
-def test_integers_are_exact(dtype: str, numbers: str, wanted: list[int]) -> None:
-    found = read(f"[[{numbers}]]".encode(), dtype)
-    assert (found.dtype, found.tolist()) == (np.dtype(dtype), [wanted])
+    ]:
+        found = read(f"[[{numbers}]]".encode(), dtype)
+        assert (found.dtype, found.tolist()) == (np.dtype(dtype), [wanted]), (dtype, numbers, wanted)
 
 
 @pytest.mark.usefixtures("_parser")
-@pytest.mark.parametrize(
-    ("dtype", "number"),
-    [
+def test_numbers_that_an_integer_type_lacks_are_refused() -> None:
+    for dtype, number in [
         *(
             ("uint8", number)
             for number in ("256", "-1", "0.5", "1e400", "NaN", "-Infinity", "18446744073709551616")
@@ -187,12 +182,10 @@ def test_integers_are_exact(dtype: str, numbers: str, wanted: list[int]) -> None
         *(("int32", number) for number in ("2147483648", "-2147483649", "1.5", "4294967296", "1e10")),
         *(("int64", number) for number in ("9223372036854775808", "1e19", "18446744073709551615", "1" * 30)),
         ("int64", "9007199254740993, 1.0"),
-    ],
-)
-def test_numbers_that_an_integer_type_lacks_are_refused(dtype: str, number: str) -> None:
-    limits = np.iinfo(dtype)
-    reason = f"run() takes {dtype}: whole numbers from {limits.min} to {limits.max}."
-    assert refusal(f"[[{number}]]".encode(), dtype) == reason
+    ]:
+        limits = np.iinfo(dtype)
+        reason = f"run() takes {dtype}: whole numbers from {limits.min} to {limits.max}."
+        assert refusal(f"[[{number}]]".encode(), dtype) == reason, (dtype, number)
 
 
 @pytest.mark.usefixtures("_parser")

@@ -54,7 +54,7 @@ def test_a_key_changed_on_disk_holds_from_the_next_request(folder: Path) -> None
     assert keys.refusal("Bearer renewed") is None
 
 
-def test_the_swap_of_a_secret_volume_is_noticed_even_with_equal_times_and_sizes(tmp_path: Path) -> None:
+def test_a_swapped_secret_is_noticed_with_equal_times_and_sizes(tmp_path: Path) -> None:
     # The kubelet writes a new folder and moves the link ..data onto it.
     for name, key in (("..old", "aaaa"), ("..new", "bbbb")):
         (tmp_path / name).mkdir()

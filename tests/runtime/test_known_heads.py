@@ -97,7 +97,7 @@ def test_the_head_may_come_in_pieces(server: Server, cut: int) -> None:
             assert answer(client) == (200, f'"{body.decode()}"')
 
 
-def test_requests_that_come_together_are_answered_one_after_the_other(server: Server) -> None:
+def test_requests_sent_together_are_answered_in_order(server: Server) -> None:
     make_known(server, head(2), head(4), head(20_000))
     small, large = head(2) + b"ab", head(20_000) + b"y" * 20_000
     expected = [(200, '"ab"'), (200, '[20000, "yyy", "yyy"]'), (200, '"ab"'), (200, '"wxyz"')]
@@ -159,7 +159,7 @@ def test_a_client_that_stops_in_the_middle_of_a_body_gets_400(server: Server) ->
         assert client.recv(1) == b""
 
 
-def test_a_client_that_asks_for_the_end_of_the_connection_gets_it_each_time(server: Server) -> None:
+def test_a_client_that_wants_the_connection_closed_gets_it(server: Server) -> None:
     for _ in range(3):
         with connected(server) as client:
             client.sendall(head(2, "Connection: close") + b"ab")
@@ -233,7 +233,7 @@ def request_head(raw: bytes, **headers: bytes) -> RequestHead:
     ],
     ids=lambda headers: next(iter(headers)),
 )
-def test_what_does_not_come_again_or_has_no_plain_body_is_not_remembered(headers: dict[str, bytes]) -> None:
+def test_only_repeated_heads_with_plain_bodies_are_remembered(headers: dict[str, bytes]) -> None:
     known = KnownHeads()
     known.add(request_head(b"a", **headers))
     assert known.get(b"a") is None

@@ -98,7 +98,7 @@ def test_without_a_script_the_built_in_one_echoes(start_server: StartServer) -> 
     ],
     ids=["init raises", "init exits", "syntax error", "no run", "missing model"],
 )
-def test_a_script_that_cannot_start_ends_the_server_with_3_and_the_reason_in_the_log(
+def test_a_script_that_cannot_start_ends_the_server_with_3(
     start_server: StartServer, script: str, words: str
 ) -> None:
     server = start_server(script)
@@ -113,7 +113,7 @@ def test_a_missing_script_ends_the_server_with_3_and_a_sentence(start_server: St
     assert "Traceback" not in server.log
 
 
-def test_two_entries_in_a_version_folder_end_the_start_with_what_the_model_folder_holds(
+def test_an_ambiguous_version_folder_ends_the_start(
     start_server: StartServer,
 ) -> None:
     server = start_server(
@@ -126,7 +126,7 @@ def test_two_entries_in_a_version_folder_end_the_start_with_what_the_model_folde
     assert "AZUREML_MODEL_DIR is 'azureml-models/net/1' and holds:\n  a.pkl\n  b.pkl\n" in server.log
 
 
-def test_a_worker_that_is_killed_in_init_again_and_again_ends_the_server_with_3_and_the_reason(
+def test_a_worker_always_killed_in_init_ends_the_server_with_3(
     start_server: StartServer,
 ) -> None:
     server = start_server(KILLED_IN_INIT.format(times=1000))
@@ -136,7 +136,7 @@ def test_a_worker_that_is_killed_in_init_again_and_again_ends_the_server_with_3_
     assert server.log.count("init has begun") == 3
 
 
-def test_a_worker_that_is_killed_in_init_less_often_or_later_is_replaced(start_server: StartServer) -> None:
+def test_a_worker_sometimes_killed_in_init_is_replaced(start_server: StartServer) -> None:
     server = start_server(KILLED_IN_INIT.format(times=2))
     server.wait_for_log("User's init has completed")
     server.wait_ready()
@@ -225,7 +225,7 @@ def test_ctrl_c_ends_a_busy_server_at_once_and_cleanly(start_server: StartServer
     assert "Traceback" not in server.log
 
 
-def test_draining_answers_what_is_in_flight_and_what_still_comes_and_then_exits(
+def test_draining_answers_all_that_comes_and_then_exits(
     start_server: StartServer,
 ) -> None:
     server = start_server(HOLDING, GPU_INFERENCE_DRAIN_SECONDS="4")

@@ -102,9 +102,7 @@ def test_both_ports_are_opened() -> None:
         assert [each.getsockname()[1] for each in (scoring, management)] == [port, health_port]
 
 
-def test_the_bare_server_does_without_a_health_port_that_nobody_asked_for(
-    taken: int, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_bare_server_needs_no_default_health_port(taken: int, caplog: pytest.LogCaptureFixture) -> None:
     (port,) = free_ports(1)
     scoring, management = open_ports(Settings(port=port, health_port=taken))
     with scoring:
@@ -138,7 +136,7 @@ def test_the_port_for_scoring_must_be_free(taken: int) -> None:
         open_ports(Settings(port=taken))
 
 
-def test_a_server_whose_default_health_port_is_taken_scores_all_the_same(start_server: StartServer) -> None:
+def test_a_server_scores_with_its_default_health_port_taken(start_server: StartServer) -> None:
     with contextlib.ExitStack() as held:
         # Whoever else has it does as well.
         with contextlib.suppress(OSError):

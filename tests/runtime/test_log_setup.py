@@ -47,7 +47,7 @@ def talkative(start_module_server: StartServer) -> Server:
     return server
 
 
-def test_all_lines_of_a_request_carry_its_id_also_those_of_the_script_and_its_threads(
+def test_all_log_lines_of_a_request_carry_its_id(
     talkative: Server,
 ) -> None:
     assert talkative.score("x", **{"x-request-id": "R-1"}).json() == "caught by the script\n"
@@ -70,7 +70,7 @@ def test_what_init_prints_and_logs_is_there_without_an_id(talkative: Server) -> 
     assert ("I", "of.the.script", "logged in init") in lines(talkative)
 
 
-def test_neither_bodies_nor_queries_nor_headers_are_logged_whatever_becomes_of_the_request(
+def test_no_body_query_or_header_is_ever_logged(
     talkative: Server,
 ) -> None:
     secret = {"Authorization": "Bearer very-secret", "Cookie": "id=very-secret"}
@@ -141,7 +141,7 @@ def run(data):
 """
 
 
-def test_a_script_that_configures_logging_neither_silences_ours_nor_doubles_lines(
+def test_a_script_that_configures_logging_leaves_our_lines(
     start_server: StartServer,
 ) -> None:
     server = start_server(SILENCING)
@@ -240,7 +240,7 @@ def configured(folder: Path, config: str, script: str) -> subprocess.CompletedPr
     )
 
 
-def test_a_logging_json_of_v1s_time_takes_all_lines_of_the_server_to_where_it_says(tmp_path: Path) -> None:
+def test_an_old_logging_json_decides_where_all_lines_go(tmp_path: Path) -> None:
     script = """
 for name in ("azmlinfsrv", "azmlinfsrv.print", "gpu_inference", "gunicorn.error", "of.the.script"):
     logging.getLogger(name).info("a line")
@@ -295,7 +295,7 @@ def test_a_logging_json_can_ask_for_our_formats(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_logging_json_that_cannot_be_used_ends_the_start_with_a_sentence(
+def test_an_unusable_logging_json_ends_the_start(
     start_server: StartServer, config: str, why: str, tmp_path: Path
 ) -> None:
     (tmp_path / "logging.json").write_text(config)

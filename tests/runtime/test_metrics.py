@@ -72,7 +72,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> typ
 
 
 @pytest.mark.usefixtures("gpus")
-def test_each_gpu_and_each_part_of_one_is_shown_with_its_memory_and_a_lost_one_is_not(tmp_path: Path) -> None:
+def test_each_gpu_but_a_lost_one_is_shown_with_its_memory(tmp_path: Path) -> None:
     metrics = Metrics(counted(), Settings(app_root=tmp_path))
     used, total = "gpu_inference_gpu_memory_used_bytes", "gpu_inference_gpu_memory_total_bytes"
     for _ in range(2):
@@ -86,7 +86,7 @@ def test_each_gpu_and_each_part_of_one_is_shown_with_its_memory_and_a_lost_one_i
         }
 
 
-def test_a_library_without_its_driver_is_logged_once_and_costs_no_metrics(
+def test_a_missing_driver_is_logged_once_and_costs_no_metrics(
     gpus: type[NvmlLibrary],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

@@ -62,7 +62,7 @@ def test_a_package_is_called_as_it_is_on_pypi(monkeypatch: pytest.MonkeyPatch) -
     assert "pip install opencv-python-headless" in (missing_module(caught.value) or "")
 
 
-def test_an_error_that_the_script_raises_from_an_import_error_is_understood() -> None:
+def test_an_error_raised_from_an_import_error_is_understood() -> None:
     error = RuntimeError("the model cannot be loaded")
     error.__cause__ = ModuleNotFoundError("No module named 'xgboost'", name="xgboost")
     assert "There is no module 'xgboost'" in (missing_module(error) or "")
@@ -85,7 +85,7 @@ def test_an_import_inside_run_says_what_to_do_and_only_to_the_log(start_server: 
     assert "There is no module 'no_such_package' in this image." in server.log
 
 
-def test_packages_of_azure_mls_names_beside_the_script_are_the_scripts_own(start_server: StartServer) -> None:
+def test_azureml_packages_beside_the_script_are_its_own(start_server: StartServer) -> None:
     own = ("src/azureml/monitoring/__init__.py", "src/azureml/core/model.py")
     server = start_server(
         "import azureml.monitoring, azureml.core.model\n"

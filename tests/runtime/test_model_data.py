@@ -240,9 +240,7 @@ def test_a_volume_that_fails_costs_rows_but_no_request_and_one_line(
     assert "again" in server.log
 
 
-def test_rows_of_the_last_requests_are_written_before_the_server_ends(
-    start_server: StartServer, volume: Path
-) -> None:
+def test_the_last_rows_are_written_before_the_server_ends(start_server: StartServer, volume: Path) -> None:
     server = start_server(ANYTHING, GPU_INFERENCE_MODEL_DATA_DIR=str(volume))
     server.wait_ready()
     for number in range(50):
@@ -261,7 +259,7 @@ def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*.csv"))
 
 
-def test_files_rotate_and_the_oldest_go_when_all_together_reach_their_limit(tmp_path: Path) -> None:
+def test_files_rotate_and_the_oldest_go_at_the_total_limit(tmp_path: Path) -> None:
     files = CsvFiles(tmp_path, "pod", file_bytes=100, total_bytes=300)
     for number in range(200):
         files.append(PLACE, b"header\n", b"%04d\n" % number)
@@ -302,7 +300,7 @@ def test_a_file_removed_under_the_writer_is_replaced(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in tmp_path.rglob("*.csv")] == [b"h\n2\n"]
 
 
-def test_each_header_of_a_collection_has_a_file_and_open_files_are_few(tmp_path: Path) -> None:
+def test_each_header_has_a_file_and_few_files_are_open(tmp_path: Path) -> None:
     files = CsvFiles(tmp_path, "a", 1000, 10**6)
     for number in (1, 2, 1, 2):
         files.append(PLACE, b"h%d\n" % number, b"x\n")
@@ -340,7 +338,7 @@ except OSError as error:
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 25
 
 
-def test_a_volume_that_hangs_keeps_nobody_waiting_and_takes_no_more_than_its_backlog(tmp_path: Path) -> None:
+def test_a_hanging_volume_keeps_nobody_waiting(tmp_path: Path) -> None:
     hanging = threading.Event()
 
     class HangingFiles(CsvFiles):

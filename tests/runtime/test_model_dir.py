@@ -33,7 +33,7 @@ def test_a_large_folder_does_not_flood_the_log(tmp_path: Path) -> None:
     assert lines[-1] == "  …"
 
 
-def test_what_a_configmaps_volume_keeps_beside_its_files_is_not_listed(tmp_path: Path) -> None:
+def test_a_configmaps_hidden_entries_are_not_listed(tmp_path: Path) -> None:
     (tmp_path / "..2026_11_22").mkdir()
     (tmp_path / "..2026_11_22/weights").touch()
     (tmp_path / "..data").symlink_to("..2026_11_22")

@@ -72,12 +72,12 @@ def test_what_volumes_add_beside_a_model_is_not_taken_for_one(models: Path) -> N
     assert shim.Model.get_model_path("net") == str(models / "net/3/weights.pkl")
 
 
-def test_a_model_whose_own_name_begins_with_a_dot_is_found_where_it_is_alone(models: Path) -> None:
+def test_a_model_named_with_a_dot_is_found_where_it_is_alone(models: Path) -> None:
     hidden = put(models / "net/1/.weights")
     assert shim.Model.get_model_path("net") == hidden
 
 
-def test_a_path_in_the_working_directory_stands_in_for_a_missing_model(models: Path) -> None:
+def test_a_path_in_the_working_directory_stands_in_for_a_model(models: Path) -> None:
     put(models.parent / "local.pkl")
     assert shim.Model.get_model_path("local.pkl") == "local.pkl"
 

@@ -87,30 +87,27 @@ SAMPLES = [
 
 
 @pytest.mark.usefixtures("_parser")
-@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.dtype.str)
-@pytest.mark.parametrize("enforce_column_type", [True, False])
-@pytest.mark.parametrize("enforce_shape", [True, False])
-def test_json_becomes_the_array_that_the_decorator_makes(
-    sample: Any, enforce_column_type: bool, enforce_shape: bool
-) -> None:
-    run = decorated(sample, enforce_column_type=enforce_column_type, enforce_shape=enforce_shape)
-    parameter = numpy_parameter(run)
-    assert parameter is not None
-    for number in [*NUMBERS[:-3], "true", "null", '"1"', '"a"', "[1]", "{}", "1, 2"]:
-        for rows in (f"[[1, 2, {number}]]", f"[[{number}, 0.5, 3], [1, 2, 3]]", f"[{number}]"):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                try:
-                    wanted = run(data=json.loads(rows))
-                except Exception:
-                    wanted = None
-                found = parameter.from_json(post(f'{{"data": {rows}}}'.encode()))
-            assert (found is None) == (wanted is None), rows
-            if wanted is not None:
-                assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape), rows
-                # Bytes tell 0.0 from -0.0; of objects they are addresses.
-                same = repr if wanted.dtype.kind == "O" else bytes
-                assert same(found) == same(wanted), rows
+def test_json_becomes_the_array_that_the_decorator_makes() -> None:
+    for sample, enforce_type, enforce_shape in itertools.product(SAMPLES, [True, False], [True, False]):
+        case = sample.dtype.str, enforce_type, enforce_shape
+        run = decorated(sample, enforce_column_type=enforce_type, enforce_shape=enforce_shape)
+        parameter = numpy_parameter(run)
+        assert parameter is not None, case
+        for number in [*NUMBERS[:-3], "true", "null", '"1"', '"a"', "[1]", "{}", "1, 2"]:
+            for rows in (f"[[1, 2, {number}]]", f"[[{number}, 0.5, 3], [1, 2, 3]]", f"[{number}]"):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    try:
+                        wanted = run(data=json.loads(rows))
+                    except Exception:
+                        wanted = None
+                    found = parameter.from_json(post(f'{{"data": {rows}}}'.encode()))
+                assert (found is None) == (wanted is None), (case, rows)
+                if wanted is not None:
+                    assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape), (case, rows)
+                    # Bytes tell 0.0 from -0.0; of objects they are addresses.
+                    same = repr if wanted.dtype.kind == "O" else bytes
+                    assert same(found) == same(wanted), (case, rows)
 
 
 @pytest.mark.parametrize(

@@ -81,9 +81,7 @@ def test_todays_scikit_learn_does_not_load_the_old_model(service: OldService) ->
             joblib.load(service.model)
 
 
-def test_an_unmodified_script_scores_the_old_model_as_its_own_environment_does(
-    server: Server, service: OldService
-) -> None:
+def test_an_old_script_scores_as_in_its_own_environment(server: Server, service: OldService) -> None:
     answer = server.score(service.body, **{"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()) == (200, service.predictions)
 
@@ -99,9 +97,7 @@ def test_what_the_script_prints_and_logs_carries_the_requests_id(server: Server,
     assert "root - [R-1] the data has the shape (5, 10)\n" in server.log
 
 
-def test_a_call_that_the_old_packages_refuse_is_answered_500_with_its_traceback_in_the_log(
-    server: Server, service: OldService
-) -> None:
+def test_what_old_packages_refuse_is_500_with_a_logged_traceback(server: Server, service: OldService) -> None:
     assert server.score('{"data": [[1.0, 2.0]]}').status_code == 500
     server.wait_for_log("Model n_features is 10 and input n_features is 2")
     assert server.score(service.body).json() == service.predictions
@@ -222,9 +218,7 @@ print(json.dumps([modules, foreign, answer.status, json.loads(answer.body)]), fi
 """
 
 
-def test_the_script_package_needs_nothing_but_the_old_pythons_standard_library(
-    python: Path, service: OldService
-) -> None:
+def test_the_script_package_needs_the_standard_library_alone(python: Path, service: OldService) -> None:
     modules, foreign, status, predictions = package_alone(python, PACKAGE, service)
     assert {"gpu_inference_script.worker", "gpu_inference_script.batching"} <= set(modules)
     assert foreign == []

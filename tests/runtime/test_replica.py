@@ -121,7 +121,7 @@ def test_a_request_gets_a_free_slot_at_once() -> None:
     assert (bench.replica.taken, bench.replica.waiting, call.told) == (0, 0, [])
 
 
-def test_requests_are_handed_over_before_they_have_a_slot_and_admitted_in_order() -> None:
+def test_requests_are_handed_over_early_and_admitted_in_order() -> None:
     bench = Bench(slots=2)
     calls = [bench.arrive() for _ in range(5)]
     assert bench.handed == calls
@@ -220,7 +220,7 @@ def test_without_an_end_of_the_wait_nobody_is_refused() -> None:
     assert bench.replica.next_deadline() == bench.now + 60
 
 
-def test_before_there_is_a_process_requests_wait_as_long_as_for_a_slot() -> None:
+def test_without_a_process_requests_wait_as_for_a_slot() -> None:
     bench = Bench(queue=0.5, ready=False)
     early, late = bench.arrive(), bench.arrive()
     assert bench.handed == []
@@ -242,7 +242,7 @@ def test_the_queue_time_is_counted_once_for_each_request() -> None:
     assert (sum(histogram.buckets), histogram.sum) == (2, 3.0)
 
 
-def test_a_call_past_its_time_is_answered_and_keeps_its_slot_until_it_ends() -> None:
+def test_a_call_past_its_time_keeps_its_slot_until_it_ends() -> None:
     bench = Bench(scoring=1, overdue=300)
     call = bench.arrive()
     bench.begin(call)
@@ -328,7 +328,7 @@ def test_a_client_that_hangs_up_while_it_waits_is_never_scored() -> None:
     assert (bench.replica.taken, second.told) == (0, [])
 
 
-def test_a_client_that_hangs_up_during_its_call_does_not_free_the_slot() -> None:
+def test_a_client_that_hangs_up_does_not_free_the_slot() -> None:
     bench = Bench()
     call = bench.arrive()
     bench.begin(call)

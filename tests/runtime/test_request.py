@@ -75,7 +75,7 @@ def test_queries_of_any_characters_are_too() -> None:
         assert parse_query(query) == werkzeugs(query), query
 
 
-def test_bytes_that_are_not_percent_encoded_are_text_where_they_are_utf_8() -> None:
+def test_bytes_without_percent_encoding_may_be_utf_8_text() -> None:
     assert parse_query("ä=€".encode().decode("latin-1")) == werkzeugs("ä=€".encode().decode("latin-1"))
     # Werkzeug itself fails at others.
     assert parse_query("a=\xff") == {"a": ["%FF"]}

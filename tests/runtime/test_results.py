@@ -136,7 +136,7 @@ def test_numpy_values_are_what_tolist_makes_of_them(result: Any, text: str) -> N
     ],
     ids=lambda each: type(each).__name__,
 )
-def test_a_dataframe_is_a_list_of_its_rows_and_a_missing_value_is_null(result: Any, text: str) -> None:
+def test_a_dataframe_is_a_list_of_rows_with_null_for_nothing(result: Any, text: str) -> None:
     assert encode(result).decode() == text
 
 

@@ -46,7 +46,7 @@ def names(answer: requests.Response) -> set[str]:
 
 
 @pytest.mark.parametrize("prefix", ["", SERVICE])
-def test_a_scored_request_carries_the_contracts_headers_and_no_others(bare: Server, prefix: str) -> None:
+def test_a_scored_request_has_exactly_the_contracts_headers(bare: Server, prefix: str) -> None:
     answer = bare.score("ä", f"{prefix}/score")
     assert (answer.status_code, answer.content) == (200, b'"\\u00e4"')
     assert names(answer) == IDS | {
@@ -175,7 +175,7 @@ def test_the_bare_servers_errors_are_500_with_ids(bare: Server) -> None:
     ],
     ids=range(11),
 )
-def test_what_is_not_proper_http_gets_a_json_message_that_does_not_quote_it(
+def test_bad_http_gets_a_json_message_that_does_not_quote_it(
     bare: Server, request_bytes: bytes, status: bytes, message: bytes
 ) -> None:
     answer = raw(bare, request_bytes)

@@ -1,3 +1,4 @@
+import itertools
 import json
 from typing import Any
 
@@ -11,43 +12,41 @@ from gpu_inference_script.row_texts import find_rows, join_rows
 LONG = [0.5] * 200
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [1],
-        [1, 2.5, -3e-7],
-        [[1, 2], [3, 4]],
-        [LONG],
-        [LONG] * 7,
-        [LONG, 1],
-        [1, LONG, [2]],
-        [[LONG], [LONG]],
-        [[[1, 2], [3, 4]], [[5, 6], [7, 8]]],
-        [[], [[]], [[[], []]]],
-        [None, True, False],
-        [[None], [True]],
-        ["a"],
-        ["], [", "a, b", '"', "\\", "}", "\u20ac\U0001f600", "\n"],
-        [{"a": 1, "b": [1, 2, {"c": ["]", "["]}]}, {}],
-        [{}],
-        [["a,", 1], ["b]", 2]],
-        [float("nan"), float("inf"), 1e300],
-        [[1.5] * 784] * 3,
-        list(range(3000)),
-    ],
-    ids=lambda rows: str(rows)[:30],
-)
-@pytest.mark.parametrize("separators", [None, (",", ":"), (" ,\n\t", " :\r ")])
-@pytest.mark.parametrize("with_lengths", [True, False])
-def test_rows_are_counted_whatever_they_are(
-    rows: list[Any], separators: tuple[str, str] | None, with_lengths: bool
-) -> None:
-    for text in (json.dumps({"data": rows}, separators=separators), json.dumps({"data": rows}, indent=1)):
-        read = find_rows(f" \n{text}\r\n\t ", with_lengths)
-        assert read is not None
-        assert read.count == len(rows)
-        assert repr(json.loads("[" + read.text + "]")) == repr(rows)
-        assert repr(json.loads(join_rows([read, read]))) == repr({"data": rows + rows})
+ROW_LISTS: list[list[Any]] = [
+    [1],
+    [1, 2.5, -3e-7],
+    [[1, 2], [3, 4]],
+    [LONG],
+    [LONG] * 7,
+    [LONG, 1],
+    [1, LONG, [2]],
+    [[LONG], [LONG]],
+    [[[1, 2], [3, 4]], [[5, 6], [7, 8]]],
+    [[], [[]], [[[], []]]],
+    [None, True, False],
+    [[None], [True]],
+    ["a"],
+    ["], [", "a, b", '"', "\\", "}", "\u20ac\U0001f600", "\n"],
+    [{"a": 1, "b": [1, 2, {"c": ["]", "["]}]}, {}],
+    [{}],
+    [["a,", 1], ["b]", 2]],
+    [float("nan"), float("inf"), 1e300],
+    [[1.5] * 784] * 3,
+    list(range(3000)),
+]
+
+
+def test_rows_are_counted_whatever_they_are() -> None:
+    separators = [None, (",", ":"), (" ,\n\t", " :\r ")]
+    for rows, with_lengths in itertools.product(ROW_LISTS, [True, False]):
+        texts = [json.dumps({"data": rows}, separators=each) for each in separators]
+        for text in (*texts, json.dumps({"data": rows}, indent=1)):
+            case = text[:80], with_lengths
+            read = find_rows(f" \n{text}\r\n\t ", with_lengths)
+            assert read is not None, case
+            assert read.count == len(rows), case
+            assert repr(json.loads("[" + read.text + "]")) == repr(rows), case
+            assert repr(json.loads(join_rows([read, read]))) == repr({"data": rows + rows}), case
 
 
 ROWS = st.recursive(
@@ -66,61 +65,60 @@ def test_one_text_has_the_rows_of_all(several: list[list[Any]], escaped: bool, w
     assert repr(json.loads(join_rows(kept))) == repr({"x": [row for rows in several for row in rows]})
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        *("", "null", "1", "[1]", '"data"', "{}", "[[1, 2]]", "{", "[", "}", "]}"),
-        *('{"data": []}', '{"data": [ \n ]}', '{"data": 1}', '{"data": "[1]"}', '{"data": {"a": [1]}}'),
-        *('{"data": [1], "more": [2]}', '{"more": 1, "data": [1]}', '{"data": [1], "data": [2]}'),
-        *(
-            '{"data": [1]} x',
-            '{"data": [1]}}',
-            '{"data": [1]]}',
-            '{"data": [[1]}',
-            '{"data": [1}',
-            '{"data": 1]}',
-        ),
-        *(
-            '{"data": ["a]}',
-            '{"data": ["a", }',
-            '{"data": [{"a": 1]}',
-            '{"data": ["a",]}',
-            '{"data": ["a" "b"]}',
-        ),
-        *("{'data': [1]}", "{data: [1]}", '{"da\\u0074a": [1]}', '{"da\nta": [1]}', '\ufeff{"data": [1]}'),
-        *('{"data": [1]\x0b}', '\xa0{"data": [1]}', "{\"data\": ['a']}", '{"data": [1 # 2]\n]}'),
-        *(
-            '{"data": [1], "a": "]}',
-            '{"data": [1 "]}',
-            '{"data": [[1], [2]}',
-            '{"data": [1], [2]]}',
-            '{"data": [1]',
-        ),
-        *('{"data": [1], "b": [2], "c": [3]}', '{"data"; [1]}', '{"data": (1)}'),
-        '{"data": ["a", ' + "[" * 100_000 + "]" * 100_000 + "]}",
-        '{"data": [' + "[" * 100_000 + "]" * 100_000 + "]}",
-    ],
-    ids=lambda body: str(body)[:30],
-)
-@pytest.mark.parametrize("with_lengths", [True, False])
-def test_anything_else_is_left_alone(body: str, with_lengths: bool) -> None:
-    assert find_rows(body, with_lengths) is None
+OTHER_BODIES = [
+    *("", "null", "1", "[1]", '"data"', "{}", "[[1, 2]]", "{", "[", "}", "]}"),
+    *('{"data": []}', '{"data": [ \n ]}', '{"data": 1}', '{"data": "[1]"}', '{"data": {"a": [1]}}'),
+    *('{"data": [1], "more": [2]}', '{"more": 1, "data": [1]}', '{"data": [1], "data": [2]}'),
+    *(
+        '{"data": [1]} x',
+        '{"data": [1]}}',
+        '{"data": [1]]}',
+        '{"data": [[1]}',
+        '{"data": [1}',
+        '{"data": 1]}',
+    ),
+    *(
+        '{"data": ["a]}',
+        '{"data": ["a", }',
+        '{"data": [{"a": 1]}',
+        '{"data": ["a",]}',
+        '{"data": ["a" "b"]}',
+    ),
+    *("{'data': [1]}", "{data: [1]}", '{"da\\u0074a": [1]}', '{"da\nta": [1]}', '\ufeff{"data": [1]}'),
+    *('{"data": [1]\x0b}', '\xa0{"data": [1]}', "{\"data\": ['a']}", '{"data": [1 # 2]\n]}'),
+    *(
+        '{"data": [1], "a": "]}',
+        '{"data": [1 "]}',
+        '{"data": [[1], [2]}',
+        '{"data": [1], [2]]}',
+        '{"data": [1]',
+    ),
+    *('{"data": [1], "b": [2], "c": [3]}', '{"data"; [1]}', '{"data": (1)}'),
+    '{"data": ["a", ' + "[" * 100_000 + "]" * 100_000 + "]}",
+    '{"data": [' + "[" * 100_000 + "]" * 100_000 + "]}",
+]
 
 
-@pytest.mark.parametrize("text", [text for text in TEXTS + NO_NUMBERS + NUMBERS if "[[[[" not in text])
-def test_what_is_found_is_right_or_no_json_at_all(text: str) -> None:
-    for rows in (text, f"{text}, {text}", f"[{text}]", f"1, {text}", f"[{text}], {json.dumps(LONG)}"):
-        body = f'{{"data": [{rows}]}}'
-        read = find_rows(body, with_lengths=False)
-        try:
-            wanted = json.loads(body)
-        except ValueError:
-            # A number that is none need not be noticed: run() fails then, and each request is scored alone.
-            continue
-        if list(wanted) == ["data"] and read is not None:
-            assert read.count == len(wanted["data"])
-        elif list(wanted) == ["data"]:
-            assert not wanted["data"]
+def test_anything_else_is_left_alone() -> None:
+    for body, with_lengths in itertools.product(OTHER_BODIES, [True, False]):
+        assert find_rows(body, with_lengths) is None, (body, with_lengths)
+
+
+def test_what_is_found_is_right_or_no_json_at_all() -> None:
+    for text in [text for text in TEXTS + NO_NUMBERS + NUMBERS if "[[[[" not in text]:
+        for rows in (text, f"{text}, {text}", f"[{text}]", f"1, {text}", f"[{text}], {json.dumps(LONG)}"):
+            body = f'{{"data": [{rows}]}}'
+            read = find_rows(body, with_lengths=False)
+            try:
+                wanted = json.loads(body)
+            except ValueError:
+                # A number that is none need not be noticed: run() fails then, and each request is scored
+                # alone.
+                continue
+            if list(wanted) == ["data"] and read is not None:
+                assert read.count == len(wanted["data"]), text
+            elif list(wanted) == ["data"]:
+                assert not wanted["data"], text
 
 
 def test_one_requests_brackets_do_not_reach_into_anothers() -> None:

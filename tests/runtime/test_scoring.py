@@ -38,7 +38,7 @@ def test_a_result_is_answered_as_json(result: Any, body: bytes) -> None:
     assert float(headers["x-ms-run-fn-exec-ms"]) >= 0
 
 
-def test_a_result_that_only_v1s_server_could_not_write_is_answered_too() -> None:
+def test_a_result_that_v1_could_not_write_is_answered_too() -> None:
     answer = score(lambda: {"digit": np.int64(7)}, "none")
     assert (answer.status, answer.body) == (200, b'{"digit": 7}')
 
@@ -117,7 +117,7 @@ def fail_without_words(_: str) -> None:
     "run", [json.loads, fail, leave, interrupt, recurse, exhaust, abort, fail_without_words]
 )
 @pytest.mark.parametrize(("front_end", "status"), [("azureml", 502), ("none", 500)])
-def test_a_script_that_raises_is_answered_without_its_words_and_logged_with_them(
+def test_what_a_script_raises_is_logged_but_not_answered(
     run: Any, front_end: Any, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = score(lambda: run("not json"), front_end)
@@ -130,7 +130,7 @@ def test_a_script_that_raises_is_answered_without_its_words_and_logged_with_them
     assert record.exc_info is not None
 
 
-def test_an_error_that_the_client_caused_is_told_to_it_and_its_data_is_not_logged(
+def test_a_clients_error_is_told_and_its_data_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def run() -> None:
@@ -161,7 +161,7 @@ def test_an_error_of_the_script_is_not_told_as_the_clients() -> None:
         (False, "none", 500, INTERNAL_ERROR),
     ],
 )
-def test_input_is_refused_by_name_but_where_v1s_server_failed_the_bare_one_does(
+def test_bad_input_is_refused_by_name_except_as_v1_failed(
     handled_by_v1: bool, front_end: Any, status: int, message: str
 ) -> None:
     answer = input_refused(InputError(415, "the reason", handled_by_v1=handled_by_v1), front_end)

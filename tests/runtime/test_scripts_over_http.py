@@ -145,7 +145,7 @@ def test_a_raw_script_gets_uploaded_files_and_form_fields(raw: Server) -> None:
 
 
 @pytest.mark.parametrize("answer", ["current", "thread"])
-def test_the_request_is_flasks_current_one_and_can_be_handed_to_a_thread(raw: Server, answer: str) -> None:
+def test_the_request_is_flasks_and_can_be_handed_to_a_thread(raw: Server, answer: str) -> None:
     seen = asked(raw, "POST", f"?answer={answer}", files={"f": ("n", b"text")}).json()
     assert seen["files"] == {"f": ["n", "text"]}
 
@@ -187,7 +187,7 @@ def test_a_streamed_response_arrives_whole_and_knows_its_request(raw: Server) ->
     assert (answer.text, answer.headers["Content-Type"]) == ("a,b,c,", "text/csv; charset=utf-8")
 
 
-def test_a_response_of_500_is_a_failed_run_and_abort_an_error_of_the_script(raw: Server) -> None:
+def test_a_response_of_500_is_a_failed_run_and_abort_an_error(raw: Server) -> None:
     answer = asked(raw, "POST", "?answer=500")
     assert (answer.status_code, answer.text) == (500, "out of order")
     assert answer.headers["x-ms-run-function-failed"] == "True"
@@ -199,7 +199,7 @@ def test_a_response_of_500_is_a_failed_run_and_abort_an_error_of_the_script(raw:
 # Text, asynchronous, with headers
 
 
-def test_an_asynchronous_script_gets_text_and_the_headers_in_title_case(text: Server) -> None:
+def test_an_asynchronous_script_gets_headers_in_title_case(text: Server) -> None:
     data, headers = text.score(
         "größe".encode(), **{"x-my-header": "mine", "content-type": "text/plain"}
     ).json()
@@ -231,7 +231,7 @@ def test_a_schema_script_gets_an_array_and_may_return_one(schema: Server) -> Non
     assert asked(schema, "GET", "?data=[[1,2]]").json()["scaled"] == [[1.0, 2.0]]
 
 
-def test_what_does_not_match_the_schema_is_the_clients_fault_behind_the_front_end(schema: Server) -> None:
+def test_behind_the_front_end_a_mismatch_is_the_clients_fault(schema: Server) -> None:
     answer = asked(schema, "POST", json={"data": [[1, 2, 3]]})
     assert answer.status_code == 400
     assert answer.json()["message"] == (
@@ -255,7 +255,7 @@ def test_an_error_of_the_script_is_502_behind_the_front_end(schema: Server) -> N
 
 
 @pytest.mark.parametrize(("front_end", "status"), [("azureml", 400), ("none", 500)])
-def test_a_body_written_with_numpys_scalars_is_explained_behind_the_front_end(
+def test_behind_the_front_end_numpy_scalars_are_explained(
     start_server: StartServer, front_end: str, status: int
 ) -> None:
     script = "import json\ndef init(): pass\ndef run(data): return json.loads(data)['data']\n"

@@ -117,7 +117,7 @@ def test_other_methods_are_not_allowed(server: Server) -> None:
     )
 
 
-def test_with_no_queue_a_busy_replica_refuses_before_the_body_is_read(start_server: StartServer) -> None:
+def test_with_no_queue_a_busy_replica_reads_no_body(start_server: StartServer) -> None:
     server = start_server(HOLDING, GPU_INFERENCE_MAX_QUEUE_WAIT_MS="0", **AZUREML)
     server.wait_ready()
     held = HeldRequest(server)
@@ -125,7 +125,7 @@ def test_with_no_queue_a_busy_replica_refuses_before_the_body_is_read(start_serv
     assert held.released().json() == "hold"
 
 
-def test_a_request_that_waits_too_long_for_a_slot_is_refused_with_the_known_text(
+def test_a_request_that_waits_too_long_is_refused_as_by_v1(
     start_server: StartServer,
 ) -> None:
     server = start_server(HOLDING, GPU_INFERENCE_MAX_QUEUE_WAIT_MS="20", **AZUREML)
@@ -167,9 +167,7 @@ CASES = [
 ]
 
 
-def test_run_gets_options_where_it_takes_them_and_the_client_may_score(
-    start_server: StartServer, keys: Path
-) -> None:
+def test_run_gets_options_from_clients_that_may_score(start_server: StartServer, keys: Path) -> None:
     bare = start_server(RAW)
     front = start_server(RAW, GPU_INFERENCE_KEYS_DIR=str(keys), **AZUREML)
     bare.wait_ready()
@@ -192,7 +190,7 @@ def test_a_script_finds_the_whole_request_as_flasks_current_one(server: Server) 
     assert answer.json() == ["/score?q=1", "request", "b"]
 
 
-def test_what_a_script_sets_in_context_variables_holds_in_its_next_calls(start_server: StartServer) -> None:
+def test_context_variables_hold_in_the_scripts_next_calls(start_server: StartServer) -> None:
     script = """
 import contextvars, decimal
 mine = contextvars.ContextVar("mine", default=0)

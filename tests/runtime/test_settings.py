@@ -118,9 +118,7 @@ def test_help_lists_the_flags_and_ends_with_0(capsys: pytest.CaptureFixture[str]
     assert "--config_file " in shown
 
 
-def test_paths_of_flags_begin_in_the_working_directory_and_those_of_variables_in_the_app_root(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_flags_are_relative_to_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, root = tmp_path / "here", tmp_path / "root"
     for folder in (here, root):
         (folder / "keys").mkdir(parents=True)
@@ -142,9 +140,7 @@ def test_paths_of_flags_begin_in_the_working_directory_and_those_of_variables_in
     assert (settings.model_dir, settings.service_name) == (str(here / "model"), "here")
 
 
-def test_a_script_that_is_not_in_the_working_directory_is_looked_for_in_the_app_root(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_script_is_looked_for_in_the_app_root_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, root = tmp_path / "here", tmp_path / "root"
     here.mkdir()
     (root / "src").mkdir(parents=True)
@@ -163,7 +159,7 @@ def test_a_script_that_is_not_in_the_working_directory_is_looked_for_in_the_app_
     assert load_settings(flags, {"AML_APP_ROOT": str(root)}).entry_script == str(here / "src/score.py")
 
 
-def test_config_json_is_looked_for_in_the_app_root_and_beside_the_script(tmp_path: Path) -> None:
+def test_config_json_lies_in_the_app_root_or_beside_the_script(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src/config.json").write_text('{"SERVICE_NAME": "beside-the-script"}')
     environment = {"AML_APP_ROOT": str(tmp_path), "AZUREML_ENTRY_SCRIPT": "src/score.py"}
@@ -184,9 +180,7 @@ def test_the_file_can_name_the_app_root_and_the_environment_wins(
     assert load_settings([], {"AML_APP_ROOT": str(tmp_path)}).app_root == tmp_path
 
 
-def test_main_py_is_the_script_where_the_app_root_is_named_and_no_script_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_main_py_is_the_script_of_a_named_app_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "main.py").touch()
     root = {"AML_APP_ROOT": str(tmp_path)}
     assert load_settings([], root).entry_script == "main.py"
@@ -202,7 +196,7 @@ def test_a_models_folder_has_no_slash_at_its_end() -> None:
     assert load_settings([], {"AZUREML_MODEL_DIR": "/"}).model_dir == "/"
 
 
-def test_an_instrumentation_key_without_a_collector_sends_nothing_and_stops_nothing() -> None:
+def test_an_instrumentation_key_without_a_collector_does_nothing() -> None:
     environment = {"AML_APP_INSIGHTS_ENABLED": "true", "AML_APP_INSIGHTS_KEY": "0"}
     assert not load_settings([], environment).sends_traces
     environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://collector:4318"
@@ -268,7 +262,7 @@ def test_in_a_cluster_the_two_ports_must_differ() -> None:
         load_settings([], environment)
 
 
-def test_the_scripts_python_is_a_path_of_the_app_root_and_stays_the_link_that_it_is(tmp_path: Path) -> None:
+def test_the_scripts_python_stays_the_link_that_it_is(tmp_path: Path) -> None:
     (tmp_path / "python").symlink_to(sys.executable)
     environment = {"AML_APP_ROOT": str(tmp_path), "GPU_INFERENCE_SCRIPT_PYTHON": "python"}
     assert load_settings([], environment).script_python == str(tmp_path / "python")
@@ -306,7 +300,7 @@ def test_a_configuration_file_that_is_no_json_object_is_refused(
         load_settings([], {"AML_APP_ROOT": str(tmp_path)})
 
 
-def test_the_front_end_limits_bodies_to_100_mb_and_the_bare_server_does_not() -> None:
+def test_only_the_front_end_limits_bodies_to_100_mb() -> None:
     assert Settings(front_end="azureml").body_limit == 100 * 1024 * 1024
     assert Settings().body_limit is None
     assert Settings(max_body_bytes=10).body_limit == 10

@@ -84,28 +84,33 @@ def as_text(source: Source, value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.field)
-def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(
-    source: Source, tmp_path: Path
-) -> None:
-    first, second, third = three_values(source, tmp_path)
-    company = {"AML_APP_ROOT": str(tmp_path), **company_of(source)}
-    (tmp_path / "config.json").write_text(json.dumps({source.variable: as_text(source, third)}))
+def check(source: Source, folder: Path) -> None:
+    """Give a setting in one place after the other."""
+    first, second, third = three_values(source, folder)
+    company = {"AML_APP_ROOT": str(folder), **company_of(source)}
+    (folder / "config.json").write_text(json.dumps({source.variable: as_text(source, third)}))
     flags = [f"--{source.flag}", as_text(source, first)] if source.flag else []
 
     def found(arguments: list[str], **environment: str) -> object:
         return getattr(load_settings(arguments, company | environment), source.field)
 
-    assert found([]) == third
-    assert found([], **{source.variable: as_text(source, second)}) == second
+    assert found([]) == third, source
+    assert found([], **{source.variable: as_text(source, second)}) == second, source
     if flags:
-        assert found(flags, **{source.variable: as_text(source, second)}) == first
+        assert found(flags, **{source.variable: as_text(source, second)}) == first, source
     default = {field.name: field.default for field in dataclasses.fields(Settings)}[source.field]
-    assert default not in (first, third) or source.variable in (*SWITCHES, "GPU_INFERENCE_LOG_FORMAT")
-    (tmp_path / "config.json").unlink()
+    assert default not in (first, third) or source.variable in (*SWITCHES, "GPU_INFERENCE_LOG_FORMAT"), source
+    (folder / "config.json").unlink()
     if source.field.startswith("token_") and source.variable in (*_TOKENS, *_INSTEAD):
         # Tokens without it are half a check, which is refused.
         with pytest.raises(SettingsError):
             found([])
     else:
-        assert found([]) == default
+        assert found([]) == default, source
+
+
+def test_a_setting_is_taken_from_the_first_place_that_has_it(tmp_path: Path) -> None:
+    for source in SOURCES:
+        folder = tmp_path / source.field
+        folder.mkdir()
+        check(source, folder)

@@ -15,7 +15,7 @@ TOKENS = {
 }
 
 
-def test_tokens_are_asked_for_when_it_is_known_where_the_issuers_keys_are() -> None:
+def test_tokens_are_asked_for_once_the_keys_place_is_known() -> None:
     settings = load_settings([], TOKENS)
     assert settings.asks_for_token
     assert settings.token_allowed_subjects == ("one, two", "three")

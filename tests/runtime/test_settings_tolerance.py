@@ -97,7 +97,7 @@ def test_a_key_of_the_file_that_v1_never_looked_for_is_warned_of(
 
 
 @pytest.mark.parametrize("variable", ["SCORING_TIMEOUT_MS", "AZUREML_DEBUG_PORT", "GPU_INFERENCE_BATCHING"])
-def test_a_key_of_the_file_that_v1_read_or_that_is_ours_must_be_right(variable: str, tmp_path: Path) -> None:
+def test_a_key_of_the_file_that_v1_read_must_be_right(variable: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({variable: "wrong"}))
     with pytest.raises(SettingsError, match=f"{variable} in the configuration file is 'wrong' but must be"):
         load_settings([], {"AML_APP_ROOT": str(tmp_path)})
@@ -116,7 +116,7 @@ def test_what_v1_took_for_false_is_false_whatever_the_file_says(tmp_path: Path) 
     assert not load_settings([], environment).app_insights
 
 
-def test_the_flag_with_a_key_turns_telemetry_on_whatever_the_variable_says() -> None:
+def test_the_flag_with_a_key_turns_telemetry_on() -> None:
     settings = load_settings(["--appinsights_instrumentation_key", "0"], {"AML_APP_INSIGHTS_ENABLED": "asdf"})
     assert settings.app_insights
     assert settings.warnings == ()
@@ -140,7 +140,7 @@ def test_what_v1_took_in_its_own_way_is_taken_so_without_a_word(environment: dic
         (["--health_port", "7001", "--port", "7001"], {}, 7001),
     ],
 )
-def test_one_port_for_all_leaves_the_bare_server_without_the_second_one(
+def test_with_one_port_the_bare_server_has_no_health_port(
     flags: list[str], environment: dict[str, str], port: int
 ) -> None:
     settings = load_settings(flags, environment)
@@ -159,9 +159,7 @@ def test_it_is_known_whether_somebody_asked_for_the_health_port(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("content", [None, ""])
-def test_a_configuration_file_that_is_absent_or_empty_is_gone_on_without(
-    content: str | None, tmp_path: Path
-) -> None:
+def test_an_absent_or_empty_configuration_file_is_no_error(content: str | None, tmp_path: Path) -> None:
     named = tmp_path / "named.json"
     if content is not None:
         named.write_text(content)
@@ -184,9 +182,7 @@ def test_main_py_is_the_script_also_where_the_named_file_is_absent(
     assert load_settings(["--config_file", "absent.json"], {}).entry_script == "main.py"
 
 
-def test_an_app_root_that_is_absent_is_the_working_directory_where_a_script_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_absent_app_root_is_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "score.py").touch()
     settings = load_settings(["--entry_script", "score.py"], {"AML_APP_ROOT": "/nowhere"})
@@ -197,7 +193,7 @@ def test_an_app_root_that_is_absent_is_the_working_directory_where_a_script_is_n
     )
 
 
-def test_an_app_root_that_is_absent_is_refused_where_no_script_is_named(
+def test_an_absent_app_root_without_a_script_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -35,7 +35,7 @@ def test_without_any_azureml_the_stand_in_is_imported(tmp_path: Path) -> None:
     assert imported(tmp_path) == "ours /the/root/azureml-models"
 
 
-def test_the_class_can_be_taken_from_the_package_and_nothing_else_can() -> None:
+def test_the_package_offers_the_class_alone() -> None:
     code = (
         "from gpu_inference_script.stand_ins import packages; packages.offer()\n"
         "from azureml.core import Model\n"
@@ -65,7 +65,7 @@ def test_a_namespace_azureml_with_its_own_core_wins(tmp_path: Path) -> None:
     assert imported(tmp_path) == "real x"
 
 
-def test_another_azureml_package_without_core_does_not_hide_the_stand_in(tmp_path: Path) -> None:
+def test_an_azureml_package_without_core_hides_no_stand_in(tmp_path: Path) -> None:
     package(tmp_path / "azureml", init=PKGUTIL_STYLE)
     package(tmp_path / "azureml/monitoring")
     assert imported(tmp_path) == "ours /the/root/azureml-models"

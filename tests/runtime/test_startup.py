@@ -48,7 +48,7 @@ def put(folder: Path, **files: str) -> None:
         path.write_text(text)
 
 
-def test_the_script_stands_in_the_app_root_and_finds_its_folder_under_its_own_name(
+def test_the_script_starts_in_the_app_root_and_finds_its_folder(
     start_server: StartServer, tmp_path: Path
 ) -> None:
     put(
@@ -113,7 +113,7 @@ def test_the_command_serves_any_folder_by_flags_alone(tmp_path: Path) -> None:
         server.wait()
 
 
-def test_scripts_find_what_v1s_server_put_into_their_environment_unasked(
+def test_scripts_find_the_variables_that_v1_set_unasked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -163,7 +163,7 @@ def announced(caplog: pytest.LogCaptureFixture, environment: Mapping[str, str]) 
     return [record.getMessage() for record in caplog.records]
 
 
-def test_the_first_lines_tell_the_script_the_settings_that_were_made_and_the_routes(
+def test_the_first_log_lines_tell_script_settings_and_routes(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"SCORING_TIMEOUT_MS": 5000, "SERVER_PORT": 5001}))
@@ -197,7 +197,7 @@ def test_the_first_lines_tell_the_script_the_settings_that_were_made_and_the_rou
     assert announced(caplog, {})[1] == "Entry script: none: the built-in one returns what it receives"
 
 
-def test_what_is_tolerated_is_warned_of_and_a_port_that_is_not_there_is_not_named(
+def test_what_is_tolerated_is_warned_of(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     environment = {"SERVER_PORT": "9090", "AZUREML_LOG_LEVEL": "loud"}
@@ -254,7 +254,7 @@ def names_ignored(environment: Mapping[str, str]) -> list[str]:
     return [name for name, _ in ignored_variables(load_settings([], environment), environment)]
 
 
-def test_every_variable_of_v1s_server_that_does_nothing_is_named_with_the_reason(
+def test_every_variable_of_v1_without_effect_is_named(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert names_ignored(WITHOUT_EFFECT) == list(WITHOUT_EFFECT)
@@ -276,15 +276,13 @@ def test_an_instrumentation_key_is_named_with_what_to_set_instead() -> None:
 
 
 @pytest.mark.parametrize("variable", ["AML_MDC_STORAGE_ENABLED", "AML_MODEL_DC_STORAGE_ENABLED"])
-def test_v1s_switch_for_data_collection_is_named_where_there_is_no_folder_for_it(
-    variable: str, tmp_path: Path
-) -> None:
+def test_data_collection_without_a_folder_is_named(variable: str, tmp_path: Path) -> None:
     assert names_ignored({variable: "True"}) == [variable]
     assert names_ignored({variable: "false"}) == []
     assert names_ignored({variable: "true", "GPU_INFERENCE_MODEL_DATA_DIR": str(tmp_path)}) == []
 
 
-def test_a_misspelt_setting_of_ours_is_named_and_what_kubernetes_adds_is_not() -> None:
+def test_a_misspelt_setting_is_named_but_no_kubernetes_variable() -> None:
     environment = {
         "GPU_INFERENCE_DRIAN_SECONDS": "5",
         "GPU_INFERENCE_DRAIN_SECONDS": "5",

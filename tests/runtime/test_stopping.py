@@ -93,7 +93,7 @@ def ask(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
     return answer
 
 
-def test_every_kept_connection_is_answered_once_more_during_the_drain_and_then_closed(
+def test_during_the_drain_kept_connections_get_one_answer_more(
     start_server: StartServer,
 ) -> None:
     server = start_server(GPU_INFERENCE_DRAIN_SECONDS="1000")
@@ -132,7 +132,7 @@ def test_a_second_sigterm_cuts_nothing_short(start_server: StartServer) -> None:
     assert server.process.poll() is None
 
 
-def test_after_the_drain_connections_are_refused_while_the_last_request_goes_on(
+def test_after_the_drain_new_connections_are_refused(
     start_server: StartServer,
 ) -> None:
     server = start_server(HOLDING)
@@ -147,7 +147,7 @@ def test_after_the_drain_connections_are_refused_while_the_last_request_goes_on(
     assert server.wait_for_exit() == 0
 
 
-def test_requests_that_wait_in_the_queue_at_the_end_of_the_drain_are_answered(
+def test_requests_queued_at_the_end_of_the_drain_are_answered(
     start_server: StartServer,
 ) -> None:
     server = start_server(
@@ -176,7 +176,7 @@ def test_requests_that_wait_in_the_queue_at_the_end_of_the_drain_are_answered(
     assert server.wait_for_exit() == 0
 
 
-def test_sigterm_begins_the_drain_at_once_although_the_main_thread_is_in_native_code(
+def test_sigterm_drains_at_once_during_native_code(
     start_server: StartServer,
 ) -> None:
     server = start_server(HOLDING_NATIVELY)
@@ -190,9 +190,7 @@ def test_sigterm_begins_the_drain_at_once_although_the_main_thread_is_in_native_
 
 
 @pytest.mark.parametrize("way", TAKING_SIGTERM)
-def test_a_script_that_takes_sigterm_for_itself_does_not_break_the_drain(
-    start_server: StartServer, way: str
-) -> None:
+def test_a_script_that_handles_sigterm_does_not_break_the_drain(start_server: StartServer, way: str) -> None:
     init = f"import signal, sys\ndef init(): {TAKING_SIGTERM[way]}\n"
     server = start_server(HOLDING.replace("def init(): pass\n", init))
     server.wait_ready()

@@ -63,7 +63,7 @@ def busy(server: Server) -> bool:
     return "gpu_inference_busy_slots 1.0" in server.management("/metrics").text
 
 
-def test_the_first_part_arrives_before_the_last_one_exists_and_the_slot_is_held_to_the_end(
+def test_a_stream_arrives_in_parts_and_holds_its_slot(
     server: Server,
 ) -> None:
     answer = begin(server, "waits for go1", **{"x-request-id": "streamed"})
@@ -89,7 +89,7 @@ def test_the_script_cleans_up_when_the_client_goes_away(server: Server) -> None:
     assert server.score("plain").json() == "plain"
 
 
-def test_a_part_that_takes_too_long_ends_the_connection_without_a_proper_end(server: Server) -> None:
+def test_a_part_that_takes_too_long_breaks_the_connection_off(server: Server) -> None:
     answer = begin(server, "hangs")
     assert answer.readline() == b"first\n"
     with pytest.raises(http.client.IncompleteRead):
@@ -99,7 +99,7 @@ def test_a_part_that_takes_too_long_ends_the_connection_without_a_proper_end(ser
     assert server.score("plain").json() == "plain"
 
 
-def test_a_part_that_cannot_be_made_ends_the_connection_without_a_proper_end(server: Server) -> None:
+def test_a_part_that_cannot_be_made_breaks_the_connection_off(server: Server) -> None:
     answer = begin(server, "fails")
     assert answer.readline() == b"first\n"
     with pytest.raises(http.client.IncompleteRead):
@@ -110,7 +110,7 @@ def test_a_part_that_cannot_be_made_ends_the_connection_without_a_proper_end(ser
     assert server.score("plain").json() == "plain"
 
 
-def test_a_failure_before_the_first_part_is_an_answer_like_any_failure(server: Server) -> None:
+def test_a_failure_before_the_first_part_is_an_ordinary_answer(server: Server) -> None:
     answer = begin(server, "fails at first")
     assert answer.status == 502
     message = json.loads(answer.read())["message"]
@@ -125,7 +125,7 @@ def test_a_stream_of_nothing_is_an_empty_answer(server: Server) -> None:
     assert server.score("plain").json() == "plain"
 
 
-def test_a_stream_shorter_than_its_content_length_ends_the_connection(server: Server) -> None:
+def test_a_stream_shorter_than_its_length_ends_the_connection(server: Server) -> None:
     answer = begin(server, "less than it says")
     with pytest.raises(http.client.IncompleteRead) as caught:
         answer.read()

@@ -229,9 +229,7 @@ def test_a_folder_in_the_place_of_the_file_is_named(folder: Settings) -> None:
         Swagger(folder, undecorated)
 
 
-def test_a_schema_that_cannot_be_shown_is_logged_and_harms_nothing_else(
-    folder: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_schema_that_cannot_be_shown_is_logged(folder: Settings, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "gpu_inference"):
         swagger = Swagger(folder, of_own_type)
     assert (
@@ -247,9 +245,7 @@ def ask(server: Server, path: str, method: str = "GET", **headers: str) -> reque
     return requests.request(method, server.url(path), headers=headers, timeout=PATIENCE_SECONDS)
 
 
-def test_with_the_front_end_the_specification_is_for_those_who_may_score(
-    start_server: StartServer, keys: Path
-) -> None:
+def test_the_front_ends_specification_needs_a_key(start_server: StartServer, keys: Path) -> None:
     server = start_server(GPU_INFERENCE_FRONT_END="azureml", GPU_INFERENCE_KEYS_DIR=str(keys))
     server.wait_ready()
     for path in ("/swagger.json", "/api/v1/service/mnist/swagger.json?version=3"):
@@ -305,7 +301,7 @@ def run(data):
 """
 
 
-def test_init_may_write_the_specification_and_no_library_is_loaded_for_it(start_server: StartServer) -> None:
+def test_init_may_write_the_specification_without_a_library(start_server: StartServer) -> None:
     server = start_server(SCRIPT, SERVICE_VERSION="2.5")
     server.wait_ready()
     get = requests.get(server.url("/swagger.json?version=3"), timeout=PATIENCE_SECONDS)

@@ -52,11 +52,11 @@ def printed() -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_a_script_that_imports_tensorflow_gets_version_1_in_graph_mode(printed: list[str]) -> None:
+def test_a_script_gets_tensorflow_1_in_graph_mode(printed: list[str]) -> None:
     assert printed[0] == "[[11.0]]"
 
 
-def test_what_version_1s_api_lacks_fails_with_a_sentence_and_the_rest_does_not(printed: list[str]) -> None:
+def test_what_tensorflow_1_lacks_fails_with_a_sentence(printed: list[str]) -> None:
     contrib = (
         "tf.contrib was removed in TensorFlow 2 and there is no replacement: rewrite the script without"
         " it, or serve it from an image with TensorFlow 1."

@@ -167,7 +167,7 @@ def run(data):
 """
 
 
-def test_a_script_for_version_1_runs_without_a_setting_and_the_log_says_how_to_turn_that_off(
+def test_a_version_1_script_needs_no_setting_and_the_log_says_so(
     start_server: StartServer,
 ) -> None:
     server = start_server(SCRIPT, TF_CPP_MIN_LOG_LEVEL="3")

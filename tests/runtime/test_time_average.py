@@ -99,9 +99,7 @@ def test_changes_that_follow_each_other_closely_take_no_more_memory(
     assert len(average._points) <= 1502
 
 
-def test_a_number_that_changed_closely_and_then_holds_counts_as_long_as_it_holds(
-    average: TimeAverage, clock: Clock
-) -> None:
+def test_a_number_counts_as_long_as_it_holds(average: TimeAverage, clock: Clock) -> None:
     average.set(9)
     clock.now += 0.001
     average.set(2)

@@ -80,16 +80,14 @@ def assert_timeout(server: Server, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["sleep", "compute", "read"])
-def test_a_call_that_python_can_end_is_ended_at_its_timeout_and_the_next_one_is_scored(
-    server: Server, what: str
-) -> None:
+def test_a_call_that_python_can_end_is_ended_at_its_timeout(server: Server, what: str) -> None:
     assert_timeout(server, what)
     server.wait_ready()
     assert server.score("next").json() == "next"
 
 
 @pytest.mark.parametrize(("script", "what"), [(HOLDING_NATIVELY, "hold"), (SCRIPT, "stubborn")])
-def test_a_call_that_goes_on_is_answered_on_time_and_keeps_its_slot_until_it_ends(
+def test_a_call_that_goes_on_is_answered_and_keeps_its_slot(
     start_server: StartServer, script: str, what: str
 ) -> None:
     server = start_server(script, SCORING_TIMEOUT_MS=str(TIMEOUT_MS), GPU_INFERENCE_FRONT_END="azureml")
@@ -104,22 +102,20 @@ def test_a_call_that_goes_on_is_answered_on_time_and_keeps_its_slot_until_it_end
     assert server.score("x").json() == "x"
 
 
-def test_a_timeout_error_of_the_scripts_own_is_answered_as_each_front_end_did(
-    bare: Server, azureml: Server
-) -> None:
+def test_a_scripts_timeout_error_is_answered_as_by_v1(bare: Server, azureml: Server) -> None:
     assert_timeout(bare, "raise")
     answer = azureml.score("raise")
     assert answer.status_code == 502
     assert answer.json()["message"].startswith("An unexpected error occurred in scoring script.")
 
 
-def test_init_and_run_are_on_the_main_thread_where_signals_and_sqlite_work(bare: Server) -> None:
+def test_init_and_run_are_on_the_main_thread(bare: Server) -> None:
     assert "init on True" in bare.log
     assert bare.score("where").json() == [True, [7]]
     assert bare.score("signals").json() == ["user", "alarm"]
 
 
-def test_an_alarm_of_the_scripts_own_still_works_after_a_call_was_ended(bare: Server) -> None:
+def test_a_scripts_alarm_works_after_a_call_was_ended(bare: Server) -> None:
     assert_timeout(bare, "sleep")
     assert bare.score("signals").json()[-1] == "alarm"
 
@@ -189,7 +185,7 @@ def run(way):
 """
 
 
-def test_calls_that_end_just_at_their_timeout_are_scored_or_timed_out_and_nothing_else_happens(
+def test_calls_ending_at_their_timeout_are_scored_or_timed_out(
     start_server: StartServer,
 ) -> None:
     server = start_server(AT_THE_LIMIT, SCORING_TIMEOUT_MS="10")
@@ -225,7 +221,7 @@ async def run(data):
 """
 
 
-def test_an_asynchronous_call_is_ended_too_and_the_next_one_is_scored(start_server: StartServer) -> None:
+def test_an_asynchronous_call_is_ended_at_its_timeout(start_server: StartServer) -> None:
     server = start_server(ASYNCHRONOUS, SCORING_TIMEOUT_MS=str(TIMEOUT_MS))
     server.wait_ready()
     for _ in range(2):

@@ -53,9 +53,7 @@ def signed_with_public_key(algorithm: str, secret: bytes, claims: dict[str, Any]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_good_token_lets_a_request_in_with_every_asymmetric_algorithm(
-    tmp_path: Path, algorithm: str
-) -> None:
+def test_a_good_token_of_every_asymmetric_algorithm_is_accepted(tmp_path: Path, algorithm: str) -> None:
     key = SigningKey("k", algorithm)
     (tmp_path / "jwks").write_text(key_set(key))
     tokens = Tokens(IssuerFile(ISSUER, tmp_path / "jwks"), AUDIENCE, [SUBJECT])
@@ -63,7 +61,7 @@ def test_a_good_token_lets_a_request_in_with_every_asymmetric_algorithm(
     assert refusal(tokens, key.token(sub="other")) == INVALID
 
 
-def test_the_audience_may_be_one_of_several_and_every_allowed_subject_is_let_in(tokens: Tokens) -> None:
+def test_one_of_several_audiences_and_subjects_is_enough(tokens: Tokens) -> None:
     assert refusal(tokens, KEY.token(aud=["other", AUDIENCE])) is None
     assert refusal(tokens, KEY.token(sub="another")) is None
 
@@ -101,7 +99,7 @@ def test_what_is_no_token_is_refused(tokens: Tokens, header: str | None, reason:
         *(({name: None}, f"it lacks the claim {name}") for name in ("exp", "iss", "aud", "sub")),
     ],
 )
-def test_every_claim_is_checked_and_only_the_log_says_which_one_failed(
+def test_every_claim_is_checked_and_the_log_alone_says_which(
     tokens: Tokens, caplog: pytest.LogCaptureFixture, claims: dict[str, Any], why: str
 ) -> None:
     caplog.set_level("INFO")
@@ -216,7 +214,7 @@ def server(start_module_server: StartServer, served: Path) -> Server:
     return server
 
 
-def test_a_server_lets_tokens_in_and_challenges_all_else_as_it_does_for_keys(server: Server) -> None:
+def test_a_server_accepts_tokens_and_challenges_all_else(server: Server) -> None:
     assert server.score("1", Authorization=f"Bearer {KEY.token()}").status_code == 200
     refused = server.score("1", Authorization=f"Bearer {KEY.token(aud='other')}")
     assert (refused.status_code, refused.json()) == (401, {"message": INVALID})
@@ -226,7 +224,7 @@ def test_a_server_lets_tokens_in_and_challenges_all_else_as_it_does_for_keys(ser
     assert 'gpu_inference_refusals_total{reason="token"} 2.0' in server.management("/metrics").text
 
 
-def test_a_large_body_that_arrives_while_its_token_is_checked_arrives_whole(server: Server) -> None:
+def test_a_large_body_arrives_whole_while_its_token_is_checked(server: Server) -> None:
     body = "".join(f"{number:07}" for number in range(40_000))
     for _ in range(20):
         assert server.score(body, Authorization=f"Bearer {KEY.token()}").json() == body
@@ -240,7 +238,7 @@ def test_a_server_tells_the_reason_in_its_log_under_the_requests_id(server: Serv
     assert token.split(".")[2] not in server.log
 
 
-def test_a_server_without_the_issuers_keys_answers_503_until_it_has_them(
+def test_a_server_answers_503_until_it_has_the_issuers_keys(
     start_server: StartServer, tmp_path: Path
 ) -> None:
     server = start_server(**settings(tmp_path / "later.json"))

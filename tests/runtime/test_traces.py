@@ -130,7 +130,7 @@ def traced(start_server: StartServer, url: str, **more: str) -> Server:
     return server
 
 
-def test_a_request_is_one_server_span_with_its_wait_and_its_run_below_it(
+def test_a_request_is_a_span_with_its_wait_and_run_below_it(
     start_server: StartServer, receiver: Receiver
 ) -> None:
     server = traced(
@@ -177,7 +177,7 @@ def test_what_a_script_asks_of_others_belongs_to_the_callers_trace(
     assert headers == {"traceparent": f"00-{TRACE}-{run.span_id.hex()}-01"}
 
 
-def test_an_instrumentation_key_without_a_collector_is_named_and_the_server_serves(
+def test_an_instrumentation_key_without_a_collector_is_logged(
     start_server: StartServer,
 ) -> None:
     server = start_server(SCRIPT, AML_APP_INSIGHTS_ENABLED="true", AML_APP_INSIGHTS_KEY="secret-of-mine")
@@ -232,7 +232,7 @@ def test_a_collector_that_is_away_costs_no_request_and_one_line(start_server: St
     assert "Transient error" in server.log.partition("Traces cannot be sent")[2].partition("\n")[0]
 
 
-def test_a_collector_that_hangs_keeps_nobody_waiting_and_does_not_hold_up_the_stop(
+def test_a_hanging_collector_delays_no_answer_and_no_stop(
     start_server: StartServer, receiver: Receiver
 ) -> None:
     receiver.answering.clear()
@@ -260,7 +260,7 @@ def test_spans_that_wait_are_sent_before_the_server_ends(
     assert len(receiver.spans) == 15
 
 
-def test_without_telemetry_and_collection_nothing_of_them_is_imported(start_server: StartServer) -> None:
+def test_telemetry_and_collection_are_imported_only_if_used(start_server: StartServer) -> None:
     server = start_server(SCRIPT)
     server.wait_ready()
     modules = server.score("modules").json()

@@ -178,7 +178,7 @@ def test_a_client_that_hangs_up_while_it_waits_is_never_scored(start_server: Sta
     assert lines(server, "runs") == ["slow", "still wanted"]
 
 
-def test_a_client_that_only_ends_its_sending_is_answered_once_its_call_has_begun(
+def test_a_half_closed_client_is_answered_once_its_call_began(
     start_server: StartServer,
 ) -> None:
     server = start_server(SCRIPT, **AZUREML)

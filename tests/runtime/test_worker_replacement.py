@@ -69,7 +69,7 @@ def starts(server: Server) -> int:
     return len((server.folder / "starts").read_text())
 
 
-def test_a_worker_whose_call_never_ends_is_replaced_and_whoever_waits_is_scored(
+def test_a_worker_whose_call_never_ends_is_replaced(
     start_server: StartServer,
 ) -> None:
     server = start_server(
@@ -99,7 +99,7 @@ def test_a_worker_whose_call_never_ends_is_replaced_and_whoever_waits_is_scored(
     assert starts(server) == 2
 
 
-def test_a_worker_that_holds_pythons_lock_is_replaced_while_probes_are_answered(
+def test_a_worker_that_holds_the_gil_is_replaced(
     start_server: StartServer,
 ) -> None:
     server = start_server(SCRIPT, SCORING_TIMEOUT_MS="100", WORKER_TIMEOUT="5")
@@ -141,7 +141,7 @@ def run(data):
 """
 
 
-def test_an_init_that_holds_pythons_lock_longer_than_the_workers_timeout_is_not_killed(
+def test_an_init_that_holds_the_gil_for_long_is_not_killed(
     start_server: StartServer,
 ) -> None:
     server = start_server(FREEZING_INIT, WORKER_TIMEOUT="2")

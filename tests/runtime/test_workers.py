@@ -36,7 +36,7 @@ def number(server: Server, sample: str) -> float:
     return float(found.group(1)) if found else 0.0
 
 
-def test_two_workers_share_the_requests_and_their_metrics_and_end_together(
+def test_two_workers_share_requests_and_metrics(
     start_server: StartServer,
 ) -> None:
     server = start_server(SCRIPT, WORKER_COUNT="2", GPU_INFERENCE_MAX_CONCURRENT_REQUESTS="3")
@@ -69,7 +69,7 @@ def test_two_workers_share_the_requests_and_their_metrics_and_end_together(
     assert server.wait_for_exit() == 0
 
 
-def test_a_worker_that_dies_is_replaced_while_the_other_serves_and_its_counts_stay(
+def test_a_worker_that_dies_is_replaced_and_its_counts_stay(
     start_server: StartServer,
 ) -> None:
     server = start_server(SCRIPT, files=["go"], WORKER_COUNT="2", GPU_INFERENCE_MAX_CONCURRENT_REQUESTS="2")

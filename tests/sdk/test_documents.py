@@ -28,28 +28,28 @@ def _commands(document: Path) -> list[str]:
     return "\n".join(blocks).replace("\\\n", " ").splitlines()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
-    inline = re.findall(r"`(make [^`\n]+)`", document.read_text())
-    shown = [line.split("#")[0] for line in _commands(document) if line.startswith("make ")]
-    named = {word for command in (*inline, *shown) for word in shlex.split(command)[1:]}
-    variables = {word.partition("=")[0] for word in named if "=" in word}
-    assert {target for target in named if "=" not in target and f"\n{target}:" not in MAKEFILE} == set()
-    assert {name for name in variables if not re.search(rf"\$\({name}\)|,{name},", MAKEFILE)} == set()
+def test_every_make_target_that_a_document_names_exists() -> None:
+    for document in DOCUMENTS:
+        inline = re.findall(r"`(make [^`\n]+)`", document.read_text())
+        shown = [line.split("#")[0] for line in _commands(document) if line.startswith("make ")]
+        named = {word for command in (*inline, *shown) for word in shlex.split(command)[1:]}
+        variables = {word.partition("=")[0] for word in named if "=" in word}
+        targets = {word for word in named if "=" not in word}
+        assert {name for name in targets if f"\n{name}:" not in MAKEFILE} == set(), document
+        unused = {name for name in variables if not re.search(rf"\$\({name}\)|,{name},", MAKEFILE)}
+        assert unused == set(), document
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_gpu_inference_command_that_a_document_shows_is_understood(
-    document: Path,
-) -> None:
-    for line in _commands(document):
+def test_every_gpu_inference_command_that_a_document_shows_is_understood() -> None:
+    shown = [(document, line) for document in DOCUMENTS for line in _commands(document)]
+    for document, line in shown:
         command = re.split(r"\s+[>|]\s|\s+#", line)[0]
         if not re.match(r"gpu-inference [a-z]", command) or "…" in command:
             continue
         try:
             _parse(shlex.split(command)[1:])
         except click.UsageError as error:
-            pytest.fail(f"{document.name} shows {command!r}: {error.format_message()}")
+            pytest.fail(f"{document} shows {command!r}: {error.format_message()}")
 
 
 def _parse(words: list[str]) -> None:
@@ -67,11 +67,11 @@ def _parse(words: list[str]) -> None:
     command.make_context(name, words, parent=context)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_link_inside_the_checkout_leads_somewhere(document: Path) -> None:
-    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
-    local = [target for target in targets if "://" not in target]
-    assert [target for target in local if not (document.parent / target).exists()] == []
+def test_every_link_inside_the_checkout_leads_somewhere() -> None:
+    for document in DOCUMENTS:
+        targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text())
+        local = [target for target in targets if "://" not in target]
+        assert [target for target in local if not (document.parent / target).exists()] == [], document
 
 
 def _anchors(document: Path) -> set[str]:
@@ -80,15 +80,15 @@ def _anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_anchor_of_a_link_is_a_heading(document: Path) -> None:
-    links = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", document.read_text())
-    missing = [
-        f"{file}#{anchor}"
-        for file, anchor in links
-        if anchor not in _anchors(document.parent / file if file else document)
-    ]
-    assert missing == []
+def test_every_anchor_of_a_link_is_a_heading() -> None:
+    for document in DOCUMENTS:
+        links = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", document.read_text())
+        missing = [
+            f"{file}#{anchor}"
+            for file, anchor in links
+            if anchor not in _anchors(document.parent / file if file else document)
+        ]
+        assert missing == [], document
 
 
 # What people read from its beginning, as opposed to what they look up.
@@ -113,29 +113,27 @@ def test_lists_of_frameworks_are_the_lock_files() -> None:
     ] == []
 
 
-@pytest.mark.parametrize(("page", "at_least"), [("features.md", 90), ("v1-contract.md", 95)])
-def test_every_test_that_a_page_names_is_there(page: str, at_least: int) -> None:
+@pytest.mark.parametrize("page", ["features.md", "v1-contract.md"])
+def test_every_test_that_a_page_names_is_there(page: str) -> None:
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / page).read_text()))
     files = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]
     there = {name for text in files for name in re.findall(r"^def (test_\w+)", text, flags=re.MULTILINE)}
-    assert len(named) > at_least
+    assert named
     assert named - there == set()
 
 
 @pytest.mark.parametrize(
-    ("word", "there", "at_least"),
+    ("word", "there"),
     [
-        ("case", {case.name for case in CASES}, 110),
-        ("start", {start.case.name for start in FAILED_STARTS}, 35),
+        ("case", {case.name for case in CASES}),
+        ("start", {start.case.name for start in FAILED_STARTS}),
     ],
 )
-def test_every_case_that_the_page_of_the_contract_names_is_there(
-    word: str, there: set[str], at_least: int
-) -> None:
+def test_every_case_that_the_contract_names_is_there(word: str, there: set[str]) -> None:
     page = (ROOT / "docs" / "v1-contract.md").read_text()
     # The page explains the two words by `case NAME` and `start NAME`.
     named = set(re.findall(rf"`{word} ([^`]+)`", page)) - {"NAME"}
-    assert len(named) > at_least
+    assert named
     assert named - there == set()
 
 
@@ -143,5 +141,5 @@ def test_every_line_of_the_contract_names_what_holds_it() -> None:
     page = (ROOT / "docs" / "v1-contract.md").read_text().splitlines()
     tables = [line for line in page if line.startswith("|")]
     lines = [line for line in tables if not line.endswith("| held by |") and not line.startswith("| ---")]
-    assert len(lines) > 120
+    assert lines
     assert [line for line in lines if not re.search(r"`(?:test_|case |start )[^|]*\|$", line)] == []

@@ -57,7 +57,7 @@ def test_an_id_of_the_clients_counts() -> None:
     assert differences(_lines(("x-request-id", "a")), _lines(("x-request-id", "b"))) != []
 
 
-def test_a_wanted_line_is_compared_whole_unless_it_ends_with_an_ellipsis() -> None:
+def test_a_wanted_line_without_an_ellipsis_is_compared_whole() -> None:
     assert as_wanted(["+body: long", "-status: 1"], ["-status: 1", "+body: lo…"])
     assert not as_wanted(["+body: long"], ["+body: lo"])
     assert not as_wanted(["+body: long"], [])

@@ -23,7 +23,7 @@ def _answers(server: Running, case: Case) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("compared", CASES, ids=lambda compared: compared.name)
-def test_answers_are_the_incumbents_but_for_wanted_differences(
+def test_answers_differ_from_the_incumbents_only_as_wanted(
     compared: Case, zygotes: Sequence[Zygote], tmp_path: Path
 ) -> None:
     with running(zygotes, compared, tmp_path) as servers, ThreadPoolExecutor() as pool:

@@ -71,9 +71,7 @@ def test_init_runs_once_in_each_worker(workers: int, zygotes: Sequence[Zygote], 
         _each(servers, check)
 
 
-def test_a_request_in_flight_at_sigterm_is_answered_and_the_server_ends_with_0(
-    zygotes: Sequence[Zygote], tmp_path: Path
-) -> None:
+def test_a_request_in_flight_at_sigterm_is_answered(zygotes: Sequence[Zygote], tmp_path: Path) -> None:
     def check(server: Running) -> None:
         assert server.wait_until_ready()
         with ThreadPoolExecutor() as pool:

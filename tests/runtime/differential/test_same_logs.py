@@ -79,9 +79,7 @@ def _records(log: str) -> list[tuple[str, str, str]]:
     return [(level, name, _TIME.sub("<time>", text)) for level, name, text in found]
 
 
-def test_a_logging_json_of_the_users_replaces_the_format_on_both_sides(
-    zygotes: Sequence[Zygote], tmp_path: Path
-) -> None:
+def test_a_logging_json_replaces_the_format_on_both_sides(zygotes: Sequence[Zygote], tmp_path: Path) -> None:
     with running(
         zygotes, case("logging.json", _SCRIPT, files={"logging.json": _LOGGING}), tmp_path
     ) as servers:

@@ -10,7 +10,7 @@ from tests.runtime.differential.wanted_starts import STARTS
 
 
 @pytest.mark.parametrize("start", FAILED_STARTS, ids=lambda start: start.case.name)
-def test_a_failed_start_ends_with_the_incumbents_exit_status_and_error(
+def test_a_failed_start_ends_with_the_incumbents_error(
     start: FailedStart, zygotes: Sequence[Zygote], tmp_path: Path
 ) -> None:
     with running(zygotes, start.case, tmp_path) as servers:

@@ -20,7 +20,7 @@ BAD_SCRIPTS = {
 }
 
 
-def test_whole_answers_are_read_in_order_and_anything_else_is_refused() -> None:
+def test_only_whole_answers_in_order_are_accepted() -> None:
     assert [answer.body for answer in answers(_OK + _LAST, ["POST", "POST"])] == [b"hi", b"hi"]
     assert answers(b"", ["POST"]) == []
     [head] = answers(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", ["HEAD"])

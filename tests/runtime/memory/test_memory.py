@@ -51,8 +51,6 @@ def test_a_large_body_is_freed_with_its_answer(start_server: StartServer, decora
     assert max(sizes) < 4 * LARGE / 1024
 
 
-def test_a_script_that_keeps_a_little_of_each_request_is_seen_to_grow(
-    start_server: StartServer, tmp_path: Path
-) -> None:
+def test_a_script_that_leaks_is_seen_to_grow(start_server: StartServer, tmp_path: Path) -> None:
     server = GROWING.start(start_server, tmp_path / "keys")
     assert GROWING.growth(server, REQUESTS) > 4 * TOLERANCE
