@@ -49,7 +49,7 @@ def test_a_known_name_of_the_clusters_issuer_makes_it_no_other() -> None:
     [
         (
             ELSEWHERE,
-            "Get one of https://issuer.example for the audience mnist and one of the subjects: ada, system:",
+            "Get one of https://issuer.example for the audience mnist and one of the subjects: ada, ",
         ),
         (
             {"clusterIssuer": True, "allowedSubjects": ["ada"]},
