@@ -1,4 +1,4 @@
-"""Puts the chart and the runtime's build context into the wheel: an installed SDK needs no checkout."""
+"""Adds the chart and the runtime's build context to the wheel, so that an installed SDK needs no checkout."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ _RUNTIME = ("Dockerfile", ".dockerignore", "pyproject.toml", "requirements*.lock
 
 
 class ResourcesHook(BuildHookInterface[Any]):
-    """Adds what `gpu_inference.resources` finds in a wheel. An editable install finds the checkout's own."""
+    """Adds the files that `gpu_inference.resources` finds in a wheel. Editable installs use the checkout."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Tell hatchling what to include, and where."""
+        """Add the files and their target paths to hatchling's build data."""
         if version == "editable":
             return
         checkout = Path(self.root).parent
@@ -20,5 +20,5 @@ class ResourcesHook(BuildHookInterface[Any]):
         for pattern in _RUNTIME:
             for path in (checkout / "runtime").glob(pattern):
                 included[path] = f"runtime/{path.name}"
-        for path, place in included.items():
-            build_data["force_include"][str(path)] = f"gpu_inference/_resources/{place}"
+        for path, target in included.items():
+            build_data["force_include"][str(path)] = f"gpu_inference/_resources/{target}"

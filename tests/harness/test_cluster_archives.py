@@ -68,7 +68,7 @@ def test_archive_with_two_images_is_refused(pause: Path, tmp_path: Path) -> None
         assert manifest is not None
         (tmp_path / "manifest.json").write_text(json.dumps(json.load(manifest) * 2))
         target.add(tmp_path / "manifest.json", "manifest.json")
-    with pytest.raises(GpuInferenceError, match="holds 2 images with 2 names; one of each is needed"):
+    with pytest.raises(GpuInferenceError, match="contains 2 images with 2 names, but one is needed"):
         ArchivedImage(both)
 
 

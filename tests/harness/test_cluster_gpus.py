@@ -36,7 +36,7 @@ def test_node_without_real_gpus_is_accepted(free: client.V1Node) -> None:
 
 
 def test_plugin_mode_is_refused_where_the_kubelet_is_out_of_reach() -> None:
-    with pytest.raises(GpuInferenceError, match="only the embedded cluster allows"):
+    with pytest.raises(GpuInferenceError, match="only the embedded cluster gives access to"):
         gpus.refuse_plugin_mode("plugin")
     gpus.refuse_plugin_mode("patch")
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from gpu_inference.progress import Progress, Silent
-from gpu_inference_testing.embedded.cluster import exclusively
+from gpu_inference_testing.embedded.cluster import temporary_lock
 
 HOLD = """
 import sys
 from pathlib import Path
-from gpu_inference_testing.embedded.cluster import exclusively
+from gpu_inference_testing.embedded.cluster import temporary_lock
 from gpu_inference.progress import Silent
-with exclusively(Path(sys.argv[1]), "busy", Silent()):
+with temporary_lock(Path(sys.argv[1]), "busy", Silent()):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -23,10 +23,10 @@ with exclusively(Path(sys.argv[1]), "busy", Silent()):
 TAKE_TURNS = """
 import sys
 from pathlib import Path
-from gpu_inference_testing.embedded.cluster import exclusively
+from gpu_inference_testing.embedded.cluster import temporary_lock
 from gpu_inference.progress import Silent
 for _ in range(100):
-    with exclusively(Path(sys.argv[1]), "busy", Silent()):
+    with temporary_lock(Path(sys.argv[1]), "busy", Silent()):
         Path(sys.argv[2]).touch(exist_ok=False)
         Path(sys.argv[2]).unlink()
 """
@@ -52,7 +52,7 @@ def test_second_command_says_that_it_waits_and_then_works(tmp_path: Path) -> Non
                 other.stdin.close()
 
     with hold_elsewhere(lock) as other:
-        with exclusively(lock, "Waiting for another command", ReleaseOnceItWaits(said)):
+        with temporary_lock(lock, "Waiting for another command", ReleaseOnceItWaits(said)):
             assert lock.exists()
         assert said.getvalue().startswith("• Waiting for another command …\n")
     assert not lock.parent.exists()
@@ -63,21 +63,21 @@ def test_lock_of_a_killed_command_does_not_hold_anyone(tmp_path: Path) -> None:
     with hold_elsewhere(lock) as other:
         other.kill()
     said = io.StringIO()
-    with exclusively(lock, "Waiting", Progress(said)):
+    with temporary_lock(lock, "Waiting", Progress(said)):
         assert said.getvalue() == ""
 
 
 def test_folder_with_other_clusters_stays(tmp_path: Path) -> None:
     lock = tmp_path / "lab.lock"
     (tmp_path / "other").mkdir()
-    with exclusively(lock, "Waiting", Silent()):
+    with temporary_lock(lock, "Waiting", Silent()):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["other"]
 
 
 def test_file_in_place_of_the_folder_is_no_reason_to_wait(tmp_path: Path) -> None:
     (tmp_path / "state").touch()
-    with pytest.raises(FileExistsError), exclusively(tmp_path / "state" / "lab.lock", "Waiting", Silent()):
+    with pytest.raises(FileExistsError), temporary_lock(tmp_path / "state" / "lab.lock", "Waiting", Silent()):
         pass
 
 

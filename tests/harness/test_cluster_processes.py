@@ -68,6 +68,6 @@ def test_node_that_cannot_make_its_namespaces_is_a_sentence(
     (programs / "setsid").chmod(0o755)
     monkeypatch.setattr(processes, "SYSTEM_PATH", f"{programs}:{os.environ['PATH']}")
     with pytest.raises(
-        GpuInferenceError, match="namespaces could not be made: unshare failed: Operation not"
+        GpuInferenceError, match="namespaces could not be created: unshare failed: Operation not"
     ):
         processes.start("lab", tmp_path, tmp_path / "log", lambda _: None)

@@ -76,7 +76,7 @@ def test_deploy_to_the_users_own_cluster_leaves_the_harness_alone(home: Path, ex
     if explicit:
         words += ["--kubeconfig", str(home / ".kube" / "config")]
     said = run([sys.executable, "-c", WATCHED, *words])
-    assert f"The cluster of {home}/.kube/config cannot take images from this machine." in said
+    assert f"Images of this machine cannot be loaded into the cluster of {home}/.kube/config." in said
     assert said.endswith("\n1 [] False\n")
 
 

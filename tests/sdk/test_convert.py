@@ -194,7 +194,7 @@ def test_tokens_become_those_of_the_cluster_and_who_may_score_has_to_be_said(aut
         "allowedSubjects": ["system:serviceaccount:NAMESPACE:NAME"],
     }
     (warning,) = conversion.warnings
-    assert "nobody may score until tokenAuth.allowedSubjects names who" in warning
+    assert "requests are rejected until you list who may score in tokenAuth.allowedSubjects" in warning
 
 
 def test_null_is_the_same_as_not_given() -> None:
@@ -263,8 +263,8 @@ def test_what_cannot_be_deployed_is_refused_with_a_sentence(changes: dict[str, A
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({"THREADS": 4}, "the environment variable THREADS is not a text but 4."),
-        (["A=b"], "environmentVariables should map names to texts."),
+        ({"THREADS": 4}, "the environment variable THREADS is not a string but 4."),
+        (["A=b"], "environmentVariables should map names to strings."),
         ({"SERVICE_NAME": "x"}, "extraEnv must not set SERVICE_NAME"),
     ],
 )
@@ -340,6 +340,6 @@ def test_without_helm_the_values_are_given_unchecked_and_that_is_told(
     conversion = convert(config(numReplicas="3"), gpu_count=3)
     assert conversion.values["deployment"]["num_replicas"] == "3"
     assert conversion.warnings == (
-        "deploymentconfig.json: the values are not checked, because there is no Helm here;"
-        " gpu-inference deploy does it.",
+        "deploymentconfig.json: the values were not checked, because Helm is not installed here;"
+        " gpu-inference deploy checks them.",
     )

@@ -55,11 +55,11 @@ def test_named_file_that_is_missing_is_not_replaced_by_another(home: Path) -> No
 def test_variable_with_a_missing_file_is_not_ignored(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file(home / ".kube" / "config")
     monkeypatch.setenv("KUBECONFIG", str(home / "gone"))
-    with pytest.raises(GpuInferenceError, match=r"that KUBECONFIG names, .*gone does not exist"):
+    with pytest.raises(GpuInferenceError, match=r"The file in KUBECONFIG, .*gone does not exist"):
         find_kubeconfig()
 
 
 def test_variable_with_several_files_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", os.pathsep.join([str(file(home / "a")), str(file(home / "b"))]))
-    with pytest.raises(GpuInferenceError, match=r"names 2 files, and one is needed.*\n  .*--flatten"):
+    with pytest.raises(GpuInferenceError, match=r"contains 2 files, but only one.*\n  .*--flatten"):
         find_kubeconfig()

@@ -13,7 +13,7 @@ import pytest
 
 from gpu_inference import clients
 from gpu_inference.errors import GpuInferenceError
-from gpu_inference.helm import Helm, sentence
+from gpu_inference.helm import Helm, error_message
 from gpu_inference.process import ProgramError
 from gpu_inference.resources import chart_directory
 
@@ -176,7 +176,7 @@ def test_another_release_is_none(helm_4: Recorder) -> None:
 @pytest.mark.parametrize("version", ["v2.17.0", "v5.0.0", "something else"])
 def test_a_program_that_is_not_helm_3_or_4_is_refused(tmp_path: Path, version: str) -> None:
     recorder = Recorder(tmp_path, version)
-    with pytest.raises(GpuInferenceError, match=r"is not Helm 3 or 4: it calls itself"):
+    with pytest.raises(GpuInferenceError, match=r"is not Helm 3 or 4: its version is"):
         Helm(recorder.program)
 
 
@@ -195,15 +195,15 @@ def test_the_error_is_helms_sentence_without_what_surrounds_it() -> None:
         "helm.go:92: 2026-01-01 [debug] values don't meet\n"
         "goroutine 1 [running]:\n"
     )
-    assert sentence(said) == (
+    assert error_message(said) == (
         "Helm: UPGRADE FAILED: values don't meet the specifications of the schema(s)\n"
         "- at '/deployment/num_replicas': maximum: got 5, want 4"
     )
 
 
 def test_a_failure_without_a_sentence_shows_all_that_was_said() -> None:
-    assert sentence("Killed") == "Helm failed: Killed"
-    assert sentence("") == "Helm failed without a word."
+    assert error_message("Killed") == "Helm failed: Killed"
+    assert error_message("") == "Helm failed without a message."
 
 
 @pytest.mark.parametrize("major", [3, 4])

@@ -100,7 +100,7 @@ def test_docker_is_the_engine_where_it_answers(docker: Docker) -> None:
 
 def test_a_docker_whose_engine_is_not_running_is_not_the_engine(docker: Docker) -> None:
     docker.program.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2; exit 1\n")
-    with pytest.raises(GpuInferenceError, match=r"no Docker engine answers, and buildah is not installed"):
+    with pytest.raises(GpuInferenceError, match=r"no Docker engine responds, and buildah is not installed"):
         find_engine()
 
 

@@ -85,7 +85,7 @@ def test_without_the_harness_cluster_says_how_to_install_it(
 def test_without_the_harness_its_providers_are_not_there(programs: Path, tmp_path: Path) -> None:
     opened = "from gpu_inference.cluster import open_cluster; open_cluster('embedded')"
     with pytest.raises(
-        Exception, match=r"no cluster provider 'embedded' here, only: kubeconfig.*\n.*\./harness"
+        Exception, match=r"no cluster provider 'embedded'\. Available providers: kubeconfig.*\n.*\./harness"
     ):
         run([programs / "python", "-c", opened], env=outside(tmp_path))
 

@@ -102,5 +102,5 @@ def test_simulated_gpus_need_the_users_word(gone: Path) -> None:
 
 
 def test_device_plugin_is_refused_before_anything_is_asked(gone: Path) -> None:
-    with pytest.raises(GpuInferenceError, match="only the embedded cluster allows"):
+    with pytest.raises(GpuInferenceError, match="only the embedded cluster gives access to"):
         set_gpus(open_cluster("kubeconfig", kubeconfig=gone, simulate_gpus=True), 1, mode="plugin")

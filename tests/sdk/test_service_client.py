@@ -145,7 +145,7 @@ def test_the_clients_own_mistakes_are_not_repeated(server: Server, status: int) 
 
 def test_an_answer_that_is_not_json_is_a_sentence(server: Server) -> None:
     server.answers = [(200, "plain text")]
-    with pytest.raises(GpuInferenceError, match="something that is not JSON: 'plain text'"):
+    with pytest.raises(GpuInferenceError, match="is not JSON: 'plain text'"):
         ScoringClient(server.uri, lambda: "a-key").run("{}")
 
 

@@ -7,7 +7,7 @@ import pytest
 from kubernetes import client
 from tests.chart.rendering import render
 
-from gpu_inference.service.pool import Demand, Pool, count, demand, shortage
+from gpu_inference.service.pool import Demand, Pool, demand, pool_of, shortage
 
 
 def node(gpus: str, model: str = "A100", resource: str = "nvidia.com/gpu", **labels: str) -> client.V1Node:
@@ -39,29 +39,29 @@ def test_gpus_of_all_nodes_are_added_and_pods_counted_node_by_node() -> None:
         node("0"),
         client.V1Node(metadata=client.V1ObjectMeta(), status=client.V1NodeStatus()),
     ]
-    assert count(nodes, wanted(gpu_count=6)) == Pool(gpus=6, pods=6)
-    assert count(nodes, wanted(gpus=3, gpu_count=6)) == Pool(gpus=6, pods=1)
+    assert pool_of(nodes, wanted(gpu_count=6)) == Pool(gpus=6, pods=6)
+    assert pool_of(nodes, wanted(gpus=3, gpu_count=6)) == Pool(gpus=6, pods=1)
 
 
 def test_a_thousand_gpus_are_read_as_kubernetes_writes_them() -> None:
-    assert count([node("1k")], wanted()).gpus == 1000
+    assert pool_of([node("1k")], wanted()).gpus == 1000
 
 
 def test_only_nodes_with_the_models_count() -> None:
     nodes = [node("4"), node("8", "H100")]
-    assert count(nodes, wanted(gpu_products=["H100", "L40"])).gpus == 8
-    assert count(nodes, wanted(gpu_products=["L40"])).gpus == 0
+    assert pool_of(nodes, wanted(gpu_products=["H100", "L40"])).gpus == 8
+    assert pool_of(nodes, wanted(gpu_products=["L40"])).gpus == 0
 
 
 def test_the_label_and_the_resource_are_the_vendors() -> None:
     nodes = [node("4"), node("8", resource="amd.com/gpu")]
     amd = wanted(gpu_resource="amd.com/gpu", gpu_product_label="amd.com/m", gpu_products=["MI300X"])
-    assert count(nodes, amd).gpus == 8
+    assert pool_of(nodes, amd).gpus == 8
 
 
 def test_only_nodes_that_the_node_selector_names_count() -> None:
     nodes = [node("4", zone="a"), node("8", zone="b")]
-    assert count(nodes, wanted(more={"nodeSelector": {"zone": "a"}})).gpus == 4
+    assert pool_of(nodes, wanted(more={"nodeSelector": {"zone": "a"}})).gpus == 4
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_node_affinity_is_read_as_kubernetes_reads_it(operator: str, values: lis
     nodes = [node("1", rack="1"), node("2", rack="2"), node("4", rack="30"), node("8")]
     term = {"matchExpressions": [{"key": "rack", "operator": operator, "values": values}]}
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
-    assert count(nodes, wanted(more={"affinity": {"nodeAffinity": required}})).gpus == gpus
+    assert pool_of(nodes, wanted(more={"affinity": {"nodeAffinity": required}})).gpus == gpus
 
 
 def test_one_of_several_terms_of_an_affinity_is_enough() -> None:
@@ -88,7 +88,7 @@ def test_one_of_several_terms_of_an_affinity_is_enough() -> None:
         {"matchExpressions": [{"key": "rack", "operator": "In", "values": [rack]}]} for rack in ("1", "3")
     ]
     required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
-    assert count(nodes, wanted(more={"affinity": {"nodeAffinity": required}})).gpus == 5
+    assert pool_of(nodes, wanted(more={"affinity": {"nodeAffinity": required}})).gpus == 5
 
 
 def test_pods_without_gpus_and_with_claimed_ones_ask_nothing_of_the_nodes() -> None:

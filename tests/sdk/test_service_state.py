@@ -224,7 +224,7 @@ def test_a_rollout_that_does_not_end_in_time_is_failed_with_what_holds_it_up() -
     status = judge(observed("no_secret", _overdue))
     assert status.state == "Failed"
     assert status.error is not None
-    assert status.error.startswith("The rollout does not progress: ")
+    assert status.error.startswith("The rollout makes no progress: ")
     assert 'secret "nobody-made-it" not found' in status.error
 
 

@@ -34,7 +34,7 @@ def test_the_first_service_account_is_the_one_whose_token_the_cluster_makes() ->
     check = token_check(deployment({"clusterIssuer": True, "allowedSubjects": subjects}))
     assert check is not None
     assert (check.issuer, check.audience, check.account) == (None, "mnist", ("team", "client"))
-    assert check.way == "Get one: kubectl create token client --namespace team --audience mnist"
+    assert check.instruction == "Get one: kubectl create token client --namespace team --audience mnist"
 
 
 def test_a_known_name_of_the_clusters_issuer_makes_it_no_other() -> None:
@@ -47,10 +47,13 @@ def test_a_known_name_of_the_clusters_issuer_makes_it_no_other() -> None:
 @pytest.mark.parametrize(
     ("token_auth", "way"),
     [
-        (ELSEWHERE, "Get one of https://issuer.example for the audience mnist as one of: ada, system:"),
+        (
+            ELSEWHERE,
+            "Get one of https://issuer.example for the audience mnist and one of the subjects: ada, ",
+        ),
         (
             {"clusterIssuer": True, "allowedSubjects": ["ada"]},
-            "Get one of the cluster's own issuer for the audience mnist as one of: ada",
+            "Get one of the cluster's own issuer for the audience mnist and one of the subjects: ada",
         ),
     ],
     ids=["another issuer", "no ServiceAccount"],
@@ -58,7 +61,7 @@ def test_a_known_name_of_the_clusters_issuer_makes_it_no_other() -> None:
 def test_a_token_that_the_cluster_cannot_make_is_refused_with_where_to_get_it(
     objects: Objects, token_auth: dict[str, Any], way: str
 ) -> None:
-    with pytest.raises(GpuInferenceError, match="asks for a token that is not made here") as refused:
+    with pytest.raises(GpuInferenceError, match="asks for a token that this cluster cannot issue") as refused:
         new_token(objects, deployment(token_auth))
     assert way in str(refused.value)
 

@@ -62,7 +62,7 @@ def test_a_values_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(b"a: [1", "is not YAML"), (b"\xff\xfe\x00", "is not YAML"), (b"- 1", "must hold a map, not list")],
+    [(b"a: [1", "is not YAML"), (b"\xff\xfe\x00", "is not YAML"), (b"- 1", "must contain a map, not list")],
 )
 def test_a_values_file_of_another_form_is_named(tmp_path: Path, content: bytes, complaint: str) -> None:
     path = tmp_path / "values.yaml"

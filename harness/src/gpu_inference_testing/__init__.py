@@ -1,6 +1,6 @@
-"""Test clusters for GPU inference services: embedded and kind, with GPUs that are not there, and KEDA.
+"""Test clusters for GPU inference services: embedded and kind, with simulated GPUs and KEDA.
 
-`gpu_inference.cluster.open_cluster` opens the clusters by their providers' names, `gpus` gives them GPUs,
-`keda` installs KEDA, `pytest_plugin` has the fixtures, and `commands` is `gpu-inference cluster`. The node's
-first process imports this package too, so it imports nothing itself.
+`gpu_inference.cluster.open_cluster` opens a cluster by its provider's name, `gpus` adds simulated GPUs,
+`keda` installs KEDA, `pytest_plugin` contains the fixtures, and `commands` is `gpu-inference cluster`. This
+module imports nothing, because a node's first process imports it and may use the standard library only.
 """

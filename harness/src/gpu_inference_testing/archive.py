@@ -1,4 +1,4 @@
-"""Images in files, as `docker save` writes them: read to be loaded into a cluster, or made of programs."""
+"""Reads and writes images in the docker-archive format of `docker save`."""
 
 import hashlib
 import io
@@ -17,10 +17,10 @@ from gpu_inference_testing.toolchain.go_command import architecture
 
 
 class ArchivedImage:
-    """The one image of a docker-archive.
+    """The image in a docker-archive, for `Cluster.load_image`.
 
     Raises:
-        GpuInferenceError: the file cannot be read, or does not hold exactly one image with one name.
+        GpuInferenceError: the file cannot be read, or does not contain exactly one image with one name.
     """
 
     def __init__(self, archive: Path) -> None:
@@ -36,14 +36,14 @@ class ArchivedImage:
             ) from error
         if len(images) != 1 or len(references) != 1:
             raise GpuInferenceError(
-                f"{archive} holds {len(images)} images with {len(references)} names; one of each is needed.",
-                "Write one image by its name: docker save NAME -o FILE",
+                f"{archive} contains {len(images)} images with {len(references)} names, but one is needed.",
+                "Save a single image by its name: docker save NAME -o FILE",
             )
         self.reference: str = full_name(references[0])
         self.image_id: str = f"sha256:{hashlib.sha256(configuration).hexdigest()}"
 
     def save(self, archive: Path) -> None:
-        """Give the same archive another name; copy it where a link cannot reach."""
+        """Make the archive available under another path: as a hard link if possible, or else as a copy."""
         try:
             os.link(self._archive.resolve(), archive)
         except OSError:
@@ -53,14 +53,14 @@ class ArchivedImage:
 def write_archive(
     archive: Path, reference: str, programs: Mapping[str, Path], *, entrypoint: Sequence[str] = (), user: str
 ) -> None:
-    """Write an image that holds these programs in its root and nothing else; equal programs, equal bytes.
+    """Write an image that contains only these programs, in its root folder; the output is reproducible.
 
     Args:
-        archive: where to.
+        archive: the file to write.
         reference: the image's name and tag.
-        programs: linked statically, by their names in the image.
-        entrypoint: the image's own.
-        user: who runs it, as in `65535:65535`.
+        programs: paths of statically linked programs, by their names in the image.
+        entrypoint: the image's entrypoint.
+        user: user and group that run it, e.g. `65535:65535`.
     """
     with tempfile.TemporaryFile(dir=archive.parent) as layer:
         with tarfile.open(fileobj=layer, mode="w") as tar:
@@ -74,7 +74,7 @@ def write_archive(
         diff_id = hashlib.file_digest(layer, "sha256").hexdigest()
         configuration = json.dumps(
             {
-                # Images call them as Go does.
+                # Images use Go's names of architectures.
                 "architecture": architecture(),
                 "os": "linux",
                 "config": {"Entrypoint": list(entrypoint), "User": user},
@@ -103,5 +103,5 @@ def write_archive(
 def _member(tar: tarfile.TarFile, name: str) -> bytes:
     file = tar.extractfile(name)
     if file is None:
-        raise KeyError(f"{name} is no file")
+        raise KeyError(f"{name} is not a file")
     return file.read()

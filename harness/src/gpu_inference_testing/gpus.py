@@ -1,7 +1,7 @@
-"""Makes a node advertise GPUs that are not there: scheduling, quota and the cap behave as with real ones.
+"""Makes a node advertise simulated GPUs: scheduling, quotas and the GPU cap behave as with real ones.
 
-It works through the API alone, and so on every kind of cluster; on the embedded cluster a device plugin can
-take the place of the patch. An annotation on the node tells these GPUs from real ones, which are left alone.
+By default the node's status is patched through the API, which works on every cluster. On the embedded cluster
+a device plugin can advertise them instead. An annotation marks the node, so that real GPUs are never changed.
 """
 
 import re
@@ -29,35 +29,36 @@ Mode = Literal["patch", "plugin"]
 
 @runtime_checkable
 class SimulatesGpus(Protocol):
-    """A cluster that has its own way to make its node advertise GPUs."""
+    """A cluster with its own implementation of simulated GPUs."""
 
     def set_gpus(self, count: int, product: str = DEFAULT_PRODUCT, mode: Mode = "patch") -> None:
         """See the function `set_gpus`."""
 
 
 def set_gpus(cluster: Cluster, count: int, product: str = DEFAULT_PRODUCT, mode: Mode = "patch") -> None:
-    """Make a cluster's node advertise so many `nvidia.com/gpu` that are not there; 0 removes them.
-
-    `set_gpus(open_cluster("embedded"), 4)` gives the default cluster four.
+    """Make a cluster's node advertise simulated `nvidia.com/gpu`; 0 removes them.
 
     Args:
-        cluster: it must be up.
-        count: how many.
-        product: what they are, by NVIDIA's name; the memory size at its end becomes a label too.
-        mode: `patch` writes the node's status; `plugin` runs a device plugin (on the embedded cluster alone),
-            which also gives each container its NVIDIA_VISIBLE_DEVICES.
+        cluster: a running cluster.
+        count: the number of GPUs.
+        product: NVIDIA's product name; if it ends with a memory size, the node gets a label for that too.
+        mode: `patch` writes the node's status; `plugin` (embedded cluster only) runs a device plugin, which
+            also sets NVIDIA_VISIBLE_DEVICES in each container.
 
     Raises:
-        GpuInferenceError: the cluster is not running, its node has real GPUs, the cluster does not take the
-            mode, or it is the user's own and was not opened with `simulate_gpus`.
+        GpuInferenceError: the cluster is not running, its node has real GPUs, the cluster does not support
+            the mode, or it belongs to the user and was not opened with `simulate_gpus`.
+
+    Example:
+        set_gpus(open_cluster("embedded"), 4, product="NVIDIA-H100-80GB")
     """
     if isinstance(cluster, SimulatesGpus):
         cluster.set_gpus(count, product, mode)
         return
     if not (isinstance(cluster, KubeconfigCluster) and cluster.simulate_gpus):
         raise GpuInferenceError(
-            "Simulated GPUs would make this cluster accept work that it cannot do.",
-            "If it is a test cluster, say so: --simulate-gpus (in Python: simulate_gpus=True).",
+            "With simulated GPUs this cluster would accept pods that it cannot run.",
+            "If it is a test cluster, confirm it: --simulate-gpus (in Python: simulate_gpus=True).",
         )
     refuse_plugin_mode(mode)
     with cluster.api() as api:
@@ -65,56 +66,56 @@ def set_gpus(cluster: Cluster, count: int, product: str = DEFAULT_PRODUCT, mode:
 
 
 def has_simulated_gpus(node: Any) -> bool:
-    """Tell whether a node's GPUs, if it has any, were set here."""
+    """Return whether the node is marked as having simulated GPUs."""
     return _ANNOTATION in (node.metadata.annotations or {})
 
 
 def refuse_plugin_mode(mode: Mode) -> None:
-    """Stop a provider that has no access to the kubelet's folders.
+    """Reject the mode `plugin` for a provider that cannot access the kubelet's folders.
 
     Raises:
         GpuInferenceError: the mode is `plugin`.
     """
     if mode == "plugin":
         raise GpuInferenceError(
-            "The device plugin runs beside the kubelet, which only the embedded cluster allows.",
+            "The device plugin needs the kubelet's folders, which only the embedded cluster gives access to.",
             "Use the mode `patch`, or --provider embedded.",
         )
 
 
 def refuse_real_gpus(node: Any) -> None:
-    """Stop at a node whose GPUs are not ours.
+    """Reject a node with real GPUs.
 
     Raises:
-        GpuInferenceError: it advertises GPUs that were not set here.
+        GpuInferenceError: it advertises GPUs that are not simulated.
     """
     if not has_simulated_gpus(node) and gpus_of(node) > 0:
         raise GpuInferenceError(
             f"The node {node.metadata.name!r} has {gpus_of(node)} real {GPU_RESOURCE}.",
-            "Use them as they are, or simulate GPUs on a cluster that has none (--provider embedded).",
+            "Use these, or simulate GPUs on a cluster that has none (--provider embedded).",
         )
 
 
 def advertise_by_patch(api: client.ApiClient, count: int, product: str) -> None:
-    """Write capacity, allocatable and labels into the node's status; 0 removes them.
+    """Patch the GPUs into the node's status, with labels; 0 removes both.
 
     Raises:
-        GpuInferenceError: the count is negative, the node has real GPUs, or it does not take the change.
+        GpuInferenceError: the count is negative, the node has real GPUs, or the change has no effect.
     """
     node = checked_node(api, count)
     if count:
-        describe(api, node.metadata.name, count, product, "patch")
+        label_node(api, node.metadata.name, count, product, "patch")
     _patch_status(api, node, count)
     wait_until_allocatable(api, node.metadata.name, count)
     if not count:
-        forget(api, node.metadata.name)
+        unlabel_node(api, node.metadata.name)
 
 
 def checked_node(api: client.ApiClient, count: int) -> Any:
-    """Return the node to change.
+    """Return the node that gets the GPUs.
 
     Raises:
-        GpuInferenceError: the count is negative, there is no node for it, or it has real GPUs.
+        GpuInferenceError: the count is negative, no node is schedulable, or the node has real GPUs.
     """
     if count < 0:
         raise GpuInferenceError(f"A node cannot have {count} GPUs.", "Give 0 or more.")
@@ -136,13 +137,13 @@ def _patch_status(api: client.ApiClient, node: Any, count: int) -> None:
         client.CoreV1Api(api).patch_node_status(node.metadata.name, patch, _request_timeout=TIMEOUT_SECONDS)
 
 
-def describe(api: client.ApiClient, node: str, count: int, product: str, mode: Mode) -> None:
-    """Give a node the labels of NVIDIA's GPU feature discovery, and our annotation."""
+def label_node(api: client.ApiClient, node: str, count: int, product: str, mode: Mode) -> None:
+    """Set the labels of NVIDIA's GPU feature discovery, and our annotation."""
     _patch_metadata(api, node, labels(count, product), mode)
 
 
 def labels(count: int, product: str) -> dict[str, str | None]:
-    """Return the labels of a node with so many GPUs; None stands for a label that it must not have."""
+    """Return the labels of a node with these GPUs; None means that a label is to be removed."""
     return {
         "nvidia.com/gpu.present": "true",
         GPU_PRODUCT_LABEL: product,
@@ -151,8 +152,8 @@ def labels(count: int, product: str) -> dict[str, str | None]:
     }
 
 
-def forget(api: client.ApiClient, node: str) -> None:
-    """Take the labels and the annotation from a node."""
+def unlabel_node(api: client.ApiClient, node: str) -> None:
+    """Remove the labels and the annotation from a node."""
     _patch_metadata(api, node, dict.fromkeys(labels(0, "")), None)
 
 
@@ -164,16 +165,16 @@ def _patch_metadata(
 
 
 def _memory_mib(product: str) -> str | None:
-    """Return a product's memory in MiB where its name tells it (NVIDIA-A100-SXM4-40GB)."""
+    """Return a product's memory in MiB if its name ends with a size (NVIDIA-A100-SXM4-40GB), or None."""
     match = re.search(r"-(\d+)GB$", product)
     return str(int(match[1]) * 1024) if match else None
 
 
 def wait_until_allocatable(api: client.ApiClient, node: str, count: int, timeout_seconds: float = 30) -> None:
-    """Wait until pods can get exactly so many GPUs on a node.
+    """Wait until a node has exactly this number of allocatable GPUs.
 
     Raises:
-        GpuInferenceError: they cannot after the timeout.
+        GpuInferenceError: it has another number after the timeout.
     """
     deadline = time.monotonic() + timeout_seconds
     core = client.CoreV1Api(api)
@@ -182,6 +183,6 @@ def wait_until_allocatable(api: client.ApiClient, node: str, count: int, timeout
             raise GpuInferenceError(
                 f"The node {node!r} advertises {now} {GPU_RESOURCE}, not {count}, "
                 f"after {timeout_seconds:.0f} s.",
-                "Something else writes its status: is a device plugin running on this cluster?",
+                "Another program writes the node's status: does a device plugin run on this cluster?",
             )
         time.sleep(0.1)

@@ -1,7 +1,7 @@
-"""KEDA, which the chart's autoscaler needs by default: installed where a cluster does not have it yet.
+"""Installs KEDA, which the chart's autoscaler needs by default.
 
-Into the embedded cluster goes a KEDA compiled from its Go module, as the rest of that cluster is. Clusters of
-people's own are left alone: the error says how KEDA is installed there.
+The embedded cluster gets a KEDA that is compiled from its Go module, like the other programs of that cluster.
+On other clusters nothing is installed; the error gives the command that installs KEDA.
 """
 
 import shutil
@@ -27,26 +27,30 @@ _NAMESPACE = "keda"
 _IMAGE = f"localhost/gpu-inference-keda:{versions.KEDA}"
 # KEDA's own images run as this user.
 _USER = "1000:1000"
-# What each of its containers runs, and the program that it is compiled to.
+# Names of the programs in the image, and of the compiled files.
 _PROGRAMS = {"keda": "operator", "keda-adapter": "adapter"}
-# They check ScaledObjects at admission, for mistakes that the chart cannot make, and need a third program.
+# Admission webhooks would need a third program, and only find errors that the chart cannot make.
 _WEBHOOKS = ("keda-admission", "keda-admission-webhooks")
 _READY_SECONDS = 300
 
 
 def install(cluster: Cluster, progress: Progress | None = None) -> None:
-    """Make KEDA run in a cluster, unless it does already; return when autoscalers can ask it for metrics.
+    """Install KEDA in a cluster unless it is there; return when it serves metrics.
+
+    Args:
+        cluster: a running cluster, or one that `up` can start.
+        progress: receives the steps. Default: they are not shown.
 
     Raises:
-        GpuInferenceError: the cluster is the user's own and has no KEDA; or a build, or KEDA's start, fails.
+        GpuInferenceError: the cluster is not embedded and has no KEDA, or the build or the start fails.
     """
     progress = progress or Silent()
     kubeconfig = cluster.up()
     kubectl = _Kubectl(kubeconfig, progress)
-    if not kubectl.knows_scaled_objects():
+    if not kubectl.has_scaled_objects():
         if cluster.status().provider != "embedded":
             raise GpuInferenceError(
-                "This cluster has no KEDA, and it is not installed into clusters of your own from here.",
+                "This cluster has no KEDA, and this command installs it only in embedded clusters.",
                 "helm install keda keda --repo https://kedacore.github.io/charts --namespace keda"
                 " --create-namespace",
             )
@@ -56,29 +60,29 @@ def install(cluster: Cluster, progress: Progress | None = None) -> None:
             write_archive(
                 archive,
                 _IMAGE,
-                {called: programs / built for called, built in _PROGRAMS.items()},
+                {name: programs / file for name, file in _PROGRAMS.items()},
                 user=_USER,
             )
             cluster.load_image(ArchivedImage(archive))
             with progress.step(f"Installing KEDA {versions.KEDA}"):
                 kubectl.apply(_manifests(kubectl, Path(folder)))
-    with progress.step("Waiting until KEDA gives metrics"):
+    with progress.step("Waiting until KEDA serves metrics"):
         kubectl.wait_until_metrics_are_served()
 
 
 def _manifests(kubectl: "_Kubectl", folder: Path) -> str:
-    """Return KEDA's own manifests with our image in them."""
+    """Return KEDA's manifests, with our image instead of KEDA's."""
     go = find_go()
-    # `build` would have said so.
+    # Otherwise `build` has raised an error.
     assert go is not None
-    # A copy, because kustomize follows no link out of the folder and the module's own is read-only.
+    # A copy, because kustomize follows no links out of the folder and the module's folder is read-only.
     configuration = folder / "config"
     shutil.copytree(module_folder(go, KEDA.sources, _MODULE) / "config", configuration)
-    published = kubectl.kustomize(configuration / "default")
-    return yaml.safe_dump_all(_for_this_cluster(yaml.safe_load_all(published)))
+    manifests = kubectl.kustomize(configuration / "default")
+    return yaml.safe_dump_all(_adapted(yaml.safe_load_all(manifests)))
 
 
-def _for_this_cluster(manifests: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _adapted(manifests: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for manifest in manifests:
         if manifest["metadata"]["name"] in _WEBHOOKS:
             continue
@@ -86,7 +90,7 @@ def _for_this_cluster(manifests: Iterator[dict[str, Any]]) -> Iterator[dict[str,
             for container in manifest["spec"]["template"]["spec"]["containers"]:
                 container["image"] = _IMAGE
                 container["imagePullPolicy"] = "Never"
-                # It waits 20 s by itself.
+                # KEDA's default is to wait 20 s.
                 container["readinessProbe"] |= {"initialDelaySeconds": 1, "periodSeconds": 1}
         yield manifest
 
@@ -98,7 +102,7 @@ class _Kubectl:
         self._program = clients.kubectl(progress)
         self._kubeconfig = kubeconfig
 
-    def knows_scaled_objects(self) -> bool:
+    def has_scaled_objects(self) -> bool:
         found = self._run("get", "crd", "scaledobjects.keda.sh", "--ignore-not-found", "--output=name")
         return bool(found.strip())
 

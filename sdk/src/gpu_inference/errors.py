@@ -1,12 +1,15 @@
-"""The one kind of error that is raised on purpose: what is wrong, where, and what to do."""
+"""The exception for errors that a user can fix."""
 
 
 class GpuInferenceError(Exception):
-    """Something the user can act on; the command line prints it as one sentence and exits with 1.
+    """An error that the user can fix; the command line prints it without a traceback and exits with 1.
 
     Args:
         what: what is wrong and where, as a sentence.
-        cure: what to do about it (a command, where one exists); printed on a line of its own.
+        cure: how to fix it, as a command if there is one; printed on a line of its own.
+
+    Example:
+        raise GpuInferenceError("There is no image x:1.", "List the images: gpu-inference image list")
     """
 
     def __init__(self, what: str, cure: str | None = None) -> None:

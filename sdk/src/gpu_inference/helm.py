@@ -1,6 +1,6 @@
-"""Drives Helm, version 3 or 4: the releases of services, with Helm's own words when something goes wrong.
+"""Runs Helm 3 or 4 to render, install and remove releases.
 
-Values go in through standard input: they may hold keys, which have no place in an argument list or a file.
+Values are passed through standard input, because they may contain keys: every user can read argument lists.
 """
 
 import json
@@ -17,22 +17,23 @@ from gpu_inference import clients, process
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.progress import Progress, Silent
 
-_UNDERSTOOD = (3, 4)
-# How the chart's templates begin what they say against values.
-REFUSED_BY_TEMPLATES = "These values cannot be deployed:"
-# Time that the API server is given beside what Helm itself waits for.
-_SLACK_SECONDS = 120
+_SUPPORTED_VERSIONS = (3, 4)
+TEMPLATE_ERROR_PREFIX = "These values cannot be deployed:"
+"""First words of every validation error that the chart's templates report."""
+
+# Added to Helm's own timeout, for requests to the API server.
+_EXTRA_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Release:
-    """What Helm keeps about a release."""
+    """Helm's record of a release."""
 
     name: str
     namespace: str
     revision: int
     status: str
-    """Helm's word: `deployed`, `failed`, `pending-install`, …"""
+    """One of Helm's values: `deployed`, `failed`, `pending-install`, …"""
     chart: str
     """Name and version of the chart, as in `gpu-inference-0.1.0`."""
 
@@ -41,13 +42,16 @@ class Helm:
     """One Helm program, for one cluster.
 
     Args:
-        program: the Helm to run; the one on PATH, else a pinned one that is fetched once, unless given.
-        kubeconfig: the cluster; Helm's own choice (KUBECONFIG, ~/.kube/config) unless given.
-        context: the kubeconfig's context; its current one unless given.
-        progress: where to say that Helm is being fetched.
+        program: the Helm to run. Default: the one on PATH, or a pinned one that is fetched once.
+        kubeconfig: the cluster's kubeconfig. Default: Helm's own choice (KUBECONFIG, ~/.kube/config).
+        context: the kubeconfig's context. Default: its current one.
+        progress: shows when Helm is being fetched.
 
     Raises:
-        GpuInferenceError: the program is no Helm 3 or 4.
+        GpuInferenceError: the program is not Helm 3 or 4.
+
+    Example:
+        Helm().upgrade("my-service", chart_directory(), {"image": {"repository": "registry.example/mine"}})
     """
 
     def __init__(
@@ -66,44 +70,44 @@ class Helm:
     def template(
         self, name: str, chart: Path, values: Mapping[str, Any], *, namespace: str = "default"
     ) -> str:
-        """Return the chart's manifests for these values, without asking a cluster.
+        """Return the chart's manifests for these values, without contacting a cluster.
 
         Raises:
-            GpuInferenceError: the chart refuses the values; the message has one sentence for each mistake.
+            GpuInferenceError: the chart rejects the values; the message has one sentence for each error.
         """
         return self._with_values(["template", name, chart, f"--namespace={namespace}", "--values=-"], values)
 
     def package(
         self, chart: Path, destination: Path, *, signing_key: str | None = None, keyring: Path | None = None
     ) -> Path:
-        """Write the chart's package, with provenance beside it where a key is given; return its path.
+        """Package the chart, and sign the package (.prov) if a key is given; return the package's path.
 
         Args:
             chart: the chart's folder.
-            destination: the folder for the package; it is made if need be.
+            destination: the folder for the package; created if it does not exist.
             signing_key: the name of a PGP key without passphrase.
-            keyring: the file with that key, as `gpg --export-secret-keys` writes it; ~/.gnupg/pubring.gpg
-                unless given.
+            keyring: the file with that key, as written by `gpg --export-secret-keys`. Default:
+                ~/.gnupg/pubring.gpg.
 
         Raises:
-            GpuInferenceError: Helm fails, for example because it does not find the key.
+            GpuInferenceError: Helm fails, for example because it cannot find the key.
         """
         signing: list[str | os.PathLike[str]] = []
         if signing_key:
             signing = ["--sign", f"--key={signing_key}", *([f"--keyring={keyring}"] if keyring else [])]
         destination.mkdir(parents=True, exist_ok=True)
         try:
-            said = self._helm(["package", chart, f"--destination={destination}", *signing])
+            output = self._helm(["package", chart, f"--destination={destination}", *signing])
         except process.ProgramError as error:
             if not signing_key:
                 raise
             raise GpuInferenceError(
                 f"The package cannot be signed with the key {signing_key!r}. {error}",
-                "Helm reads PGP keys from a file of the old format: gpg --export-secret-keys > FILE",
+                "Helm reads PGP keys only from the old keyring format: gpg --export-secret-keys > FILE",
             ) from error
-        written = re.search(r"saved it to: (.+)$", said, flags=re.MULTILINE)
+        written = re.search(r"saved it to: (.+)$", output, flags=re.MULTILINE)
         if written is None:
-            raise GpuInferenceError(f"Helm did not say where it put the package: {said}")
+            raise GpuInferenceError(f"Helm did not report the path of the package: {output}")
         return Path(written[1].strip())
 
     def upgrade(
@@ -118,20 +122,20 @@ class Helm:
         skip_schema_validation: bool = False,
         timeout_seconds: float = 300,
     ) -> None:
-        """Install the release, or upgrade it when it exists.
+        """Install the release, or upgrade it if it exists.
 
         Args:
-            name: the release.
-            chart: folder or package of the chart.
-            values: all of the user's values; earlier ones do not count.
-            namespace: where; it is made if need be.
+            name: the release's name.
+            chart: the chart's folder or package.
+            values: all of the user's values; they replace those of the previous revision.
+            namespace: the release's namespace; created if it does not exist.
             wait: whether to return only when everything in the release is ready.
-            rollback_on_failure: whether a release that does not become ready is undone; implies `wait`.
-            skip_schema_validation: whether the values are checked by the chart's templates alone.
-            timeout_seconds: how long Helm waits, with `wait` or `rollback_on_failure`.
+            rollback_on_failure: whether to undo a release that does not become ready; implies `wait`.
+            skip_schema_validation: whether to leave the validation to the chart's templates.
+            timeout_seconds: how long Helm waits with `wait` or `rollback_on_failure`, in seconds.
 
         Raises:
-            GpuInferenceError: Helm refuses or fails; with its sentence.
+            GpuInferenceError: Helm fails; the message contains Helm's error.
         """
         flags = [f"--namespace={namespace}", "--install", "--values=-"]
         flags.append(f"--timeout={timeout_seconds:.0f}s")
@@ -144,32 +148,31 @@ class Helm:
 
         def upgrade(*more: str) -> None:
             self._with_values(
-                ["upgrade", name, chart, *flags, *more], values, timeout=timeout_seconds + _SLACK_SECONDS
+                ["upgrade", name, chart, *flags, *more], values, timeout=timeout_seconds + _EXTRA_SECONDS
             )
 
         def upgrade_in_namespace(*more: str) -> None:
             try:
                 upgrade("--create-namespace", *more)
             except process.ProgramError as error:
-                if not _may_not_make_namespaces(error.said):
+                if not _is_namespace_creation_forbidden(error.output):
                     raise
-                # Helm writes even one that exists, before all else. This user has one, or Helm says so.
+                # With this flag Helm patches a namespace even if it exists. Without it, it must exist.
                 upgrade(*more)
 
         try:
             upgrade_in_namespace()
         except process.ProgramError as error:
-            if not _only_the_number_of_pods_conflicts(error.said):
+            if not _only_replicas_conflict(error.output):
                 raise
-            # An autoscaler, or `kubectl scale`, has set the number that these values fix: the values count.
-            # docs/decisions.md 15
+            # An autoscaler or `kubectl scale` owns spec.replicas. The values win: docs/decisions.md 15
             upgrade_in_namespace("--force-conflicts")
 
     def uninstall(self, name: str, *, namespace: str = "default") -> bool:
-        """Remove the release and return at once; return False when there is none.
+        """Remove the release without waiting; return False if there is none.
 
-        Its Deployment and Job stay visible until their pods have ended. Helm's own `--wait` is not used: that
-        of Helm 4.3 sometimes fails at the first object that it sees Terminating.
+        Its Deployment and Job stay visible until their pods have ended. Helm's `--wait` is not used, because
+        Helm 4.3 sometimes fails at the first object that is Terminating.
 
         Raises:
             GpuInferenceError: Helm fails.
@@ -177,16 +180,16 @@ class Helm:
         try:
             self._helm(
                 ["uninstall", name, f"--namespace={namespace}", "--cascade=foreground"],
-                timeout=_SLACK_SECONDS,
+                timeout=_EXTRA_SECONDS,
             )
         except process.ProgramError as error:
-            if _says_not_found(error):
+            if _is_not_found(error):
                 return False
             raise
         return True
 
     def values(self, name: str, *, namespace: str = "default") -> dict[str, Any]:
-        """Return the values that the user gave for the release (not the chart's defaults).
+        """Return the user's values of the release, without the chart's defaults.
 
         Raises:
             GpuInferenceError: there is no such release, or Helm fails.
@@ -196,13 +199,13 @@ class Helm:
         return values
 
     def release(self, name: str, *, namespace: str = "default") -> Release | None:
-        """Return what Helm knows about a release, or None when there is none."""
-        # Not `helm status`: its output holds the whole manifest.
+        """Return a release, or None if it does not exist."""
+        # Not `helm status`: its output contains the whole manifest.
         pattern = f"^{re.escape(name)}$"
-        # Helm 4 lists releases in all states by itself and no longer has the flag.
-        every_state = ["--all"] if self.major == 3 else []
+        # Helm 4 lists releases in all states by default and no longer has the flag.
+        all_states = ["--all"] if self.major == 3 else []
         text = self._helm(
-            ["list", f"--namespace={namespace}", f"--filter={pattern}", *every_state, "--output=json"]
+            ["list", f"--namespace={namespace}", f"--filter={pattern}", *all_states, "--output=json"]
         )
         for found in json.loads(text):
             return Release(
@@ -221,24 +224,24 @@ class Helm:
         *,
         timeout: float | None = None,
     ) -> str:
-        """Run a command that reads values; where the schema refuses them, say so in the templates' sentences.
+        """Run a command that reads values; report a schema error with the message of the chart's templates.
 
-        The templates check all that the schema checks, and say what to change.
+        The templates check everything that the schema checks, and their messages say what to change.
         """
         text = yaml.safe_dump(dict(values))
         try:
             return self._helm(words, stdin=text, timeout=timeout)
         except process.ProgramError as error:
-            if "values don't meet the specifications of the schema" not in error.said:
+            if "values don't meet the specifications of the schema" not in error.output:
                 raise
             _, name, chart, namespace, *_ = words
             try:
                 self._helm(
                     ["template", name, chart, namespace, "--values=-", "--skip-schema-validation"], stdin=text
                 )
-            except process.ProgramError as by_templates:
-                if REFUSED_BY_TEMPLATES in by_templates.said:
-                    raise by_templates from error
+            except process.ProgramError as template_error:
+                if TEMPLATE_ERROR_PREFIX in template_error.output:
+                    raise template_error from error
             raise
 
     def _helm(
@@ -247,47 +250,47 @@ class Helm:
         try:
             return process.run([self.program, *words, *self._cluster], stdin=stdin, timeout=timeout)
         except process.ProgramError as error:
-            raise process.ProgramError(sentence(error.said), error.said) from error
+            raise process.ProgramError(error_message(error.output), error.output) from error
 
 
-def sentence(said: str) -> str:
-    """Return the error in what Helm wrote: from `Error:` on, without warnings, log lines and usage."""
-    lines = said.splitlines()
+def error_message(output: str) -> str:
+    """Return the error in Helm's output: the text after `Error:`, without warnings, log lines and usage."""
+    lines = output.splitlines()
     start = next((number for number, line in enumerate(lines) if line.startswith("Error:")), None)
     if start is None:
-        return f"Helm failed: {said}" if said else "Helm failed without a word."
+        return f"Helm failed: {output}" if output else "Helm failed without a message."
     kept = [lines[start].removeprefix("Error:").strip()]
     for line in lines[start + 1 :]:
         if line.startswith(("Usage:", "goroutine ", "Use --debug flag", "helm.go:")):
             break
         kept.append(line)
     text = "\n".join(kept).strip()
-    # Which template fails first does not matter: each checks all values.
-    if REFUSED_BY_TEMPLATES in text:
-        text = text[text.index(REFUSED_BY_TEMPLATES) :]
+    # Every template validates all values, so the name of the one that failed first does not matter.
+    if TEMPLATE_ERROR_PREFIX in text:
+        text = text[text.index(TEMPLATE_ERROR_PREFIX) :]
     return f"Helm: {text}"
 
 
-def _only_the_number_of_pods_conflicts(said: str) -> bool:
-    """Tell whether a server-side apply failed at spec.replicas and nothing else."""
-    one = r"failed with 1 conflict: conflict with .*: \.spec\.replicas$"
-    return re.search(one, said, re.MULTILINE) is not None
+def _only_replicas_conflict(output: str) -> bool:
+    """Return whether spec.replicas was the only conflict of a server-side apply."""
+    conflict = r"failed with 1 conflict: conflict with .*: \.spec\.replicas$"
+    return re.search(conflict, output, re.MULTILINE) is not None
 
 
-def _may_not_make_namespaces(said: str) -> bool:
-    return re.search('cannot (create|patch) resource "namespaces"', said) is not None
+def _is_namespace_creation_forbidden(output: str) -> bool:
+    return re.search('cannot (create|patch) resource "namespaces"', output) is not None
 
 
-def _says_not_found(error: process.ProgramError) -> bool:
-    return "release: not found" in error.said
+def _is_not_found(error: process.ProgramError) -> bool:
+    return "release: not found" in error.output
 
 
 def _major_version(program: Path) -> int:
-    said = process.run([program, "version", "--short"]).strip()
-    version = re.match(r"v(\d+)\.", said)
-    if version is None or int(version[1]) not in _UNDERSTOOD:
+    output = process.run([program, "version", "--short"]).strip()
+    version = re.match(r"v(\d+)\.", output)
+    if version is None or int(version[1]) not in _SUPPORTED_VERSIONS:
         raise GpuInferenceError(
-            f"{program} is not Helm 3 or 4: it calls itself {said!r}.",
-            "Install Helm 4, or name another one with --helm.",
+            f"{program} is not Helm 3 or 4: its version is {output!r}.",
+            "Install Helm 4, or choose another Helm with --helm.",
         )
     return int(version[1])

@@ -1,4 +1,4 @@
-"""Names: v1's rules for those of services and models, in its own words, and the full names of images."""
+"""Validates names of services and models by v1's rules, and expands names of images."""
 
 import re
 
@@ -9,7 +9,7 @@ _MODEL_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-._]{0,254}")
 
 
 def require_service_name(name: str) -> None:
-    """Raise GpuInferenceError with v1's message unless `name` is 3 to 32 characters of v1's form."""
+    """Raise GpuInferenceError with v1's message unless `name` is a valid name of a service."""
     if not _SERVICE_NAME.fullmatch(name) or not 3 <= len(name) <= 32:
         raise GpuInferenceError(
             "Error, provided service name is invalid. It must only consist of lowercase letters, numbers, or "
@@ -19,7 +19,7 @@ def require_service_name(name: str) -> None:
 
 
 def require_model_name(name: str) -> None:
-    """Raise GpuInferenceError unless `name` is 1 to 255 characters of v1's form for models."""
+    """Raise GpuInferenceError unless `name` is a valid name of a model by v1's rules."""
     if not _MODEL_NAME.fullmatch(name):
         raise GpuInferenceError(
             f"Error, provided model name {name!r} is invalid. It must only consist of letters, numbers, "
@@ -29,9 +29,9 @@ def require_model_name(name: str) -> None:
 
 
 def full_name(image: str) -> str:
-    """Return what Docker and Kubernetes mean by an image's name without a registry.
+    """Return an image's name with the registry that Docker and Kubernetes use by default.
 
-    `full_name("abc:1")` is `docker.io/library/abc:1`; a name with a registry stays as it is.
+    `full_name("abc:1")` is `docker.io/library/abc:1`; a name with a registry is returned unchanged.
     """
     first, slash, _ = image.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):

@@ -1,13 +1,13 @@
-"""The folders outside the user's own: the cache, and the state of clusters on this machine."""
+"""Folders for cached files and for the state of clusters on this machine."""
 
 import os
 from pathlib import Path
 
 
 def cache_directory() -> Path:
-    """Return where builds and downloads are kept: `$GPU_INFERENCE_CACHE_DIR`, else the user's cache.
+    """Return the folder for builds and downloads: `$GPU_INFERENCE_CACHE_DIR`, or the user's cache.
 
-    What lies there can be deleted at any time; it is then made again.
+    Its content can be deleted at any time; it is created again when needed.
     """
     if explicit := os.environ.get("GPU_INFERENCE_CACHE_DIR"):
         return Path(explicit).absolute()
@@ -16,13 +16,13 @@ def cache_directory() -> Path:
 
 
 def state_directory() -> Path:
-    """Return where clusters made on this machine are kept: `$GPU_INFERENCE_STATE_DIR`, else /var/lib.
+    """Return the folder for clusters on this machine: `$GPU_INFERENCE_STATE_DIR`, or one under /var/lib.
 
-    Containers' overlays lie there, so it must be a disk, not an overlay itself.
+    It holds overlay mounts of containers, so its file system must not be an overlay itself.
     """
     return Path(os.environ.get("GPU_INFERENCE_STATE_DIR") or "/var/lib/gpu-inference").absolute()
 
 
 def local_kubeconfig(name: str) -> Path:
-    """Return where the kubeconfig of the embedded cluster of that name lies while it is up."""
+    """Return the path of an embedded cluster's kubeconfig, which exists while the cluster is up."""
     return state_directory() / name / "kubeconfig"

@@ -1,4 +1,4 @@
-"""Runs other programs: their words are kept for the error message, and Ctrl-C ends them with us."""
+"""Runs other programs: errors contain their output, and Ctrl-C ends them with this process."""
 
 import os
 import signal
@@ -12,11 +12,11 @@ _TAIL_LINES = 25
 
 
 class ProgramError(GpuInferenceError):
-    """A program exited with an error. `said` is all that it wrote, for callers that translate it further."""
+    """A program exited with an error. `output` is everything that it wrote, for callers that parse it."""
 
-    def __init__(self, what: str, said: str) -> None:
+    def __init__(self, what: str, output: str) -> None:
         super().__init__(what)
-        self.said = said
+        self.output = output
 
 
 def run(
@@ -28,19 +28,22 @@ def run(
     timeout: float | None = None,
     log: Path | None = None,
 ) -> str:
-    """Run a program to its end and return what it wrote to standard output.
+    """Run a program, wait until it ends, and return its standard output.
 
     Args:
         command: the program and its arguments.
-        env: variables added to our own environment.
+        env: variables to add to this process' environment.
         cwd: the folder to run it in.
-        stdin: text for its standard input; none unless given.
-        timeout: seconds until it is ended, with all its children.
-        log: a file that gets both its outputs instead (the result is then empty); errors carry its tail.
+        stdin: text for its standard input. Default: none.
+        timeout: seconds after which it is ended with all its children. Default: no limit.
+        log: a file to append standard output and standard error to; the result is then empty.
 
     Raises:
-        GpuInferenceError: it cannot be found or runs past the timeout.
-        ProgramError: it exits non-zero; with its last lines.
+        GpuInferenceError: the program is not found or does not end within the timeout.
+        ProgramError: it exits non-zero; the message contains its last lines.
+
+    Example:
+        version = run(["helm", "version", "--short"], timeout=10).strip()
     """
     words = [os.fspath(word) for word in command]
     output = log.open("ab") if log else subprocess.PIPE
@@ -52,7 +55,7 @@ def run(
             stderr=subprocess.STDOUT if log else subprocess.PIPE,
             env={**os.environ, **(env or {})},
             cwd=cwd,
-            # A group of its own, so that a timeout or Ctrl-C reaches its children as well.
+            # A process group of its own, so that a timeout or Ctrl-C also ends its children.
             start_new_session=True,
         )
     except FileNotFoundError as error:
@@ -70,17 +73,17 @@ def run(
             raise GpuInferenceError(f"{' '.join(words)} did not end within {timeout:.0f} s.") from error
         raise
     if process.returncode:
-        said = log.read_text(errors="replace") if log else (err or out).decode(errors="replace")
-        tail = "\n".join(said.strip().splitlines()[-_TAIL_LINES:])
+        written = log.read_text(errors="replace") if log else (err or out).decode(errors="replace")
+        tail = "\n".join(written.strip().splitlines()[-_TAIL_LINES:])
         where = f" (whole log: {log})" if log else ""
         raise ProgramError(
-            f"{' '.join(words)} exited with {process.returncode}{where}:\n{tail}", said.strip()
+            f"{' '.join(words)} exited with {process.returncode}{where}:\n{tail}", written.strip()
         )
     return "" if log else out.decode(errors="replace")
 
 
 def end_group(process: subprocess.Popen[bytes], grace_seconds: float = 5) -> None:
-    """End a program started with `start_new_session` and all its children: first asked, then killed."""
+    """End a program started with `start_new_session` and all its children: SIGTERM, then SIGKILL."""
     for kind in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, kind)

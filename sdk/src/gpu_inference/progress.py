@@ -1,4 +1,4 @@
-"""Tells a person what a long command does: when a step begins, while it lasts, when it ends."""
+"""Shows the progress of long commands: when a step begins, that it still runs, and when it ends."""
 
 import sys
 import threading
@@ -13,17 +13,25 @@ _REWRITE_LINE = "\r\x1b[K"
 
 
 class Progress:
-    """Writes steps with their times to a stream (standard error unless told), one whole line at a time.
+    """Writes steps and their durations to a stream, one whole line at a time.
 
-    A step that lasts says so every few seconds, so that neither a terminal nor a log is ever silent; on a
-    terminal in a line that is rewritten. Steps may run side by side in threads.
+    A running step reports its elapsed time every few seconds; on a terminal that line is rewritten in place.
+    Steps may run concurrently in threads.
+
+    Args:
+        stream: where to write. Default: standard error.
+        heartbeat_seconds: seconds between two reports. Default: 1 on a terminal, 5 elsewhere.
+
+    Example:
+        with Progress().step("Fetching Helm"):
+            fetch()
     """
 
     def __init__(self, stream: TextIO | None = None, heartbeat_seconds: float | None = None) -> None:
         self._stream = stream or sys.stderr
         self._on_terminal = self._stream.isatty()
-        usual = _TERMINAL_HEARTBEAT_SECONDS if self._on_terminal else _LOG_HEARTBEAT_SECONDS
-        self._heartbeat_seconds = heartbeat_seconds or usual
+        default = _TERMINAL_HEARTBEAT_SECONDS if self._on_terminal else _LOG_HEARTBEAT_SECONDS
+        self._heartbeat_seconds = heartbeat_seconds or default
         self._lock = threading.Lock()
 
     def say(self, text: str) -> None:
@@ -32,30 +40,30 @@ class Progress:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Announce a step, say every few seconds that it goes on, then how long it took or that it failed."""
+        """Report the start of a step, its elapsed time every few seconds, and its duration or failure."""
         began = time.monotonic()
         ended = threading.Event()
         self.say(f"• {title} …")
 
-        def beat() -> None:
+        def report() -> None:
             while not ended.wait(self._heartbeat_seconds):
-                self._say_still(f"  {title}: {time.monotonic() - began:.0f} s so far")
+                self._report_running(f"  {title}: {time.monotonic() - began:.0f} s so far")
 
-        heart = threading.Thread(target=beat, name="progress", daemon=True)
-        heart.start()
+        heartbeat = threading.Thread(target=report, name="progress", daemon=True)
+        heartbeat.start()
         try:
             yield
         except BaseException as error:
             ended.set()
-            heart.join()
+            heartbeat.join()
             word = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             self.say(f"✗ {title}: {word} after {time.monotonic() - began:.1f} s")
             raise
         ended.set()
-        heart.join()
+        heartbeat.join()
         self.say(f"✓ {title}: {time.monotonic() - began:.1f} s")
 
-    def _say_still(self, text: str) -> None:
+    def _report_running(self, text: str) -> None:
         self._write(f"{_REWRITE_LINE}{text}" if self._on_terminal else f"{text}\n")
 
     def _write(self, text: str) -> None:
@@ -65,7 +73,7 @@ class Progress:
 
 
 class Silent(Progress):
-    """Says nothing: for callers that want the result alone."""
+    """Writes nothing; the default of functions in this package."""
 
     def _write(self, text: str) -> None:
         """Drop the text."""

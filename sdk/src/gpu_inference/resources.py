@@ -1,4 +1,4 @@
-"""Finds the chart and the runtime's build context: inside the wheel, or in the checkout."""
+"""Finds the chart and the runtime's build context: inside an installed wheel, or in a checkout."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ def _resource(name: str, in_checkout: str) -> Path:
 
 
 def chart_directory() -> Path:
-    """Return the chart's folder (the one with Chart.yaml)."""
+    """Return the chart's folder, which contains Chart.yaml."""
     return _resource("chart", "charts/gpu-inference")
 
 
 def runtime_directory() -> Path:
-    """Return the build context of the runtime image (the folder with the Dockerfile)."""
+    """Return the build context of the runtime image, which contains the Dockerfile."""
     return _resource("runtime", "runtime")

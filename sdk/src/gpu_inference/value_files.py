@@ -1,4 +1,4 @@
-"""Values as people give them: files, and single settings on the command line."""
+"""Reads and merges chart values from files and from `PATH=VALUE` settings."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from gpu_inference.errors import GpuInferenceError
 
 
 def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `values` with `changes` over them: maps are joined, all else is replaced, as Helm does."""
+    """Return `values` updated with `changes` as Helm does: maps are merged, everything else is replaced."""
     result = dict(values)
     for key, change in changes.items():
         old = result.get(key)
@@ -20,10 +20,10 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 
 
 def read_values(path: Path) -> dict[str, Any]:
-    """Return the values in a YAML (or JSON) file.
+    """Return the values in a YAML or JSON file.
 
     Raises:
-        GpuInferenceError: it cannot be read, or is not a map.
+        GpuInferenceError: the file cannot be read, or its content is not a map.
     """
     try:
         values = yaml.safe_load(path.read_text())
@@ -32,15 +32,17 @@ def read_values(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise GpuInferenceError(f"The values file {path} is not YAML: {error}.") from error
     if values is not None and not isinstance(values, dict):
-        raise GpuInferenceError(f"The values file {path} must hold a map, not {type(values).__name__}.")
+        raise GpuInferenceError(f"The values file {path} must contain a map, not {type(values).__name__}.")
     return values or {}
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """Return what arguments like `deployment.num_replicas=3` set; what follows `=` is read as YAML.
+    """Return the values that settings like `deployment.num_replicas=3` describe; the right side is YAML.
+
+    `parse_settings(["deployment.num_replicas=3"])` is `{"deployment": {"num_replicas": 3}}`.
 
     Raises:
-        GpuInferenceError: one has not that form.
+        GpuInferenceError: a setting has another form, or its value is not YAML.
     """
     values: dict[str, Any] = {}
     for setting in settings:

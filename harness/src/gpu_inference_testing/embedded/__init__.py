@@ -1,6 +1,7 @@
-"""A real Kubernetes on this machine, in one process tree, with no container engine and no image registry.
+"""A real Kubernetes on this machine, in one process tree, without a container engine or an image registry.
 
-`cluster` is what callers use. On the host: `layout` (the folder and its lock), `network` (addresses and the
-link), `cgroups`, `pki`, `configuration` and `components` (what the programs are told), `processes` (finding
-and ending the node). Inside: `node`, the first process of the node's own namespaces.
+`cluster` is the interface for callers. On the host: `layout` (file locations), `record` (what `up` decided),
+`network` (addresses and the link), `cgroups`, `pki`, `configuration` and `components` (files and arguments of
+the programs), `images`, `defaults` (objects in the cluster) and `processes` (the node's processes). In the
+node's namespaces: `node`, their first process.
 """

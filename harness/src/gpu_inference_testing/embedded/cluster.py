@@ -1,4 +1,4 @@
-"""The embedded cluster: brings the node up, waits for it, and takes all of it away again."""
+"""The embedded cluster: starts its node, waits until it is ready, and removes it."""
 
 import errno
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 import urllib3
 from kubernetes import client
 
-from gpu_inference.cache import exclusive
+from gpu_inference.cache import file_lock
 from gpu_inference.cluster import DEFAULT_NAME, ClusterStatus, LocalImage
 from gpu_inference.cluster import api as api_server
 from gpu_inference.cluster.providers import cluster_entry
@@ -35,20 +35,25 @@ from gpu_inference_testing.toolchain.programs import Programs, build_programs
 _START_TIMEOUT_SECONDS = 120.0
 _POLL_SECONDS = 0.1
 _TAIL_LINES = 20
-# A cluster that is brought up lasts at least this long.
+# After `up` the certificates are valid for at least this long.
 _RENEW_BEFORE = timedelta(days=1)
-# Linux' own limit; the kernel refuses more.
-_MOST_OPEN_FILES = 1_048_576
+# The kernel's maximum.
+_MAX_OPEN_FILES = 1_048_576
 
 
 class EmbeddedCluster:
-    """A Kubernetes of one node on this machine.
+    """A single-node Kubernetes cluster on this machine.
 
     Args:
-        name: the cluster's, and so the node's and the host's network interface's.
-        cpu_overcommit: lower the CPU requests of new pods; None: as it is, and for a new cluster yes.
-        address_range: a free block of IPv4 addresses, at least a /22; None: one is chosen.
-        progress: who is told what happens.
+        name: name of the cluster, its node and the host's network interface: 1 to 15 lower-case letters,
+            digits and hyphens.
+        cpu_overcommit: whether to lower the CPU requests of new pods. Default: unchanged for a running
+            cluster, true for a new one.
+        address_range: a free block of IPv4 addresses, at least a /22. Default: a free block is chosen.
+        progress: receives the steps. Default: they are not shown.
+
+    Raises:
+        GpuInferenceError: the name is invalid.
     """
 
     options = frozenset({"cpu_overcommit", "address_range"})
@@ -64,7 +69,7 @@ class EmbeddedCluster:
         if not re.fullmatch(r"[a-z]([a-z0-9-]{0,13}[a-z0-9])?", name):
             raise GpuInferenceError(
                 f"The cluster name {name!r} is not valid.",
-                "Use 1 to 15 lower-case letters, digits and hyphens, beginning with a letter: "
+                "Use 1 to 15 lower-case letters, digits and hyphens, starting with a letter: "
                 "it is also the name of a network interface.",
             )
         self.name = name
@@ -74,21 +79,23 @@ class EmbeddedCluster:
         self._state = StateFolder(state_directory() / name)
         self._cgroup = f"gpu-inference.{name}"
 
-    # ---- what callers use
+    # ---- public methods
 
     def up(self) -> Path:
         """Bring the cluster up if it is not running, wait until it can run pods, return its kubeconfig.
 
-        Whatever stops it on the way, Ctrl-C included, a cluster that was not there before is not there after.
+        If this fails or is interrupted, a new cluster is removed again.
 
         Raises:
-            GpuInferenceError: something is missing on this machine, the address range is taken, or a
-                component ended (named, with the end of its log).
+            GpuInferenceError: this machine does not meet the requirements, the address range is in use, or a
+                component ended (the message contains the end of its log).
         """
         programs = self._prepare() if self._node() is None else None
-        with self._changing():
+        with self._locked():
             if self._node() is not None and self._certificates_expire():
-                self._progress.say(f"The certificates of the cluster {self.name!r} expire: it is made anew.")
+                self._progress.say(
+                    f"The certificates of the cluster {self.name!r} expire soon; it is created again."
+                )
                 self._remove()
             if self._node() is not None:
                 self._refuse_other_address_range()
@@ -100,29 +107,29 @@ class EmbeddedCluster:
                     self._start(programs)
                     self._finish(True if self._cpu_overcommit is None else self._cpu_overcommit)
                 except BaseException as error:
-                    said = self._last_words()
+                    failure = self._failure_message()
                     self._remove()
-                    if said and isinstance(error, GpuInferenceError):
+                    if failure and isinstance(error, GpuInferenceError):
                         raise GpuInferenceError(
-                            f"The cluster {self.name!r} could not be brought up: {said}"
+                            f"The cluster {self.name!r} could not be brought up: {failure}"
                         ) from error
                     raise
         return self._state.kubeconfig
 
     def down(self) -> None:
-        """Remove the cluster, all that runs in it and all that it wrote; do nothing when there is none.
+        """Remove the cluster, its processes and its files; do nothing if it does not exist.
 
         Raises:
-            GpuInferenceError: something of it could not be removed.
+            GpuInferenceError: a part of it could not be removed.
         """
         if self._node() is None and not self._state.root.exists():
             self._progress.say(f"There is no cluster {self.name!r}.")
             return
-        with self._changing(), self._progress.step(f"Removing the cluster {self.name!r}"):
+        with self._locked(), self._progress.step(f"Removing the cluster {self.name!r}"):
             self._remove()
 
     def status(self) -> ClusterStatus:
-        """Tell how the cluster is."""
+        """Return the cluster's status."""
         if self._node() is None:
             return ClusterStatus.not_running("embedded", self.name, self._why_it_ended())
         status = ClusterStatus.not_running("embedded", self.name)
@@ -146,25 +153,25 @@ class EmbeddedCluster:
         )
 
     def load_image(self, image: LocalImage) -> bool:
-        """Import an image into the node, unless the same is there; return whether it was imported.
+        """Import an image into the node unless it has the same one; return whether it was imported.
 
         Raises:
-            GpuInferenceError: the cluster is not running, or containerd refuses the image.
+            GpuInferenceError: the cluster is not running, or containerd rejects the image.
         """
         images = self._images()
         with self._progress.step(f"Loading {image.reference}"), self._disk_errors():
             return images.load(image)
 
     def owns(self, kubeconfig: Path, context: str | None = None) -> bool:
-        """Tell whether it runs and a kubeconfig, which may be a copy of its own, leads to it."""
+        """Return whether the cluster is running and this kubeconfig (or a copy of its own) connects to it."""
         own = cluster_entry(self._state.kubeconfig)
         return bool(own) and own == cluster_entry(kubeconfig, context) and self._node() is not None
 
     def set_gpus(self, count: int, product: str = gpus.DEFAULT_PRODUCT, mode: gpus.Mode = "patch") -> None:
-        """Make the node advertise `count` GPUs of a product; 0 removes them.
+        """Make the node advertise `count` simulated GPUs of a product; 0 removes them.
 
         Raises:
-            GpuInferenceError: the cluster is not running, the node has real GPUs, or a patch is asked for
+            GpuInferenceError: the cluster is not running, the node has real GPUs, or the mode is `patch`
                 after the mode `plugin` was used.
         """
         with self._api() as api:
@@ -173,9 +180,9 @@ class EmbeddedCluster:
                 self._set_gpus_by_plugin(api, count, product)
             elif plugin_used:
                 raise GpuInferenceError(
-                    f"The kubelet of the cluster {self.name!r} keeps its GPUs' number for a device plugin, "
-                    "since the mode `plugin` was used, and undoes a patch.",
-                    "Use the mode `plugin` again, or make the cluster anew: gpu-inference cluster down",
+                    f"The mode `plugin` was used on the cluster {self.name!r}: its kubelet now sets the "
+                    "number of GPUs and undoes a patch.",
+                    "Use the mode `plugin`, or create the cluster again: gpu-inference cluster down",
                 )
             else:
                 gpus.advertise_by_patch(api, count, product)
@@ -188,11 +195,12 @@ class EmbeddedCluster:
 
     def _start(self, programs: Programs) -> None:
         if self._state.root.exists():
-            self._progress.say(f"Removing what an earlier cluster {self.name!r} left behind.")
+            self._progress.say(f"Removing the remains of an earlier cluster {self.name!r}.")
             self._remove()
-        # Until a cluster has its routes, another one would find the same addresses free.
+        # Another cluster could choose the same addresses until this one has its routes.
         choosing = self._state.root.with_name(".addresses.lock")
-        with exclusively(choosing, "Waiting for another cluster that is given its addresses", self._progress):
+        waiting = "Waiting for another cluster that chooses its addresses"
+        with temporary_lock(choosing, waiting, self._progress):
             self._start_node(programs)
         with self._progress.step("Starting etcd, containerd and the API server"), self._api() as api:
             self._wait(lambda: api_server.is_ready(api), "kube-apiserver")
@@ -205,7 +213,7 @@ class EmbeddedCluster:
         if network.link_exists(self.name):
             raise GpuInferenceError(
                 f"This host already has a network interface called {self.name!r}.",
-                "Give the cluster another name (--name).",
+                "Choose another name for the cluster (--name).",
             )
         with self._progress.step(f"Preparing the node {self.name!r} ({addresses.block})"):
             self._write_state(addresses, programs)
@@ -227,12 +235,12 @@ class EmbeddedCluster:
             folder.mkdir()
         pki.create(state.pki, self.name, addresses.node, addresses.api_service)
         shutil.copy(state.pki / "admin.kubeconfig", state.kubeconfig)
-        configuration.write(state.configuration, addresses, self._cgroup, _most_open_files())
+        configuration.write(state.configuration, addresses, self._cgroup, _max_open_files())
         state.components.write_text(json.dumps([asdict(c) for c in components(self.name, addresses)]))
         write_pause_archive(programs.pause, state.pause_archive)
 
     def _finish(self, cpu_overcommit: bool | None) -> None:
-        """Do what a ready API server still needs; each part of it can be done again."""
+        """Complete the cluster once the API server is ready; every step can be repeated."""
         with self._api() as api:
             with self._progress.step(f"Waiting until the node {self.name!r} is Ready"):
                 defaults.apply_defaults(api)
@@ -248,10 +256,10 @@ class EmbeddedCluster:
         return node is not None and api_server.is_node_ready(node)
 
     def _wait(self, done: Callable[[], bool], component: str) -> None:
-        """Wait for what a component has to do.
+        """Wait until a condition is true that a component has to fulfil.
 
         Raises:
-            GpuInferenceError: the node ended, or the component has not done it after a long while.
+            GpuInferenceError: the node ended, or the condition is still false after 120 s.
         """
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         while not done():
@@ -287,10 +295,10 @@ class EmbeddedCluster:
         unfinished.write_text(str(count))
         unfinished.rename(wanted)
         if count:
-            gpus.describe(api, self.name, count, product, "plugin")
+            gpus.label_node(api, self.name, count, product, "plugin")
         gpus.wait_until_allocatable(api, self.name, count)
         if not count:
-            gpus.forget(api, self.name)
+            gpus.unlabel_node(api, self.name)
 
     def _images(self) -> ImageStore:
         return ImageStore(self._state.root, self._running_node().launcher)
@@ -308,25 +316,25 @@ class EmbeddedCluster:
         return node
 
     def _why_it_ended(self) -> str | None:
-        """Return why a cluster that was up is not; None when there was none."""
+        """Return why the cluster is no longer running, or None if it was never brought up."""
         if not self._state.root.exists():
             return None
-        return self._last_words() or "It was killed, or this machine was restarted."
+        return self._failure_message() or "It was killed, or this machine was restarted."
 
-    def _last_words(self) -> str | None:
-        """Return what the node wrote when one of its components, or itself, failed."""
+    def _failure_message(self) -> str | None:
+        """Return the message that the node wrote when it or one of its components failed, or None."""
         for file in (self._state.failure, self._state.log("node")):
             with suppress(FileNotFoundError, PermissionError):
-                if said := file.read_text(errors="replace").strip():
-                    return said
+                if message := file.read_text(errors="replace").strip():
+                    return message
         return None
 
     @contextmanager
     def _api(self) -> Iterator[client.ApiClient]:
-        """Give a client for the API server; the node's death and the server's refusals become sentences."""
+        """Yield a client for the API server; convert errors into GpuInferenceError."""
         self._running_node()
         with (
-            api_server.sentences(f"The cluster {self.name!r}", f"Look at the logs: {self._state.logs}"),
+            api_server.sentences(f"The cluster {self.name!r}", f"Read the logs: {self._state.logs}"),
             api_server.connect(self._state.kubeconfig) as api,
         ):
             try:
@@ -336,16 +344,16 @@ class EmbeddedCluster:
                 raise
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Let no other command change this cluster meanwhile."""
+    def _locked(self) -> Iterator[None]:
+        """Prevent other commands from changing this cluster meanwhile."""
         lock = self._state.root.with_name(f"{self.name}.lock")
-        waiting = f"Waiting for another command that works on the cluster {self.name!r}"
-        with self._disk_errors(), exclusively(lock, waiting, self._progress):
+        waiting = f"Waiting for another command that changes the cluster {self.name!r}"
+        with self._disk_errors(), temporary_lock(lock, waiting, self._progress):
             yield
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
-        """Explain what the state folder refuses."""
+        """Convert an OSError into a GpuInferenceError about the state folder."""
         root = self._state.root
         try:
             yield
@@ -353,15 +361,15 @@ class EmbeddedCluster:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise GpuInferenceError(
                     f"The disk that holds {root.parent} is full.",
-                    "Free some, or name a folder on a larger one: export GPU_INFERENCE_STATE_DIR=FOLDER",
+                    "Free some space, or use a larger disk: export GPU_INFERENCE_STATE_DIR=FOLDER",
                 ) from error
             raise GpuInferenceError(
                 f"The cluster's folder {root} cannot be changed: {error}.",
-                "Run it as root, or name another folder: export GPU_INFERENCE_STATE_DIR=FOLDER",
+                "Run the command as root, or use another folder: export GPU_INFERENCE_STATE_DIR=FOLDER",
             ) from error
 
     def _remove(self) -> None:
-        """Remove all there is of the cluster, in any state."""
+        """Remove every part of the cluster that exists."""
         record = Record.load(self._state.record)
         if (node := self._node()) is not None:
             processes.end(node)
@@ -373,17 +381,17 @@ class EmbeddedCluster:
 
 
 @contextmanager
-def exclusively(lock: Path, busy: str, progress: Progress) -> Iterator[None]:
-    """Hold a lock file as `exclusive` does, and leave neither it nor, where it is then empty, its folder."""
-    with exclusive(lock, busy, progress):
+def temporary_lock(lock: Path, waiting: str, progress: Progress) -> Iterator[None]:
+    """Hold a lock file as `file_lock` does; then remove it, and its folder if that is empty."""
+    with file_lock(lock, waiting, progress):
         try:
             yield
         finally:
             lock.unlink(missing_ok=True)
-            with suppress(OSError):  # Not empty, or a mount point: then it stays.
+            with suppress(OSError):  # It is not empty, or a mount point.
                 lock.parent.rmdir()
 
 
-def _most_open_files() -> int:
+def _max_open_files() -> int:
     hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return _MOST_OPEN_FILES if hard_limit == resource.RLIM_INFINITY else min(hard_limit, _MOST_OPEN_FILES)
+    return _MAX_OPEN_FILES if hard_limit == resource.RLIM_INFINITY else min(hard_limit, _MAX_OPEN_FILES)

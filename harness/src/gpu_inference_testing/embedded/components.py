@@ -1,4 +1,4 @@
-"""The programs of the node and their arguments, in the order in which they are started."""
+"""The node's programs and their arguments, in start order."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from gpu_inference_testing.embedded.network import Network
 
 @dataclass(frozen=True)
 class Component:
-    """One program; those with `needs_api` are started when the API server is ready."""
+    """A program of the node; with `needs_api` it starts after the API server is ready."""
 
     name: str
     command: list[str]
@@ -28,7 +28,7 @@ _ETCD_PEER = "http://127.0.0.1:2380"
 
 
 def components(name: str, network: Network) -> list[Component]:
-    """Return the node's programs; `name` is the node's."""
+    """Return the programs of the node called `name`."""
     return [
         Component("etcd", _etcd(), needs_api=False),
         Component("kube-apiserver", _apiserver(network), needs_api=False),
@@ -60,7 +60,7 @@ def _etcd() -> list[str]:
         f"{NODE_KUBERNETES}/etcd",
         "--name=default",
         f"--data-dir={_STATE.data}/etcd",
-        # The data ends with the cluster: waiting for the disk would buy nothing.
+        # The data need not survive a crash of the machine, so there is no need to wait for the disk.
         "--unsafe-no-fsync",
         f"--listen-client-urls={_ETCD}",
         f"--advertise-client-urls={_ETCD}",
@@ -119,7 +119,7 @@ def _controller_manager() -> list[str]:
         "--leader-elect=false",
         "--allocate-node-cidrs=false",
         "--controllers=*,-node-ipam-controller",
-        # Autoscalers look every 15 s by default: tests would wait for nothing else.
+        # The default is 15 s, which would slow down tests of autoscaling.
         "--horizontal-pod-autoscaler-sync-period=2s",
         "--profiling=false",
         "--kube-api-qps=100",

@@ -1,4 +1,4 @@
-"""The configuration files of the node's programs. All paths in them are the node's, not the host's."""
+"""Writes the configuration files of the node's programs. All paths in them are paths inside the node."""
 
 import json
 from ipaddress import IPv4Address
@@ -19,10 +19,10 @@ def write(folder: Path, network: Network, cgroup: str, open_files: int) -> None:
     """Write all files into `folder`.
 
     Args:
-        folder: where to, as the host sees it.
+        folder: the target folder, as a path on the host.
         network: the cluster's addresses.
-        cgroup: the name of the folder that the kubelet works under in each cgroup hierarchy.
-        open_files: the highest number of open files that this process may ask for.
+        cgroup: name of the kubelet's folder in each cgroup hierarchy.
+        open_files: the maximum number of open files that this process may set.
     """
     (folder / "cni").mkdir(parents=True, exist_ok=True)
     (folder / "kubelet.yaml").write_text(yaml.safe_dump(_kubelet(network, cgroup, open_files)))
@@ -37,14 +37,14 @@ def _kubelet(network: Network, cgroup: str, open_files: int) -> dict[str, Any]:
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
-        # The cgroup driver that needs no systemd, and works on v1 and v2.
+        # This cgroup driver needs no systemd and works on v1 and v2.
         "failCgroupV1": False,
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{cgroup}",
         "enforceNodeAllocatable": ["pods"],
         "failSwapOn": False,
         "maxOpenFiles": open_files,
-        # A score below our own needs CAP_SYS_RESOURCE, which containers and CI machines often lack.
+        # A lower score needs CAP_SYS_RESOURCE, which containers and CI machines often lack.
         "oomScoreAdj": 0,
         "authentication": {
             "anonymous": {"enabled": False},
@@ -57,7 +57,7 @@ def _kubelet(network: Network, cgroup: str, open_files: int) -> dict[str, Any]:
         "clusterDomain": "cluster.local",
         "clusterDNS": [str(network.node)],
         "resolvConf": "",
-        # Images come from this machine and cannot be pulled again: nothing may remove them to save space.
+        # Images are loaded from this machine and cannot be pulled, so the kubelet must not remove any.
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {
             "memory.available": "100Mi",
@@ -80,7 +80,7 @@ def _kube_proxy(network: Network) -> dict[str, Any]:
         "clientConnection": {"kubeconfig": str(_STATE.pki / "proxy.kubeconfig")},
         "mode": "iptables",
         "clusterCIDR": str(network.pods),
-        # These sysctls belong to the whole machine: zero leaves them as they are.
+        # Zero leaves these sysctls unchanged: they belong to the whole machine.
         "conntrack": {
             "maxPerCore": 0,
             "min": 0,
@@ -95,7 +95,7 @@ def _kube_proxy(network: Network) -> dict[str, Any]:
 
 
 def _cni(network: Network) -> dict[str, Any]:
-    """Give each pod a routed link of its own: a bridge would need the host's br_netfilter module."""
+    """Configure a routed link per pod; a bridge would need the host's kernel module br_netfilter."""
     return {
         "cniVersion": "1.0.0",
         "name": "pods",
@@ -117,7 +117,7 @@ def _cni(network: Network) -> dict[str, Any]:
 
 
 def _corefile(node: IPv4Address) -> str:
-    """Answer for the cluster's own names; any other name fails at once."""
+    """Configure DNS to resolve only names in the cluster; other names fail at once."""
     pki = _STATE.pki
     return f"""\
 .:53 {{
@@ -148,7 +148,7 @@ oom_score = 0
     sandbox = "{PAUSE_IMAGE}"
 
 [plugins.'io.containerd.cri.v1.runtime']
-  # Without CAP_SYS_RESOURCE no process may have a score below its parent's; with it, this changes little.
+  # Without CAP_SYS_RESOURCE a process cannot have a lower score than its parent.
   restrict_oom_score_adj = true
   disable_apparmor = true
   tolerate_missing_hugetlb_controller = true

@@ -1,4 +1,4 @@
-"""What the embedded cluster has from the start: a StorageClass, rights for DNS, and CPU overcommit."""
+"""Default objects in the embedded cluster: a StorageClass, DNS permissions, and the CPU overcommit policy."""
 
 import time
 from pathlib import Path
@@ -22,18 +22,16 @@ _SERVER_SIDE_APPLY = {
 
 
 def apply_defaults(api: client.ApiClient) -> None:
-    """Create or correct the StorageClass and DNS's rights."""
+    """Create or update the StorageClass and the permissions of DNS."""
     for file in ("storage-class.yaml", "dns.yaml"):
         _apply(api, file)
 
 
 def set_cpu_overcommit(api: client.ApiClient, on: bool) -> None:
-    """Turn the overcommit of CPU requests on or off for pods that are created from now on.
-
-    Returns when new pods are treated so: the API server takes a moment to notice a policy.
+    """Turn CPU overcommit on or off for new pods; return when the API server applies the change.
 
     Raises:
-        GpuInferenceError: it has not noticed after a while.
+        GpuInferenceError: the API server does not apply it within 30 s.
     """
     if on:
         _apply(api, "overcommit-cpu.yaml")
@@ -52,14 +50,14 @@ def set_cpu_overcommit(api: client.ApiClient, on: bool) -> None:
     while _lowers_requests(api) is not on:
         if time.monotonic() > deadline:
             raise GpuInferenceError(
-                f"The API server does not act on the policy {_POLICY!r} (overcommit of CPU requests).",
-                "Look at kube-apiserver.log in the cluster's folder; or start with --no-cpu-overcommit.",
+                f"The API server does not apply the policy {_POLICY!r} (overcommit of CPU requests).",
+                "Read kube-apiserver.log in the cluster's folder, or start with --no-cpu-overcommit.",
             )
         time.sleep(0.1)
 
 
 def is_cpu_overcommitted(api: client.ApiClient) -> bool:
-    """Tell whether CPU requests of new pods are lowered."""
+    """Return whether the CPU requests of new pods are lowered."""
     try:
         client.AdmissionregistrationV1Api(api).read_mutating_admission_policy_binding(
             _POLICY, _request_timeout=TIMEOUT_SECONDS
@@ -72,7 +70,7 @@ def is_cpu_overcommitted(api: client.ApiClient) -> bool:
 
 
 def can_create_pods(api: client.ApiClient) -> bool:
-    """Tell whether the namespace `default` has its ServiceAccount, without which no pod is accepted."""
+    """Return whether the namespace `default` has its ServiceAccount, which every pod needs."""
     try:
         client.CoreV1Api(api).read_namespaced_service_account(
             "default", "default", _request_timeout=TIMEOUT_SECONDS
@@ -85,7 +83,7 @@ def can_create_pods(api: client.ApiClient) -> bool:
 
 
 def _lowers_requests(api: client.ApiClient) -> bool:
-    """Ask the API server what it would make of a pod."""
+    """Return whether the API server lowers the CPU request of a pod, in a dry run."""
     container = {"name": "probe", "image": "probe", "resources": {"requests": {"cpu": "1"}}}
     pod: Any = {"metadata": {"generateName": "cpu-overcommit-"}, "spec": {"containers": [container]}}
     made: Any = client.CoreV1Api(api).create_namespaced_pod(

@@ -1,10 +1,10 @@
-"""Where things lie, seen from the host and from inside the node, so that both sides name the same file."""
+"""File locations on the host and inside the node."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-# Inside the node /run is a fresh tmpfs, so these mount points leave nothing on the host, and no configuration
-# depends on where the state folder or the cache is.
+# Inside the node /run is a new tmpfs, so these mount points do not exist on the host. With fixed mount points
+# no configuration depends on the location of the state folder or the cache.
 NODE_STATE = Path("/run/gpu-inference")
 NODE_KUBERNETES = Path("/run/gpu-inference-programs/kubernetes")
 NODE_CONTAINERD = Path("/run/gpu-inference-programs/containerd")
@@ -12,10 +12,10 @@ NODE_COREDNS = Path("/run/gpu-inference-programs/coredns")
 
 CONTAINERD_SOCKET = Path("/run/containerd/containerd.sock")
 DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
-# Fixed in the controller manager's host-path provisioner.
+# Hard-coded in the controller manager's host-path provisioner.
 VOLUMES = Path("/tmp/hostpath_pv")
 
-# A root shell that came by `su` has no sbin folder on its PATH.
+# After `su`, root's PATH lacks the sbin folders.
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 NODE_MODULE = "gpu_inference_testing.embedded.node"
@@ -23,18 +23,18 @@ NODE_MODULE = "gpu_inference_testing.embedded.node"
 
 @dataclass(frozen=True)
 class StateFolder:
-    """One cluster's folder; give it the host's path or `NODE_STATE` and it names the files of that side."""
+    """The state folder of a cluster; `root` is its path on the host, or `NODE_STATE` inside the node."""
 
     root: Path
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's kubeconfig, mode 0600."""
+        """The administrator's kubeconfig (mode 0600)."""
         return self.root / "kubeconfig"
 
     @property
     def record(self) -> Path:
-        """What `up` decided: addresses, programs (JSON)."""
+        """The cluster's addresses and programs (JSON); see `Record`."""
         return self.root / "cluster.json"
 
     @property
@@ -44,17 +44,17 @@ class StateFolder:
 
     @property
     def failure(self) -> Path:
-        """Written by the node when one of its programs ended: which, how, and the end of its log."""
+        """Written by the node when a program ended: its name, its exit status and the end of its log."""
         return self.root / "failure"
 
     @property
     def gpu_plugin(self) -> Path:
-        """How many devices the fake device plugin shall offer; the node starts and stops it by this file."""
+        """Number of devices of the fake device plugin; the node starts and stops the plugin accordingly."""
         return self.root / "gpu-plugin"
 
     @property
     def pause_archive(self) -> Path:
-        """The image of the pause container, for the import at the start."""
+        """The pause container's image, which `up` imports."""
         return self.root / "pause.tar"
 
     @property
@@ -69,14 +69,14 @@ class StateFolder:
 
     @property
     def logs(self) -> Path:
-        """One log for each program, and `node.log`."""
+        """One log per program, and `node.log`."""
         return self.root / "logs"
 
     @property
     def data(self) -> Path:
-        """What the programs write: etcd's and containerd's stores, the node's /var/lib, /var/log and /tmp."""
+        """Data of the programs: etcd, containerd, and the node's /var/lib, /var/log and /tmp."""
         return self.root / "data"
 
     def log(self, component: str) -> Path:
-        """Return the log of a program."""
+        """Return the path of a program's log."""
         return self.logs / f"{component}.log"

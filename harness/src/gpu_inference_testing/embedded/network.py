@@ -1,8 +1,8 @@
-"""The node's addresses, and the host's side of the link to it.
+"""Chooses a cluster's addresses and sets up the link between host and node.
 
-A cluster has one block of IPv4 addresses: its first quarter for pods, its second for Services, and at its end
-four addresses for the link between host and node. The host gets a route to it and nothing else: no
-forwarding, no NAT. Pods reach each other, Services and this host; nothing beyond.
+A cluster has one block of IPv4 addresses: the first quarter is for pods, the second for Services, and the
+last four addresses are for the link. The host gets routes to the block, but no forwarding and no NAT: pods
+can reach each other, Services and this host, and nothing else.
 """
 
 import json
@@ -15,60 +15,60 @@ from gpu_inference.errors import GpuInferenceError
 from gpu_inference.process import run
 from gpu_inference_testing.embedded.layout import SYSTEM_PATH
 
-# From these the first free block is taken. 10.96/16 and 10.244/16 are left alone although this host may have
-# no route to them: a CI job that runs inside Kubernetes has them behind its default route.
+# The first free block is used. 10.96/16 and 10.244/16 are not candidates, even if this host has no route to
+# them: in a CI job inside Kubernetes they are reached through the default route.
 _CANDIDATES = [
     *(IPv4Network(f"10.{second}.0.0/16") for second in range(201, 240)),
     *(IPv4Network(f"172.{second}.0.0/16") for second in range(28, 32)),
     *(IPv4Network(f"192.168.{third}.0/20") for third in range(96, 192, 16)),
 ]
-_SMALLEST_PREFIX = 22  # 256 addresses for pods: the kubelet's 100 pods and those that are still ending.
-# VPNs write a default route as two halves; neither says that all the addresses below it are taken.
+_SMALLEST_PREFIX = 22  # 256 addresses for pods: the kubelet's 100 pods and terminating ones.
+# VPNs split the default route into halves; such a route does not mean that its addresses are in use.
 _LONGEST_DEFAULT_PREFIX = 3
-# Any other route to the block wins over the one that says "unreachable".
+# Any other route to the block takes precedence over the "unreachable" route.
 _LAST_METRIC = 4278198272
 _ENVIRONMENT = {"PATH": SYSTEM_PATH}
 
 
 @dataclass(frozen=True)
 class Network:
-    """One cluster's addresses, all derived from its block."""
+    """The addresses of a cluster, all derived from its block."""
 
     block: IPv4Network
 
     @property
     def pods(self) -> IPv4Network:
-        """Where pods get their addresses."""
+        """Addresses of pods."""
         return next(self.block.subnets(prefixlen_diff=2))
 
     @property
     def services(self) -> IPv4Network:
-        """Where Services get their addresses."""
+        """Addresses of Services."""
         return list(self.block.subnets(prefixlen_diff=2))[1]
 
     @property
     def api_service(self) -> IPv4Address:
-        """The address of the Service `kubernetes`: by convention the first."""
+        """Address of the Service `kubernetes`, by convention the first one."""
         return self.services[1]
 
     @property
     def link(self) -> IPv4Network:
-        """The four addresses of the link between host and node."""
+        """The subnet of the link between host and node (four addresses)."""
         return IPv4Network((self.block[-4], 30))
 
     @property
     def host(self) -> IPv4Address:
-        """The host's end of the link."""
+        """Address of the host's end of the link."""
         return self.link[1]
 
     @property
     def node(self) -> IPv4Address:
-        """The node's end of the link: where the API server and DNS listen."""
+        """Address of the node's end of the link, on which the API server and DNS listen."""
         return self.link[2]
 
 
 def addresses_in_use() -> list[IPv4Network]:
-    """Return what this host already reaches by a route of its own, has as an address, or asks for names."""
+    """Return the networks that this host has a route to or an address in, and its DNS servers."""
     routes = _ip("route", "show", "table", "all")
     addresses = [address for link in _ip("address", "show") for address in link.get("addr_info", [])]
     return [
@@ -79,7 +79,7 @@ def addresses_in_use() -> list[IPv4Network]:
 
 
 def name_servers(resolv_conf: Path) -> list[IPv4Network]:
-    """Return whom this host asks for names; in a CI job they may be behind the default route."""
+    """Return this host's DNS servers; in a CI job they may be behind the default route."""
     if not resolv_conf.is_file():
         return []
     found = []
@@ -91,27 +91,27 @@ def name_servers(resolv_conf: Path) -> list[IPv4Network]:
 
 
 def choose(used: list[IPv4Network]) -> Network:
-    """Return a block that overlaps nothing in use.
+    """Return a network whose block overlaps no network in use.
 
     Raises:
-        GpuInferenceError: every candidate is taken.
+        GpuInferenceError: every candidate overlaps one.
     """
     for candidate in _CANDIDATES:
-        if _clash(candidate, used) is None:
+        if _overlapping(candidate, used) is None:
             return Network(candidate)
     raise GpuInferenceError(
         "None of the address ranges that the embedded cluster tries is free on this host.",
-        "Name a free one with --address-range, e.g. --address-range 10.77.0.0/16.",
+        "Choose a free one, e.g. --address-range 10.77.0.0/16.",
     )
 
 
 def from_option(text: str, used: list[IPv4Network]) -> Network:
-    """Return the block that the user named.
+    """Return the network of a block that the user chose.
 
     Raises:
-        GpuInferenceError: it is no block of IPv4 addresses, too small, or overlaps what this host uses.
+        GpuInferenceError: it is not a block of IPv4 addresses, too small, or overlaps a network in use.
     """
-    cure = "Name a free block of IPv4 addresses, e.g. --address-range 10.77.0.0/16, or leave the option out."
+    cure = "Choose a free block of IPv4 addresses, e.g. --address-range 10.77.0.0/16, or omit the option."
     try:
         block = IPv4Network(text)
     except (AddressValueError, NetmaskValueError, ValueError) as error:
@@ -120,12 +120,12 @@ def from_option(text: str, used: list[IPv4Network]) -> Network:
         raise GpuInferenceError(
             f"The address range {text} is too small: a cluster needs at least a /{_SMALLEST_PREFIX}.", cure
         )
-    if (taken := _clash(block, used)) is not None:
+    if (taken := _overlapping(block, used)) is not None:
         raise GpuInferenceError(f"The address range {block} overlaps {taken}, which this host uses.", cure)
     return Network(block)
 
 
-def _clash(block: IPv4Network, used: list[IPv4Network]) -> IPv4Network | None:
+def _overlapping(block: IPv4Network, used: list[IPv4Network]) -> IPv4Network | None:
     for taken in used:
         if taken.prefixlen > _LONGEST_DEFAULT_PREFIX and taken.overlaps(block):
             return taken
@@ -133,20 +133,20 @@ def _clash(block: IPv4Network, used: list[IPv4Network]) -> IPv4Network | None:
 
 
 def link_exists(name: str) -> bool:
-    """Tell whether this host has a network interface of that name."""
+    """Return whether this host has a network interface of that name."""
     return Path("/sys/class/net", name).exists()
 
 
 def connect(network: Network, name: str, namespace_of: int) -> None:
-    """Make the link and the host's routes.
+    """Create the link and the host's routes.
 
-    The last route turns addresses of a node that died into an error at once: without it they would leave
-    through the default route, and callers would wait for minutes.
+    The last route makes connections fail at once after the node has ended. Without it, packets would leave
+    through the default route and clients would wait for minutes.
 
     Args:
         network: the cluster's addresses.
-        name: what the host's end is called; the node's end is `eth0`.
-        namespace_of: a process in the node's network namespace.
+        name: name of the host's end of the link; the node's end is `eth0`.
+        namespace_of: process id of a process in the node's network namespace.
     """
     _ip_batch(
         f"link add {name} type veth peer name eth0 netns {namespace_of}",
@@ -159,20 +159,20 @@ def connect(network: Network, name: str, namespace_of: int) -> None:
 
 
 def disconnect(network: Network, name: str) -> None:
-    """Remove what `connect` made, as far as it is there."""
+    """Remove what `connect` created and still exists."""
     try:
         if link_exists(name):
             _ip_batch(f"link delete {name}")
     except GpuInferenceError:
-        if link_exists(name):  # Else the kernel was quicker: the link goes with the node's namespace.
+        if link_exists(name):  # Otherwise the kernel has removed it together with the node's namespace.
             raise
     if any(route["dst"] == str(network.block) for route in _ip("route", "show", "type", "unreachable")):
         _ip_batch(f"route delete unreachable {network.block} metric {_LAST_METRIC}")
 
 
 def _ip(*query: str) -> list[dict[str, Any]]:
-    answer: list[dict[str, Any]] = json.loads(run(["ip", "-json", "-4", *query], env=_ENVIRONMENT) or "[]")
-    return answer
+    result: list[dict[str, Any]] = json.loads(run(["ip", "-json", "-4", *query], env=_ENVIRONMENT) or "[]")
+    return result
 
 
 def _ip_batch(*commands: str) -> None:

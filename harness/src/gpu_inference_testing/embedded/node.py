@@ -1,12 +1,13 @@
-"""The first process of the node's namespaces: makes the machine that the components see, and watches them.
+"""The first process of the node's namespaces: sets up their environment and runs the components.
 
-Run by `cluster` as `unshare … python -m gpu_inference_testing.embedded.node NAME STATE_FOLDER`. It says
-`ready` on its standard output once the namespaces exist, and waits for `go`: the link to the host is there.
-From then on it ends by being killed, or when one of the components ends: it then leaves a sentence and the
-end of that component's log in the state folder. As it is process 1 of its namespace, the kernel ends all
-others with it.
+`processes` runs it as `unshare … python -m gpu_inference_testing.embedded.node NAME STATE_FOLDER`. It writes
+`ready` to standard output when the namespaces exist, and waits for `go`, which means that the link to the
+host exists. It ends when it is killed or when a component ends; in the second case it writes the component's
+exit status and the end of its log to the state folder. It is process 1 of its namespace, so the kernel kills
+all other processes with it.
 
-Standard library only, and all imported first: /tmp, /run and /var/lib are covered as soon as it works.
+It uses the standard library only and imports everything first, because its mounts hide files below /tmp, /run
+and /var/lib.
 """
 
 import contextlib
@@ -43,8 +44,8 @@ _POLL_SECONDS = 0.1
 # From <sys/mount.h>.
 _MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_SHARED = 1, 32, 4096, 16384, 1 << 20
 
-# The kubelet insists on these values of the whole machine's and writes them where they differ. It is shown
-# files that agree with it, so that it finds nothing to write.
+# The kubelet sets these sysctls of the whole machine if they have other values. Inside the node, files with
+# these values are mounted over them, so that the kubelet changes nothing.
 _SYSCTLS = {
     "vm/overcommit_memory": "1",
     "vm/panic_on_oom": "0",
@@ -56,25 +57,25 @@ _SYSCTLS = {
 
 
 def main() -> None:
-    """Be the node."""
+    """Run the node until it ends."""
     name, state = sys.argv[1], Path(sys.argv[2])
-    # Apart from what unshare says: this log is what is shown when the node has ended.
+    # Separate from the log of unshare: this log is shown to the user after the node has ended.
     log = os.open(StateFolder(state).log("node"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 2)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     if sys.stdin.readline() != "go\n":
-        sys.exit("Whoever started this node is gone.")
+        sys.exit("The process that started this node has ended.")
     os.dup2(log, 1)
     record = json.loads(StateFolder(state).record.read_text())
-    _make_machine(name, state, record)
+    _set_up_environment(name, state, record)
     Node(_STATE, json.loads(_STATE.components.read_text())).run()
 
 
-def _make_machine(name: str, state: Path, record: dict[str, str]) -> None:
-    """Give the node its own folders, sysctls, name and network."""
+def _set_up_environment(name: str, state: Path, record: dict[str, str]) -> None:
+    """Set up the node's folders, sysctls, host name and network."""
     socket.sethostname(name)
-    # Opened before anything is covered: the sources may lie under /tmp or /run.
+    # Opened before the mounts, which hide sources below /tmp or /run.
     sources = {
         NODE_STATE: state,
         NODE_KUBERNETES: Path(record["kubernetes"]),
@@ -82,7 +83,7 @@ def _make_machine(name: str, state: Path, record: dict[str, str]) -> None:
         NODE_COREDNS: Path(record["coredns"]),
     }
     opened = {target: os.open(source, os.O_PATH) for target, source in sources.items()}
-    # Mounts that the kubelet makes must reach the containers; unshare has already cut them off from the host.
+    # Mounts by the kubelet must propagate to containers; unshare has made them private to the node.
     _mount(None, Path("/"), _MS_REC | _MS_SHARED)
     _mount("tmpfs", Path("/run"), kind="tmpfs", options="mode=755")
     _mount("tmpfs", Path("/dev/shm"), kind="tmpfs", options="mode=1777")
@@ -105,17 +106,17 @@ def _make_machine(name: str, state: Path, record: dict[str, str]) -> None:
         "link set lo up",
         f"address add {record['node_address']} dev eth0",
         "link set eth0 up",
-        # Whereto does not matter, because kube-proxy redirects it; but without a route the API server does
-        # not even try to reach the Services of webhooks and further APIs.
+        # The target does not matter, because kube-proxy redirects the packets. Without this route the API
+        # server could not connect to the Services of webhooks and API extensions.
         f"route add {record['services']} dev eth0",
-        # Pods reach this host by its end of the link. Everything else fails at once instead of leaking out.
+        # Pods reach the host at its end of the link; connections to anywhere else fail at once.
         "route add unreachable default",
     )
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
 
 
 def _protect_sysctls() -> None:
-    """Make the whole machine's sysctls read-only here; those of the node's own network stay writable."""
+    """Make the machine's sysctls read-only in the node, except those of the node's own network."""
     root = Path("/proc/sys")
     network = root / "net"
     _mount(str(network), network, _MS_BIND)
@@ -142,20 +143,20 @@ class Node:
         self._plugin_devices = 0
 
     def run(self) -> None:
-        """Start the components, then watch them for ever."""
-        self._start_those(needing_api=False)
+        """Start the components and monitor them until one ends."""
+        self._start_components(needing_api=False)
         context = ssl.create_default_context(cafile=str(self._state.pki / "ca.crt"))
         while not _api_ready(context):
             self._check()
             time.sleep(_POLL_SECONDS)
-        self._start_those(needing_api=True)
+        self._start_components(needing_api=True)
         while True:
             self._check()
-            self._follow_gpu_plugin()
-            _open_volumes()
+            self._update_gpu_plugin()
+            _make_volumes_writable()
             time.sleep(_POLL_SECONDS)
 
-    def _start_those(self, *, needing_api: bool) -> None:
+    def _start_components(self, *, needing_api: bool) -> None:
         for component in self._components:
             if component["needs_api"] is needing_api:
                 self._start(component["name"], component["command"])
@@ -183,7 +184,7 @@ class Node:
         self._running[pid] = name
 
     def _check(self) -> None:
-        """Bury what ended: orphans of containers, and a component, whose end is the node's end."""
+        """Reap orphans of containers and terminated components; end the node if a component has ended."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -193,20 +194,20 @@ class Node:
                 return
             if (name := self._running.pop(pid, None)) is not None:
                 code = os.waitstatus_to_exitcode(status)
-                ending = f"exited with {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
-                self._fail(name, ending)
+                reason = f"exited with {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+                self._fail(name, reason)
 
-    def _fail(self, name: str, how: str) -> None:
+    def _fail(self, name: str, reason: str) -> None:
         log = self._state.log(name)
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        # A Go program that panics says why, and then where: the second is long and helps nobody here.
-        reason = list(itertools.takewhile(lambda line: not line.startswith("goroutine "), lines))
-        tail = "\n".join(reason[-_TAIL_LINES:]).strip() or "(empty)"
-        self._state.failure.write_text(f"{name} {how}. The end of its log:\n{tail}\n")
+        # Drop the stack traces of a Go program's panic, which are long.
+        message = list(itertools.takewhile(lambda line: not line.startswith("goroutine "), lines))
+        tail = "\n".join(message[-_TAIL_LINES:]).strip() or "(empty)"
+        self._state.failure.write_text(f"{name} {reason}. The end of its log:\n{tail}\n")
         sys.exit(1)
 
-    def _follow_gpu_plugin(self) -> None:
-        """Run the fake device plugin with as many devices as the state folder asks for."""
+    def _update_gpu_plugin(self) -> None:
+        """Run the fake device plugin with the number of devices in the state folder's file `gpu-plugin`."""
         try:
             wanted = int(self._state.gpu_plugin.read_text())
         except (FileNotFoundError, ValueError):
@@ -231,14 +232,14 @@ class Node:
         self._plugin_devices = wanted
 
 
-def _open_volumes() -> None:
-    """Let pods that do not run as root use their volumes: the provisioner makes them for root alone."""
+def _make_volumes_writable() -> None:
+    """Make volumes writable for pods that do not run as root; the provisioner creates them for root only."""
     try:
         volumes = list(VOLUMES.iterdir())
     except FileNotFoundError:
         return
     for volume in volumes:
-        with contextlib.suppress(FileNotFoundError):  # Released in between.
+        with contextlib.suppress(FileNotFoundError):  # The volume was removed meanwhile.
             if volume.stat().st_mode & 0o777 != 0o777:
                 volume.chmod(0o777)
 
@@ -257,7 +258,7 @@ def _api_ready(context: ssl.SSLContext) -> bool:
 def _mount(
     source: str | None, target: Path, flags: int = 0, kind: str | None = None, options: str = ""
 ) -> None:
-    """Call mount(2). The program mount(8) would resolve /proc/self/fd/N to a path that is covered by then."""
+    """Call mount(2). The program mount(8) would resolve /proc/self/fd/N to a path that is hidden by now."""
     libc = ctypes.CDLL(None, use_errno=True)
     words = [None if word is None else word.encode() for word in (source, str(target), kind)]
     if libc.mount(*words, ctypes.c_ulong(flags), options.encode() or None):

@@ -1,4 +1,4 @@
-"""A cluster's keys, certificates and kubeconfigs: one authority, and one certificate for each part."""
+"""Creates a cluster's certificate authority, keys, certificates and kubeconfigs."""
 
 import base64
 import datetime
@@ -16,15 +16,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gpu_inference.cluster.providers import mark
 
-# Longer than anyone keeps a test cluster, and renewed by every `up` of a new one.
+# Test clusters live for less time than this, and every new cluster has new certificates.
 _VALID = datetime.timedelta(days=365)
-# Machines' clocks differ, and some are set back after a resume.
+# Allows for clocks that are set back, for example after a resume.
 _BACKDATED = datetime.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Client:
-    """Someone who calls the API server, by certificate and (with `server`) by a kubeconfig."""
+    """A client of the API server; it gets a certificate and, with `kubeconfig`, a kubeconfig."""
 
     name: str
     common_name: str
@@ -46,7 +46,7 @@ def _clients(node_name: str) -> list[Client]:
 
 
 class Authority:
-    """A certificate authority that lives in a folder."""
+    """A certificate authority that writes its files to a folder."""
 
     def __init__(self, folder: Path, valid: datetime.timedelta = _VALID) -> None:
         self._folder = folder
@@ -71,7 +71,7 @@ class Authority:
         server_names: list[str] | None = None,
         server_addresses: list[IPv4Address] | None = None,
     ) -> None:
-        """Write `file_name`.crt and .key: a server's where names or addresses are given, else a client's."""
+        """Write `file_name`.crt and .key: for a server if names or addresses are given, else for a client."""
         attributes = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
         if organization:
             attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
@@ -102,7 +102,7 @@ class Authority:
 
 
 def create(folder: Path, node_name: str, node: IPv4Address, api_service: IPv4Address) -> None:
-    """Write everything the components need into `folder`, each private file with mode 0600."""
+    """Write the files of all components to `folder`; private files have mode 0600."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = Authority(folder)
     loopback = ipaddress.IPv4Address("127.0.0.1")
@@ -128,7 +128,7 @@ def create(folder: Path, node_name: str, node: IPv4Address, api_service: IPv4Add
 
 
 def write_kubeconfig(folder: Path, client: str, cluster: str, server: str) -> None:
-    """Write `client`.kubeconfig, which carries its certificates and so can be copied anywhere."""
+    """Write `client`.kubeconfig; it contains the certificates, so it can be copied to another folder."""
 
     def encoded(file: str) -> str:
         return base64.b64encode((folder / file).read_bytes()).decode()
@@ -162,7 +162,7 @@ def write_kubeconfig(folder: Path, client: str, cluster: str, server: str) -> No
 
 
 def valid_for(certificate: Path) -> datetime.timedelta:
-    """Return how long a certificate is still valid; negative when it has expired."""
+    """Return the remaining validity of a certificate; negative if it has expired."""
     parsed = x509.load_pem_x509_certificate(certificate.read_bytes())
     return parsed.not_valid_after_utc - datetime.datetime.now(datetime.UTC)
 

@@ -1,7 +1,7 @@
-"""Starts a cluster's node, finds it again among this host's processes, and ends it.
+"""Starts a cluster's node, finds its processes on this host, and ends them.
 
-The node is recognised by its command line, not by a number in a file: that is right also after a crash, a
-reboot, or when someone removed the state folder.
+The node is identified by its command line and not by a PID file, so that it is also found correctly after a
+crash, a reboot or the removal of the state folder.
 """
 
 import os
@@ -23,30 +23,30 @@ _UNSHARE = ("unshare", *_NAMESPACES, "--fork", "--kill-child", "--mount-proc")
 
 @dataclass(frozen=True)
 class NodeProcesses:
-    """The processes that hold a node together; both are numbers of the host's."""
+    """The process ids, on the host, of the two processes that keep a node running."""
 
     launcher: int
     """`unshare`: when it ends, the kernel kills the node's first process."""
     first: int | None
-    """The node's first process; when it ends, the kernel kills all others. None: not started yet."""
+    """The node's first process, or None before it starts; when it ends, the kernel kills all others."""
 
 
 def start(name: str, state: Path, log: Path, connect: Callable[[int], None]) -> None:
-    """Start the node's first process in namespaces of its own.
+    """Start the node's first process in new namespaces.
 
-    Should we be killed on the way, it ends by itself.
+    If this process is killed meanwhile, the node's process ends too.
 
     Args:
-        name: the cluster's.
-        state: its folder.
-        log: where what the first process itself says goes.
-        connect: called with the number of a process in the node's namespaces, before the node begins to work.
+        name: the cluster's name.
+        state: the cluster's state folder.
+        log: file for the standard error of `unshare`.
+        connect: called with the id of a process in the node's namespaces before the node starts components.
 
     Raises:
-        GpuInferenceError: the namespaces cannot be made.
+        GpuInferenceError: the namespaces cannot be created.
     """
     with log.open("ab") as output:
-        # setsid: the cluster outlives this process and its terminal, and Ctrl-C is handled here alone.
+        # setsid: the cluster outlives this process and its terminal, and does not receive Ctrl-C.
         process = subprocess.Popen(
             ["setsid", "--fork", *_UNSHARE, sys.executable, *_arguments(name, state)],
             stdin=subprocess.PIPE,
@@ -61,14 +61,14 @@ def start(name: str, state: Path, log: Path, connect: Callable[[int], None]) -> 
         ready = process.stdout.readline() == b"ready\n"
         node = find(name, state)
         if not ready or node is None:
-            said = log.read_text(errors="replace").strip()
-            raise GpuInferenceError(f"The node's namespaces could not be made: {said}")
+            message = log.read_text(errors="replace").strip()
+            raise GpuInferenceError(f"The node's namespaces could not be created: {message}")
         connect(node.launcher)
         process.stdin.write(b"go\n")
 
 
 def _arguments(name: str, state: Path) -> list[str]:
-    """Return the end of the node's command line, by which it is found again."""
+    """Return the last arguments of the node's command line, which identify it."""
     return ["-m", NODE_MODULE, name, str(state)]
 
 
@@ -84,21 +84,21 @@ def find(name: str, state: Path, proc: Path = Path("/proc")) -> NodeProcesses | 
             if words[-len(tail) :] == tail and not _is_dead(folder):
                 found[int(folder.name)] = words[0]
         except (FileNotFoundError, ProcessLookupError):
-            continue  # It ended while we looked.
+            continue  # The process ended meanwhile.
     launchers = [pid for pid, program in found.items() if program.endswith(b"unshare")]
     if not found:
         return None
-    # A launcher that was killed leaves its child for the moment that the kernel needs to kill it.
+    # After the launcher is killed, its child exists for another moment until the kernel kills it.
     launcher = launchers[0] if launchers else min(found)
     first = next((pid for pid in found if pid not in launchers), None)
     return NodeProcesses(launcher, first)
 
 
 def end(node: NodeProcesses, timeout_seconds: float = 20) -> None:
-    """Kill a node with all that runs in it, and wait until it is gone.
+    """Kill a node and everything that runs in it, and wait until its processes are gone.
 
     Raises:
-        GpuInferenceError: it is still there after the timeout.
+        GpuInferenceError: they still exist after the timeout.
     """
     pids = [pid for pid in (node.first, node.launcher) if pid is not None]
     for pid in pids:
@@ -110,16 +110,16 @@ def end(node: NodeProcesses, timeout_seconds: float = 20) -> None:
     while any(not _is_dead(Path("/proc", str(pid))) for pid in pids):
         if time.monotonic() > deadline:
             raise GpuInferenceError(
-                f"The cluster's processes {pids} are still there {timeout_seconds:.0f} s after their end.",
-                "Something keeps them in the kernel (a hanging disk?). Look at /proc/PID/stack.",
+                f"The cluster's processes {pids} still exist {timeout_seconds:.0f} s after they were killed.",
+                "They hang in the kernel, perhaps because of a disk: see /proc/PID/stack.",
             )
         time.sleep(0.02)
 
 
 def _is_dead(folder: Path) -> bool:
-    """Tell whether a process is gone, or ended and only waits for a parent that does not ask."""
+    """Return whether a process is gone or a zombie."""
     try:
-        # The name in brackets may itself contain brackets and spaces.
+        # The program name in parentheses may itself contain parentheses and spaces.
         state = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return True

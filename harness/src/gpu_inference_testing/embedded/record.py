@@ -1,4 +1,4 @@
-"""What `up` decided for a cluster, written down first, so that `down` knows what there is to remove."""
+"""The record of a cluster, which `up` writes first so that `down` knows what to remove."""
 
 import json
 from dataclasses import dataclass, field
@@ -10,20 +10,20 @@ from gpu_inference_testing.embedded.network import Network
 
 @dataclass(frozen=True)
 class Record:
-    """The decisions that cannot be made again later."""
+    """What `up` decided for a cluster and cannot be derived later."""
 
     network: Network
     kubernetes: Path
-    """Folder with Kubernetes' programs and etcd."""
+    """The folder with the programs of Kubernetes and etcd."""
     containerd: Path
-    """Folder with containerd's programs."""
+    """The folder with the programs of containerd."""
     coredns: Path
-    """The program."""
+    """The CoreDNS program."""
     cgroup_controllers: list[str] = field(default_factory=list)
-    """The cgroup v2 controllers that were off on this machine before."""
+    """The cgroup v2 controllers that `up` enabled on this machine."""
 
     def save(self, path: Path) -> None:
-        """Write it as JSON; the node reads it as well."""
+        """Write the record as JSON; the node reads it too."""
         content = {
             "block": str(self.network.block),
             "node_address": f"{self.network.node}/{self.network.link.prefixlen}",
@@ -39,7 +39,7 @@ class Record:
 
     @classmethod
     def load(cls, path: Path) -> "Record | None":
-        """Read it; None when there is none yet."""
+        """Return the record, or None if it does not exist."""
         try:
             content = json.loads(path.read_text())
         except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""Makes, fetches and checks the programs that the harness runs and that pip cannot install."""
+"""Builds, installs and checks the programs that the harness runs and that pip cannot install."""

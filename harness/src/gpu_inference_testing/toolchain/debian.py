@@ -1,4 +1,4 @@
-"""Installs the Debian packages that are missing for the embedded cluster and for building images."""
+"""Installs missing Debian packages for the embedded cluster and for building images."""
 
 import os
 import shutil
@@ -11,13 +11,13 @@ from gpu_inference_testing.toolchain.preflight import missing_packages, operatin
 
 
 def install_missing(progress: Progress) -> list[str]:
-    """Install with apt what is not here yet; return the names of the packages installed.
+    """Install the missing packages with apt; return their names.
 
     Raises:
-        GpuInferenceError: this is no Linux, or packages are missing and cannot be installed.
+        GpuInferenceError: this is not Linux, or the packages cannot be installed.
     """
     refuse(operating_system())
-    # Those for images even where there is a docker: often it is the client alone, without an engine.
+    # Packages for images are installed even if there is a docker client, which may have no engine.
     missing = missing_packages(versions.CLUSTER_PACKAGES | versions.IMAGE_PACKAGES)
     if missing:
         install(missing, progress)
@@ -31,32 +31,32 @@ def install(
     apt: str = "apt-get",
     command: str = "gpu-inference cluster setup",
 ) -> None:
-    """Install packages by name, asking nothing and taking nothing that is merely recommended.
+    """Install packages without prompts and without recommended packages.
 
     Args:
-        packages: their names.
-        progress: shows what goes on.
-        user: who this is; 0 is root.
-        apt: the program.
-        command: what root would have to run instead.
+        packages: names of the packages.
+        progress: receives the steps.
+        user: the user id. Default: this process' own.
+        apt: the apt program.
+        command: the command that the error tells the user to run as root.
 
     Raises:
-        GpuInferenceError: there is no apt, this is not root, or apt fails.
+        GpuInferenceError: apt does not exist, the user is not root, or apt fails.
     """
     if shutil.which(apt) is None:
         raise GpuInferenceError(
-            f"Not installed: {', '.join(packages)}; and this is no Debian or Ubuntu, where we could do it.",
-            "Install them with this system's own package manager (their names may differ there).",
+            f"Not installed: {', '.join(packages)}; they can be installed here only on Debian and Ubuntu.",
+            "Install them with this system's package manager (their names may differ).",
         )
     if (os.geteuid() if user is None else user) != 0:
         raise GpuInferenceError(
-            f"Not installed: {', '.join(packages)}; and only root can install them.",
+            f"Not installed: {', '.join(packages)}; only root can install them.",
             f'sudo -E env "PATH=$PATH" {command}',
         )
-    # Another apt may be at work, as it is on a machine that has just started.
-    patiently = [apt, "-o", "DPkg::Lock::Timeout=300"]
+    # Another apt may be running, for example on a machine that has just started.
+    apt_command = [apt, "-o", "DPkg::Lock::Timeout=300"]
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
-    with progress.step("Reading Debian's list of packages"):
-        run([*patiently, "update"], env=environment)
+    with progress.step("Updating Debian's list of packages"):
+        run([*apt_command, "update"], env=environment)
     with progress.step(f"Installing {', '.join(packages)}"):
-        run([*patiently, "install", "--yes", "--no-install-recommends", *packages], env=environment)
+        run([*apt_command, "install", "--yes", "--no-install-recommends", *packages], env=environment)

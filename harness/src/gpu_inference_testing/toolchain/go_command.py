@@ -1,4 +1,4 @@
-"""The Go that is installed here: where, which version, and what makes its builds repeatable."""
+"""Finds the installed Go and its version, and defines the environment for reproducible builds."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.process import run
 
-_USUAL_PLACE = "/usr/local/go/bin"
-"""Where Go's own archive goes. Added to PATH because sudo drops it."""
+_DEFAULT_FOLDER = "/usr/local/go/bin"
+"""Where Go's archive is unpacked. Searched after PATH, because sudo resets PATH."""
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -23,13 +23,13 @@ class Go:
 
     program: Path
     version: str
-    """As in `1.26.8`."""
+    """For example `1.26.8`."""
 
 
 def find_go(search_path: str | None = None) -> Go | None:
-    """Return the first Go on a search path (PATH, then Go's usual place), or None."""
+    """Return the first Go on a search path (default: PATH, then Go's default folder), or None."""
     if search_path is None:
-        search_path = os.pathsep.join([os.environ.get("PATH", os.defpath), _USUAL_PLACE])
+        search_path = os.pathsep.join([os.environ.get("PATH", os.defpath), _DEFAULT_FOLDER])
     found = shutil.which("go", path=search_path)
     if found is None:
         return None
@@ -38,7 +38,7 @@ def find_go(search_path: str | None = None) -> Go | None:
 
 
 def _version(program: Path) -> str:
-    # Go's own folder has its version in a file: no process, on a path that a warm start takes each time.
+    # Read the file VERSION in Go's folder: it is faster than a process, and every warm start does this.
     try:
         first_line = (program.resolve().parents[1] / "VERSION").read_text().partition("\n")[0]
     except OSError:
@@ -49,32 +49,32 @@ def _version(program: Path) -> str:
 
 
 def cache_folders(go: Go) -> tuple[Path, Path]:
-    """Return where this Go keeps what it compiled, and the modules that it fetched."""
+    """Return the folders of Go's build cache and module cache."""
     compiled, modules = run([go.program, "env", "GOCACHE", "GOMODCACHE"]).split()
     return Path(compiled), Path(modules)
 
 
 def module_folder(go: Go, sources: Path, module: str) -> Path:
-    """Return the folder with all of a module's files, at the version that the go.mod in `sources` requires.
+    """Return the folder with a module's files, at the version that go.mod in `sources` requires.
 
     Raises:
-        GpuInferenceError: it is not on this machine and cannot be fetched.
+        GpuInferenceError: the module is not on this machine and cannot be fetched.
     """
-    said = run([go.program, "mod", "download", "-json", module], env=build_environment(), cwd=sources)
-    return Path(json.loads(said)["Dir"])
+    output = run([go.program, "mod", "download", "-json", module], env=build_environment(), cwd=sources)
+    return Path(json.loads(output)["Dir"])
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """Return a Go version as numbers to compare; a release candidate counts as its release."""
+    """Return a Go version as comparable numbers; a release candidate equals its release."""
     release = re.match(r"\d+(\.\d+)*", version)
     return tuple(int(number) for number in release.group().split(".")) if release else ()
 
 
 def architecture(machine: str | None = None) -> str:
-    """Return Go's name (GOARCH) for this machine's processor.
+    """Return Go's name (GOARCH) of this machine's architecture.
 
     Raises:
-        GpuInferenceError: it is one that our programs are not built for.
+        GpuInferenceError: the embedded cluster does not support it.
     """
     machine = machine or platform.machine()
     try:
@@ -82,22 +82,22 @@ def architecture(machine: str | None = None) -> str:
     except KeyError:
         raise GpuInferenceError(
             f"The embedded cluster runs on {' and '.join(_ARCHITECTURES)} processors, and this is {machine}.",
-            "Use a cluster of yours instead: gpu-inference cluster up --provider kubeconfig",
+            "Use another cluster instead: gpu-inference cluster up --provider kubeconfig",
         ) from None
 
 
 def build_environment() -> dict[str, str]:
-    """Return the variables for a build that depends on nothing but its own module.
+    """Return the variables for a build that depends only on its own module.
 
-    Where modules come from and are kept (GOPROXY, GOMODCACHE, GOCACHE, …) stays the user's business.
+    The user's settings for fetching and caching modules (GOPROXY, GOMODCACHE, GOCACHE, …) still apply.
     """
     return {
         "CGO_ENABLED": "0",
         "GOOS": "linux",
         "GOARCH": architecture(),
-        # Set, not emptied: an empty variable gives way to what `go env -w` wrote.
+        # Set explicitly: an empty variable falls back to the value of `go env -w`.
         "GOFLAGS": "-mod=readonly -buildvcs=false",
         "GOTOOLCHAIN": "local",
-        # A workspace of the user's that happens to lie around ours.
+        # Ignore a workspace of the user in a parent folder.
         "GOWORK": "off",
     }

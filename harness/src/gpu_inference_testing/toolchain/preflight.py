@@ -1,7 +1,7 @@
-"""Looks whether the embedded cluster can run here, before anything is built or changed.
+"""Checks whether the embedded cluster can run on this machine, before anything is built or changed.
 
-Each check takes its facts from parameters, and returns what is wrong with the one thing that cures it. What a
-kernel can do is tried in namespaces that end with the trial, for no list of modules tells it reliably.
+Each check returns problems together with a command that fixes them. Kernel features are tested by using them
+in temporary namespaces, because lists of modules are not reliable.
 """
 
 import os
@@ -22,16 +22,15 @@ from gpu_inference_testing.toolchain.go_command import architecture, cache_folde
 _GIGABYTE = 10**9
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Searched after PATH: a shell that is root's only by `su` does not have the sbin folders."""
+"""Searched after PATH: after `su`, root's PATH lacks the sbin folders."""
 
 CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
-"""Where Debian, and others, put the CNI plugins."""
+"""Folders of the CNI plugins on Debian and on other distributions."""
 
 # From linux/capability.h.
 _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
 
-# What the kubelet and runc limit and freeze containers with. On v2 devices are guarded and processes frozen
-# without a controller.
+# The controllers that the kubelet and runc need. On v2, devices and freezing need no controller.
 _CONTROLLERS_V1 = ("blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids")
 _CONTROLLERS_V2 = ("cpu", "cpuset", "memory", "pids")
 
@@ -46,34 +45,34 @@ _SERVICE_RULE = (
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that stands in the way."""
+    """Something that prevents the embedded cluster from running."""
 
     what: str
-    """A sentence."""
+    """What is wrong, as a sentence."""
     cure: str
-    """The one command that removes it, or where there is none the one thing to do."""
+    """The command that fixes it, or the action if there is no command."""
 
 
 def check() -> list[Problem]:
-    """Return everything that keeps the embedded cluster from running here; changes nothing."""
+    """Return all problems that prevent the embedded cluster from running; change nothing."""
     if problems := operating_system():
         return problems
     found = [*privileges(), *go(), *packages(versions.CLUSTER_PACKAGES), *cgroups(), *disk(_disk_needs())]
-    # What the kernel can do is asked through those packages, as root.
+    # The kernel checks need root and those packages.
     return found or [*network_devices(), *iptables(), *overlay(state_directory())]
 
 
 def require() -> None:
-    """Do nothing where the embedded cluster can run.
+    """Check that the embedded cluster can run.
 
     Raises:
-        GpuInferenceError: it cannot; all reasons at once, each with its cure.
+        GpuInferenceError: it cannot; the message lists all problems and how to fix them.
     """
     refuse(check())
 
 
 def refuse(problems: Sequence[Problem]) -> None:
-    """Raise one error for all problems, each with its cure; do nothing where there is none."""
+    """Raise one error that lists all problems and how to fix them; do nothing if there are none."""
     if not problems:
         return
     if len(problems) == 1:
@@ -83,7 +82,7 @@ def refuse(problems: Sequence[Problem]) -> None:
 
 
 def operating_system(system: str | None = None, machine: str | None = None) -> list[Problem]:
-    """Check that this is Linux, on a processor that Helm and kubectl are fetched for."""
+    """Check that this is Linux on x86_64, the platform that Helm and kubectl are fetched for."""
     system, machine = system or platform.system(), machine or platform.machine()
     if (system, machine) == ("Linux", "x86_64"):
         return []
@@ -96,11 +95,11 @@ def operating_system(system: str | None = None, machine: str | None = None) -> l
 
 
 def privileges(user: int | None = None, status: Path = Path("/proc/self/status")) -> list[Problem]:
-    """Check for root with the capabilities to make namespaces, mounts and network interfaces."""
+    """Check for root with the capabilities to create namespaces, mounts and network interfaces."""
     if (os.geteuid() if user is None else user) != 0:
         return [
             Problem(
-                "The embedded cluster needs root: it makes namespaces, mounts and network interfaces.",
+                "The embedded cluster needs root: it creates namespaces, mounts and network interfaces.",
                 'sudo -E env "PATH=$PATH" gpu-inference cluster up',
             )
         ]
@@ -114,13 +113,13 @@ def privileges(user: int | None = None, status: Path = Path("/proc/self/status")
     return [
         Problem(
             f"This process is root but lacks {' and '.join(missing)}.",
-            "Start the container that it runs in with --privileged.",
+            "Start this container with --privileged.",
         )
     ]
 
 
 def go(search_path: str | None = None) -> list[Problem]:
-    """Check for a Go that is new enough."""
+    """Check that Go is installed and new enough."""
     found = find_go(search_path)
     if found is None:
         what = f"Go is not installed, or not on PATH; {versions.GO_MINIMUM} or newer is needed."
@@ -137,7 +136,7 @@ def packages(
     search_path: str | None = None,
     cni_folders: Sequence[Path] = CNI_FOLDERS,
 ) -> list[Problem]:
-    """Check for programs; `needed` says which Debian package has each."""
+    """Check that the programs are installed; `needed` maps programs to Debian packages."""
     missing = missing_packages(needed, search_path, cni_folders)
     if not missing:
         return []
@@ -149,17 +148,17 @@ def missing_packages(
     search_path: str | None = None,
     cni_folders: Sequence[Path] = CNI_FOLDERS,
 ) -> list[str]:
-    """Return the Debian packages of the programs that are not here, whoever installed those that are."""
+    """Return the Debian packages of missing programs; a program may also be installed by other means."""
     if search_path is None:
         search_path = os.pathsep.join([os.environ.get("PATH", ""), _SYSTEM_PATH])
-    places = os.pathsep.join([search_path, *map(str, cni_folders)])
+    folders = os.pathsep.join([search_path, *map(str, cni_folders)])
     return sorted(
-        {package for program, package in needed.items() if shutil.which(program, path=places) is None}
+        {package for program, package in needed.items() if shutil.which(program, path=folders) is None}
     )
 
 
 def cgroups(mountinfo: Path = Path("/proc/self/mountinfo")) -> list[Problem]:
-    """Check that containers can be limited: every controller is there and can be written, on v1 or v2."""
+    """Check that all cgroup controllers are available and writable, on v1 or v2."""
     v1: dict[str, bool] = {}
     v2: dict[str, bool] = {}
     for line in mountinfo.read_text().splitlines():
@@ -171,7 +170,7 @@ def cgroups(mountinfo: Path = Path("/proc/self/mountinfo")) -> list[Problem]:
         elif kind == "cgroup2":
             listed = Path(mount.split()[4], "cgroup.controllers")
             v2 = dict.fromkeys(listed.read_text().split() if listed.is_file() else [], writable)
-    # A hybrid machine has its controllers on v1, and on v2 at most those that v1 left.
+    # A hybrid machine has its controllers on v1, and on v2 only those that v1 does not use.
     version, present, wanted = ("v1", v1, _CONTROLLERS_V1) if "memory" in v1 else ("v2", v2, _CONTROLLERS_V2)
     cure = "Start the container that this runs in with --privileged --cgroupns=host."
     if missing := [name for name in wanted if name not in present]:
@@ -182,7 +181,7 @@ def cgroups(mountinfo: Path = Path("/proc/self/mountinfo")) -> list[Problem]:
 
 
 def disk(needs: Mapping[Path, int]) -> list[Problem]:
-    """Check for free space: `needs` gives the bytes that are going to be written under each folder."""
+    """Check for free disk space; `needs` is the number of bytes that will be written below each folder."""
     needed: dict[int, int] = {}
     folders: dict[int, list[Path]] = {}
     for folder, size in needs.items():
@@ -197,7 +196,7 @@ def disk(needs: Mapping[Path, int]) -> list[Problem]:
             problems.append(
                 Problem(
                     f"{size / _GIGABYTE:.1f} GB are needed for {names}; {free / _GIGABYTE:.1f} GB are free.",
-                    "Free some, or name folders on a larger disk: "
+                    "Free some space, or use folders on a larger disk: "
                     "export GPU_INFERENCE_CACHE_DIR=… GPU_INFERENCE_STATE_DIR=… GOCACHE=… GOMODCACHE=…",
                 )
             )
@@ -224,29 +223,36 @@ def _existing(folder: Path) -> Path:
 
 
 def network_devices(kinds: Sequence[str] = ("veth",)) -> list[Problem]:
-    """Check that the kernel makes the network interfaces that pods are joined with."""
+    """Check that the kernel can create the network interfaces that connect pods."""
     problems = []
     for kind in kinds:
         try:
             run(["unshare", "--net", "ip", "link", "add", "name", "trial", "type", kind])
         except GpuInferenceError as error:
             problems.append(
-                Problem(f"The kernel makes no network interface of type {kind}: {error}", f"modprobe {kind}")
+                Problem(
+                    f"The kernel cannot create a network interface of type {kind}: {error}",
+                    f"modprobe {kind}",
+                )
             )
     return problems
 
 
 def iptables(rule: Sequence[str] = _SERVICE_RULE) -> list[Problem]:
-    """Check that the kernel has what kube-proxy's and the CNI plugins' rules are made of."""
+    """Check that the kernel supports the iptables rules of kube-proxy and the CNI plugins."""
     try:
         run(["unshare", "--net", "iptables", "--table", "nat", "--append", "POSTROUTING", *rule])
     except GpuInferenceError as error:
-        return [Problem(f"The kernel refuses a rule like those of Services: {error}", "modprobe iptable_nat")]
+        return [
+            Problem(
+                f"The kernel rejects an iptables rule like those of Services: {error}", "modprobe iptable_nat"
+            )
+        ]
     return []
 
 
 def overlay(folder: Path) -> list[Problem]:
-    """Check that containers' layers can be laid over each other under `folder` (made only for the trial)."""
+    """Check that an overlay can be mounted below `folder`, which need not exist; use a temporary folder."""
     layers = "lowerdir=lower,upperdir=upper,workdir=work"
     script = f"mkdir lower upper work merged && mount -t overlay trial merged -o {layers}"
     try:
@@ -256,7 +262,7 @@ def overlay(folder: Path) -> list[Problem]:
         return [
             Problem(
                 f"No overlay can be mounted under {folder}: {error}",
-                "Name a folder on ext4 or xfs: export GPU_INFERENCE_STATE_DIR=FOLDER",
+                "Use a folder on ext4 or xfs: export GPU_INFERENCE_STATE_DIR=FOLDER",
             )
         ]
     return []

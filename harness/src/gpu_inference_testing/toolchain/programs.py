@@ -1,7 +1,7 @@
 """Builds the embedded cluster's programs from pinned Go modules, once per machine.
 
-A program lies in the cache under a key of all that goes into its build, so that a warm start runs no Go
-at all and a change of anything builds anew.
+The cache key of a program is a digest of all its build inputs: a warm start does not run Go at all, and any
+change causes a new build.
 """
 
 import hashlib
@@ -23,26 +23,26 @@ from gpu_inference_testing import versions
 from gpu_inference_testing.toolchain.go_command import Go, build_environment, find_go
 
 _SOURCES = Path(__file__).parent / "go"
-# The compiler collects garbage less often: a seventh of the time less, for a few hundred MB more.
+# With less frequent garbage collection the compiler is a seventh faster and uses a few hundred MB more.
 _COMPILERS_GOGC = "400"
 
 
 @dataclass(frozen=True)
 class Programs:
-    """Where the programs are."""
+    """Paths of the built programs."""
 
     kubernetes: Path
-    """Folder with kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy, etcd and
+    """The folder with kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy, etcd and
     fake-gpu-plugin."""
     containerd: Path
-    """Folder with containerd, containerd-shim-runc-v2 and ctr."""
+    """The folder with containerd, containerd-shim-runc-v2 and ctr."""
     coredns: Path
     pause: Path
 
 
 @dataclass(frozen=True)
 class GoProgram:
-    """A folder with a go.mod, and how to build it."""
+    """A Go module and how to build its programs."""
 
     name: str
     sources: Path
@@ -50,21 +50,21 @@ class GoProgram:
     packages: tuple[str, ...] = (".",)
     tags: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
-    """Values that the linker gives to the programs' own variables."""
+    """Go variables and the values that the linker sets."""
     links: tuple[str, ...] = ()
-    """Other names that the built program is called by."""
+    """Names of symbolic links to the built program."""
 
     @property
     def title(self) -> str:
-        """What a person reads in the progress."""
+        """Name and version, for progress messages."""
         return f"{self.name} {self.version}".rstrip()
 
     def build_arguments(self) -> list[str]:
-        """Return what follows `go build`, but where to."""
+        """Return the arguments of `go build`, without the output path."""
         variables = [f"-X {name}={value}" for name, value in self.variables]
         return [
             "-trimpath",
-            # The linker would drop the debug information (-s -w); not to make it saves a fifth of the time.
+            # The linker drops debug information anyway (-s -w); not generating it saves a fifth of the time.
             "-gcflags=all=-dwarf=false",
             *self.list_arguments(),
             "-ldflags",
@@ -72,21 +72,21 @@ class GoProgram:
         ]
 
     def list_arguments(self) -> list[str]:
-        """Return the flags that decide which packages, and so which modules, a build needs."""
+        """Return the flags that determine which packages and modules a build needs."""
         return ["-tags", ",".join(self.tags)]
 
     def key(self, go: Go) -> str:
-        """Return a digest of everything that goes into the build."""
+        """Return a digest of all inputs of the build."""
         digest = hashlib.sha256()
-        how = [go.version, build_environment(), self.build_arguments(), self.packages, self.links]
-        digest.update(json.dumps(how).encode())
+        inputs = [go.version, build_environment(), self.build_arguments(), self.packages, self.links]
+        digest.update(json.dumps(inputs).encode())
         for path in sorted(self.sources.iterdir()):
             digest.update(f"\n{path.name} {path.stat().st_size}\n".encode())
             digest.update(path.read_bytes())
         return digest.hexdigest()[:16]
 
     def folder(self, go: Go) -> Path:
-        """Return where the built program lies, or will."""
+        """Return the cache folder of the built program; it need not exist yet."""
         return cache_directory() / "programs" / f"{self.name}-{self.key(go)}"
 
 
@@ -105,7 +105,7 @@ def _kubernetes() -> GoProgram:
         sources=_SOURCES / "kubernetes",
         version=versions.KUBERNETES,
         tags=("notest", "grpcnotrace"),
-        # Without these the server calls itself v0.0.0, and a chart's kubeVersion refuses it.
+        # Without these the server reports v0.0.0, which does not satisfy a chart's kubeVersion.
         variables=tuple(
             (f"{package}.{name}", value)
             for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
@@ -153,15 +153,15 @@ COREDNS = GoProgram(
     name="coredns", sources=_SOURCES / "coredns", version=versions.COREDNS, tags=("notest", "grpcnotrace")
 )
 KUBERNETES = _kubernetes()
-# Not one of those below: only tests of autoscaling want it, and it takes as long to build as all of them.
+# Not in _ALL: only tests of autoscaling need it, and it takes as long to build as all of _ALL.
 KEDA = _keda()
 
-# From small to large: the large one's modules arrive while the others are compiled.
+# From small to large, so that the modules of the largest are fetched while the others are compiled.
 _ALL = (PAUSE, CONTAINERD, COREDNS, KUBERNETES)
 
 
 def build_programs(progress: Progress) -> Programs:
-    """Return the embedded cluster's programs; build first what the cache does not have.
+    """Return the embedded cluster's programs; build those that are not in the cache.
 
     Raises:
         GpuInferenceError: Go is missing, a module cannot be fetched, a build fails, or the disk is full.
@@ -173,16 +173,24 @@ def build_programs(progress: Progress) -> Programs:
 
 
 def are_built() -> bool:
-    """Tell whether `build_programs` has nothing to build."""
+    """Return whether all programs of `build_programs` are in the cache."""
     go = find_go()
     return go is not None and all(program.folder(go).is_dir() for program in _ALL)
 
 
 def build(programs: Sequence[GoProgram], progress: Progress, search_path: str | None = None) -> list[Path]:
-    """Return the folder of each program; build those that the cache does not have.
+    """Return the folder of each program; build those that are not in the cache.
 
-    While one is compiled, the modules of those after it are fetched. Two callers do not build the same twice.
-    Go is looked for on `search_path`, or where `find_go` looks by itself.
+    The modules of all programs are fetched in the background while earlier programs are compiled. A lock
+    prevents concurrent processes from building the same program twice.
+
+    Args:
+        programs: the programs, in build order.
+        progress: receives the steps.
+        search_path: where to find Go; see `find_go`.
+
+    Raises:
+        GpuInferenceError: Go is missing, a module cannot be fetched, a build fails, or the disk is full.
     """
     go = find_go(search_path)
     if go is None:
@@ -198,7 +206,7 @@ def build(programs: Sequence[GoProgram], progress: Progress, search_path: str | 
         ]
         fetching = [downloads.enter_context(_fetching_modules(program, go)) for program, _ in missing]
         for (program, folder), fetch in zip(missing, fetching, strict=True):
-            if fetch.is_under_way():
+            if fetch.is_running():
                 with progress.step(f"Fetching the Go modules of {program.title}"):
                     fetch.wait()
             fetch.check()
@@ -208,14 +216,14 @@ def build(programs: Sequence[GoProgram], progress: Progress, search_path: str | 
 
 
 class _Fetch:
-    """`go list` under way: it asks for the packages of a build, and Go fetches the modules they are in."""
+    """A running `go list` for the packages of a build, which makes Go fetch their modules."""
 
     def __init__(self, program: GoProgram, process: subprocess.Popen[bytes], log: Path) -> None:
         self._program = program
         self._process = process
         self._log = log
 
-    def is_under_way(self) -> bool:
+    def is_running(self) -> bool:
         return self._process.poll() is None
 
     def wait(self) -> None:
@@ -224,12 +232,12 @@ class _Fetch:
     def check(self) -> None:
         if self._process.returncode == 0:
             return
-        said = self._log.read_text(errors="replace").strip()
-        cache.raise_if_disk_is_full(said)
-        lines = [line for line in said.splitlines() if not line.startswith("go: downloading")]
+        output = self._log.read_text(errors="replace").strip()
+        cache.raise_if_disk_is_full(output)
+        lines = [line for line in output.splitlines() if not line.startswith("go: downloading")]
         raise GpuInferenceError(
             f"The Go modules of {self._program.title} cannot be fetched:\n" + "\n".join(lines[-25:]),
-            "See where Go looks for them: go env GOPROXY",
+            "Show where Go fetches modules from: go env GOPROXY",
         )
 
 
@@ -257,7 +265,7 @@ def _fetching_modules(program: GoProgram, go: Go) -> Iterator[_Fetch]:
 def _compile(program: GoProgram, go: Go, folder: Path) -> None:
     with (
         cache.new_entry(folder) as unfinished,
-        # Go does not remove its working folder when it is ended.
+        # Go does not remove its working folder if it is killed.
         tempfile.TemporaryDirectory(dir=folder.parent, prefix=cache.UNFINISHED) as work,
     ):
         try:

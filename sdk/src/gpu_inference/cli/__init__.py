@@ -1,7 +1,7 @@
-"""The command `gpu-inference`: each group of subcommands is a module here, on click.
+"""The command `gpu-inference`, built on click; each module here has one group of subcommands.
 
-Other distributions add groups by entry points; one of them is imported when its group is called, not before.
-Completion in bash (zsh, fish alike): `eval "$(_GPU_INFERENCE_COMPLETE=bash_source gpu-inference)"`.
+Other distributions add groups by entry points; such a group is imported only when it is called. Shell
+completion for bash (zsh and fish work alike): `eval "$(_GPU_INFERENCE_COMPLETE=bash_source gpu-inference)"`.
 """
 
 import sys
@@ -12,43 +12,47 @@ import click
 
 from gpu_inference import __version__
 from gpu_inference.cli import chart_commands, convert_command, image_commands, service_commands
-from gpu_inference.cluster.providers import INSTALL_THE_HARNESS
+from gpu_inference.cluster.providers import INSTALL_HARNESS
 from gpu_inference.errors import GpuInferenceError
 
 GROUP = "gpu_inference.commands"
-"""The entry points' group; each has the name of its group of subcommands and leads to a `click.Group`."""
+"""Group of the entry points; each one has the name of a command group and refers to a `click.Group`."""
 
-_OF_THE_HARNESS = {"cluster": "Bring up a Kubernetes cluster on this machine, or use another."}
+_HARNESS_COMMANDS = {"cluster": "Bring up a Kubernetes cluster on this machine, or use another."}
 
 
 class Commands(click.Group):
-    """A group with those that other distributions add."""
+    """A command group that includes the groups of other distributions."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, sorted."""
         added = [entry.name for entry in entry_points(group=GROUP)]
-        return sorted({*super().list_commands(ctx), *added, *_OF_THE_HARNESS})
+        return sorted({*super().list_commands(ctx), *added, *_HARNESS_COMMANDS})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command; for one of the harness that is not installed, one that says how to install it."""
+        """Return a command; for a missing command of the harness, one that says how to install it."""
         for entry in entry_points(group=GROUP, name=cmd_name):
             group: click.Group = entry.load()
             return group
-        if cmd_name in _OF_THE_HARNESS:
+        if cmd_name in _HARNESS_COMMANDS:
             return _not_installed(cmd_name)
         return super().get_command(ctx, cmd_name)
 
 
 def _not_installed(name: str) -> click.Command:
-    def refuse() -> None:
+    def fail() -> None:
         raise GpuInferenceError(
             f"The commands `gpu-inference {name}` are not installed here.",
-            f"Install them: {INSTALL_THE_HARNESS}",
+            f"Install them: {INSTALL_HARNESS}",
         )
 
-    whatever = {"ignore_unknown_options": True, "allow_extra_args": True}
+    accept_any_arguments = {"ignore_unknown_options": True, "allow_extra_args": True}
     return click.Command(
-        name, callback=refuse, help=_OF_THE_HARNESS[name], add_help_option=False, context_settings=whatever
+        name,
+        callback=fail,
+        help=_HARNESS_COMMANDS[name],
+        add_help_option=False,
+        context_settings=accept_any_arguments,
     )
 
 
@@ -68,10 +72,10 @@ for command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status: 0 done, 1 an error that a sentence explains, 130 Ctrl-C.
+    """Run one command; return its exit status: 0 for success, 1 for an error, 130 for Ctrl-C.
 
     Raises:
-        SystemExit: the command line makes no sense (2); the usage is printed.
+        SystemExit: the command line is invalid (status 2); the usage is printed.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:

@@ -1,4 +1,4 @@
-"""`gpu-inference chart`: packages the chart, and lists the images that it names."""
+"""`gpu-inference chart`: packages the chart, and lists its images."""
 
 import os
 from collections.abc import Iterator
@@ -18,17 +18,21 @@ from gpu_inference.value_files import read_values
 
 @click.group()
 def chart() -> None:
-    """Package the chart, list the images that it names."""
+    """Package the chart, or list its images."""
 
 
 @chart.command()
 @click.option("--destination", type=FILE, default=Path(), metavar="FOLDER")
-@click.option("--sign-key", metavar="NAME", help="a PGP key without passphrase, for provenance")
-@click.option("--keyring", type=FILE, metavar="FILE", help="the file with it, from gpg --export-secret-keys")
+@click.option("--sign-key", metavar="NAME", help="name of a PGP key without passphrase, to sign with")
+@click.option(
+    "--keyring", type=FILE, metavar="FILE", help="file with that key, from gpg --export-secret-keys"
+)
 def package(destination: Path, sign_key: str | None, keyring: Path | None) -> None:
-    """Write the chart's .tgz, signed where a key is given."""
+    """Write the chart's package (.tgz); sign it if a key is given."""
     if keyring and not sign_key:
-        raise GpuInferenceError("--keyring is given without --sign-key.", "Name the key with --sign-key.")
+        raise GpuInferenceError(
+            "--keyring is given without --sign-key.", "Give the name of the key: --sign-key NAME"
+        )
     written = Helm(progress=Progress()).package(
         chart_directory(), destination, signing_key=sign_key, keyring=keyring
     )
@@ -43,21 +47,21 @@ def package(destination: Path, sign_key: str | None, keyring: Path | None) -> No
     "values_file",
     type=FILE,
     metavar="FILE",
-    help="values of the render (default: the chart's)",
+    help="values to render the chart with (default: the chart's own)",
 )
 def images(values_file: Path | None) -> None:
-    """List every image of a render, one on each line."""
+    """List every image of the rendered chart, one per line."""
     values = read_values(values_file) if values_file else {}
     manifests = Helm(progress=Progress()).template("gpu-inference", chart_directory(), values)
     print("\n".join(images_of(manifests)))
 
 
 def images_of(manifests: str) -> list[str]:
-    """Return the references of all images in rendered manifests, each once, in the order of the alphabet.
+    """Return the references of all images in rendered manifests, sorted and without duplicates.
 
-    Containers of all kinds count, and volumes that are images.
+    They are the images of all kinds of containers, and of image volumes.
     """
-    return sorted({image for thing in yaml.safe_load_all(manifests) for image in _images(thing)})
+    return sorted({image for manifest in yaml.safe_load_all(manifests) for image in _images(manifest)})
 
 
 def _images(node: Any) -> Iterator[str]:

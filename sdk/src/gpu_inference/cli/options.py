@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they give the command's function."""
+"""Options and output that several commands share."""
 
 import functools
 import json
@@ -16,24 +16,24 @@ FILE = click.Path(path_type=Path)
 
 
 def cluster_options(command: Command) -> Command:
-    """Add the options that say where a service is: namespace, kubeconfig, context and helm."""
+    """Add the options --namespace, --kubeconfig, --context and --helm."""
     for option in (
-        click.option("--helm", type=FILE, metavar="PROGRAM", help="the Helm to use (default: on PATH)"),
-        click.option("--context", help="the kubeconfig's context (default: its current one)"),
+        click.option("--helm", type=FILE, metavar="PROGRAM", help="Helm to use (default: the one on PATH)"),
+        click.option("--context", help="context of the kubeconfig (default: its current one)"),
         click.option(
             "--kubeconfig",
             type=FILE,
             metavar="FILE",
-            help="the cluster (default: $KUBECONFIG, the embedded cluster if it runs, ~/.kube/config)",
+            help="kubeconfig (default: $KUBECONFIG, the embedded cluster if it runs, ~/.kube/config)",
         ),
-        click.option("--namespace", default="default", help="where the service is (default: default)"),
+        click.option("--namespace", default="default", help="namespace of the service (default: default)"),
     ):
         command = option(command)
     return command
 
 
 def of_a_service(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add NAME and the cluster options; the function gets the `Service` instead of them."""
+    """Add NAME and the cluster options; pass the function a `Service` instead of them."""
 
     @click.argument("name", metavar="NAME")
     @cluster_options
@@ -53,17 +53,17 @@ def of_a_service(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def output_option(command: Command) -> Command:
-    """Add `--output`; the function gets `as_json`, whether a program wants to read what it prints."""
+    """Add the option --output; pass the function `as_json`, which is true for `--output json`."""
     return click.option(
         "--output",
         "as_json",
         type=click.Choice(["text", "json"]),
         default="text",
         callback=lambda _context, _option, value: value == "json",
-        help="for people or for programs (default: text)",
+        help="output format (default: text)",
     )(command)
 
 
 def print_json(content: Any) -> None:
-    """Print what a command found out as JSON."""
+    """Print a result as indented JSON."""
     click.echo(json.dumps(content, indent=2, ensure_ascii=False))

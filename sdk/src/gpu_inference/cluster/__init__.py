@@ -1,8 +1,8 @@
-"""Clusters to run services in: any that a kubeconfig leads to, and those that providers bring up.
+"""Clusters to run services in: any cluster that has a kubeconfig, and clusters that providers create.
 
-`find_kubeconfig` gives the cluster that a command means, `open_cluster` one by its provider's name; `base`
-says what a cluster and a provider can do. The distribution gpu-inference-testing brings the providers
-`embedded` and `kind`.
+`find_kubeconfig` returns the kubeconfig that a command uses, and `open_cluster` opens a cluster by its
+provider's name. The module `base` defines the protocols of clusters and providers. The distribution
+gpu-inference-testing adds the providers `embedded` and `kind`.
 """
 
 from gpu_inference.cluster.base import Cluster, ClusterStatus, LocalImage, Provider

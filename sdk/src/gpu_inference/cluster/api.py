@@ -1,4 +1,4 @@
-"""Talks to a cluster's API server, and turns what can go wrong on the way into sentences."""
+"""Connects to a cluster's API server and converts its errors into messages for users."""
 
 import json
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ from yaml import YAMLError
 
 from gpu_inference.errors import GpuInferenceError
 
-# Connecting takes microseconds on this machine and well under this anywhere; an answer may take longer.
+# For connecting and for reading a response.
 TIMEOUT_SECONDS = (3, 15)
-# The client checks little of what it reads, and stumbles over the rest.
-_NOT_A_KUBECONFIG = (ConfigException, OSError, YAMLError, AttributeError, KeyError, TypeError, ValueError)
+# What the client raises for an invalid kubeconfig: it validates little of the file.
+_KUBECONFIG_ERRORS = (ConfigException, OSError, YAMLError, AttributeError, KeyError, TypeError, ValueError)
 NOT_READY_TAINT = "node.kubernetes.io/not-ready"
 GPU_RESOURCE = "nvidia.com/gpu"
 GPU_PRODUCT_LABEL = "nvidia.com/gpu.product"
 
 
 def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
-    """Return a client for the cluster that a kubeconfig names.
+    """Return a client for the cluster of a kubeconfig's context (the current one by default).
 
     Raises:
         GpuInferenceError: the file is missing, cannot be read, or has no such context.
@@ -31,17 +31,20 @@ def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
     try:
         api: client.ApiClient = config.new_client_from_config(str(kubeconfig), context)
         return api
-    except _NOT_A_KUBECONFIG as error:
+    except _KUBECONFIG_ERRORS as error:
         raise GpuInferenceError(f"The kubeconfig {kubeconfig} cannot be used: {error}") from error
 
 
 @contextmanager
 def sentences(cluster: str, cure: str | None = None) -> Iterator[None]:
-    """Turn errors of calls to the API server within the block into `GpuInferenceError`.
+    """Convert errors of API requests within the block into GpuInferenceError.
 
     Args:
-        cluster: which cluster it is, e.g. `The cluster 'gpu-inference'`.
-        cure: what to do when it does not answer.
+        cluster: what the message calls the cluster, e.g. `The cluster 'gpu-inference'`.
+        cure: what to do if it does not respond.
+
+    Raises:
+        GpuInferenceError: the API server rejects a request or does not respond.
     """
     try:
         yield
@@ -53,7 +56,7 @@ def sentences(cluster: str, cure: str | None = None) -> Iterator[None]:
 
 
 def _message(error: client.ApiException) -> str:
-    """Return the API server's own words where it sent any."""
+    """Return the API server's message, or the HTTP status if it sent none."""
     try:
         return str(json.loads(error.body or "")["message"])
     except (TypeError, ValueError, KeyError):
@@ -66,7 +69,7 @@ def server_version(api: client.ApiClient) -> str:
 
 
 def is_ready(api: client.ApiClient) -> bool:
-    """Tell whether the API server answers, and that it is ready."""
+    """Return whether the API server responds and reports that it is ready."""
     try:
         url = f"{api.configuration.host}/readyz"
         return bool(api.call_api("GET", url, _request_timeout=TIMEOUT_SECONDS).status == 200)
@@ -75,7 +78,7 @@ def is_ready(api: client.ApiClient) -> bool:
 
 
 def find_node(api: client.ApiClient, name: str) -> Any | None:
-    """Return the node of that name, or None while it has not registered."""
+    """Return the node of that name, or None if it is not registered."""
     try:
         return client.CoreV1Api(api).read_node(name, _request_timeout=TIMEOUT_SECONDS)
     except client.ApiException as error:
@@ -85,9 +88,9 @@ def find_node(api: client.ApiClient, name: str) -> Any | None:
 
 
 def is_node_ready(node: Any) -> bool:
-    """Tell whether a node says that it is Ready, and pods may be scheduled to it for all that.
+    """Return whether a node has the condition Ready and no longer has the taint `not-ready`.
 
-    The taint goes a moment after the condition comes.
+    The taint is removed a moment after the condition is set; until then no pod is scheduled to the node.
     """
     conditions = node.status.conditions or []
     taints = node.spec.taints or []
@@ -97,23 +100,23 @@ def is_node_ready(node: Any) -> bool:
 
 
 def schedulable_node(api: client.ApiClient) -> Any:
-    """Return the first node by name that pods can be scheduled to.
+    """Return the first node, by name, that pods can be scheduled to.
 
     Raises:
-        GpuInferenceError: there is none.
+        GpuInferenceError: there is no such node.
     """
     nodes: list[Any] = client.CoreV1Api(api).list_node(_request_timeout=TIMEOUT_SECONDS).items
     for node in sorted(nodes, key=lambda node: node.metadata.name):
-        if not node.spec.unschedulable and not _keeps_pods_away(node):
+        if not node.spec.unschedulable and not _has_blocking_taint(node):
             return node
     raise GpuInferenceError(
         "The cluster has no node that pods can be scheduled to.",
-        "See `kubectl describe nodes`: taints, cordons.",
+        "Look for taints and cordons: kubectl describe nodes",
     )
 
 
-def _keeps_pods_away(node: Any) -> bool:
-    """Tell whether a node's taints do, apart from the one that goes as soon as it is Ready."""
+def _has_blocking_taint(node: Any) -> bool:
+    """Return whether a taint keeps pods off a node; ignore `not-ready`, which is removed at its start."""
     return any(
         taint.effect != "PreferNoSchedule" and taint.key != NOT_READY_TAINT
         for taint in node.spec.taints or []
@@ -121,11 +124,11 @@ def _keeps_pods_away(node: Any) -> bool:
 
 
 def gpus_of(node: Any) -> int:
-    """Return how many GPUs, real or simulated, pods can get on a node."""
+    """Return the number of allocatable GPUs of a node, real or simulated."""
     return int((node.status.allocatable or {}).get(GPU_RESOURCE, "0"))
 
 
 def gpu_product_of(node: Any) -> str | None:
-    """Return what a node's GPUs are called, if it says."""
+    """Return the product name of a node's GPUs, if a label gives it."""
     label: str | None = (node.metadata.labels or {}).get(GPU_PRODUCT_LABEL)
     return label

@@ -1,4 +1,4 @@
-"""Finds the kubeconfig that a command means, and uses the cluster that it leads to."""
+"""Finds the kubeconfig that a command uses, and provides access to its cluster."""
 
 import os
 from collections.abc import Iterator
@@ -15,17 +15,21 @@ from gpu_inference.paths import local_kubeconfig
 from gpu_inference.progress import Progress
 
 DEFAULT_NAME = "gpu-inference"
-"""The cluster that is brought up on this machine where nobody names one."""
+"""Default name of a cluster that is brought up on this machine."""
 
 
 def find_kubeconfig(explicit: Path | None = None, context: str | None = None) -> Path:
     """Return the kubeconfig to use: the given one, `$KUBECONFIG`, the embedded cluster's, `~/.kube/config`.
 
-    A running embedded cluster (of the default name) comes before the user's own file, so that what is tried
-    out never lands by accident on a cluster that others use; who names another context means the own file.
+    A running embedded cluster (of the default name) takes precedence over ~/.kube/config, so that experiments
+    do not end up on a shared cluster by accident. A context of another name selects ~/.kube/config.
+
+    Args:
+        explicit: the kubeconfig to use, if the caller has one.
+        context: the kubeconfig's context, if the caller has one.
 
     Raises:
-        GpuInferenceError: none of them exists, or the named file does not.
+        GpuInferenceError: none of them exists, the given file does not exist, or KUBECONFIG lists several.
     """
     if explicit is not None:
         return _existing(explicit, "The kubeconfig")
@@ -33,12 +37,12 @@ def find_kubeconfig(explicit: Path | None = None, context: str | None = None) ->
         files = [Path(file) for file in variable.split(os.pathsep) if file]
         if len(files) > 1:
             raise GpuInferenceError(
-                f"KUBECONFIG names {len(files)} files, and one is needed here.",
-                "Name one with --kubeconfig, or merge them: kubectl config view --flatten > FILE",
+                f"KUBECONFIG contains {len(files)} files, but only one can be used.",
+                "Choose one with --kubeconfig, or merge them: kubectl config view --flatten > FILE",
             )
-        return _existing(files[0], "The file that KUBECONFIG names,")
+        return _existing(files[0], "The file in KUBECONFIG,")
     local = local_kubeconfig(DEFAULT_NAME)
-    # isfile, unlike Path.is_file, is False for a folder of root's that this user may not look into.
+    # os.path.isfile returns False for a folder that this user may not read; Path.is_file raises.
     if context in (None, DEFAULT_NAME) and os.path.isfile(local) and cluster_of(local):  # noqa: PTH113
         return local
     own = Path.home() / ".kube" / "config"
@@ -57,15 +61,15 @@ def _existing(file: Path, what: str) -> Path:
 
 
 class KubeconfigCluster:
-    """Any cluster that a kubeconfig leads to.
+    """Any cluster that has a kubeconfig.
 
     Args:
-        name: means nothing here; the context counts.
-        progress: has nothing to say here.
-        kubeconfig: the file; None: it is looked for as `find_kubeconfig` says.
-        context: the context in it; None: its current one.
-        simulate_gpus: whether it is a test cluster, to whose nodes gpu-inference-testing may give GPUs that
-            are not there.
+        name: ignored; the context identifies the cluster.
+        progress: ignored.
+        kubeconfig: the file. Default: the one that `find_kubeconfig` returns.
+        context: the context in it. Default: its current one.
+        simulate_gpus: whether this is a test cluster, whose nodes may get simulated GPUs from
+            gpu-inference-testing.
     """
 
     options = frozenset({"kubeconfig", "context", "simulate_gpus"})
@@ -85,20 +89,20 @@ class KubeconfigCluster:
         self._context = context
 
     def up(self) -> Path:
-        """Check that the cluster answers; return its kubeconfig.
+        """Check that the cluster responds; return its kubeconfig.
 
         Raises:
-            GpuInferenceError: no kubeconfig is found, or the cluster does not answer.
+            GpuInferenceError: no kubeconfig is found, or the cluster does not respond.
         """
         with self.api() as api:
             api_server.server_version(api)
         return self._kubeconfig()
 
     def down(self) -> None:
-        """Do nothing: the cluster is the user's."""
+        """Do nothing: the cluster belongs to the user."""
 
     def status(self) -> ClusterStatus:
-        """Tell how the cluster is, and how the node is that simulated GPUs would be on."""
+        """Return the status of the cluster and of the node that simulated GPUs would be added to."""
         try:
             with self.api() as api:
                 version = api_server.server_version(api)
@@ -118,18 +122,18 @@ class KubeconfigCluster:
         )
 
     def load_image(self, image: LocalImage) -> bool:
-        """Refuse: its nodes pull images themselves.
+        """Raise an error: the nodes of this cluster pull images from a registry.
 
         Raises:
             GpuInferenceError: always.
         """
         raise GpuInferenceError(
-            f"The image {image.reference} cannot be loaded into a cluster of your own: its nodes pull.",
-            "Push it where they pull from: gpu-inference deploy --push REGISTRY/REPOSITORY",
+            f"The image {image.reference} cannot be loaded into this cluster: its nodes pull images.",
+            "Push it to a registry that they pull from: gpu-inference deploy --push REGISTRY/REPOSITORY",
         )
 
     def owns(self, kubeconfig: Path, context: str | None = None) -> bool:  # noqa: ARG002
-        """Return False: images cannot be loaded into it."""
+        """Return False: images cannot be loaded into this cluster."""
         return False
 
     def _kubeconfig(self) -> Path:
@@ -137,10 +141,10 @@ class KubeconfigCluster:
 
     @contextmanager
     def api(self) -> Iterator[client.ApiClient]:
-        """Give a client for its API server; what goes wrong within the block becomes a sentence."""
+        """Yield a client for the API server; convert its errors within the block into GpuInferenceError."""
         kubeconfig = self._kubeconfig()
         with (
-            api_server.sentences(f"The cluster of {kubeconfig}", "Try it: kubectl cluster-info"),
+            api_server.sentences(f"The cluster of {kubeconfig}", "Check it: kubectl cluster-info"),
             api_server.connect(kubeconfig, self._context) as api,
         ):
             yield api

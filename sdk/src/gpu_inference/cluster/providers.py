@@ -1,7 +1,7 @@
-"""Finds the providers of clusters among the installed distributions, by entry points.
+"""Finds cluster providers by the entry points of installed distributions.
 
-Only the provider that is asked for is imported. A kubeconfig that a provider wrote names it, in an extension
-of the cluster entry (as minikube's does), so that other kubeconfigs need no provider to be imported at all.
+Only the requested provider is imported. A provider records its name in the kubeconfigs that it writes, in an
+extension of the cluster entry (as minikube does), so that other kubeconfigs need no import of a provider.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from gpu_inference.errors import GpuInferenceError
 from gpu_inference.progress import Progress
 
 GROUP = "gpu_inference.clusters"
-"""The entry points' group; each names a `Provider`."""
+"""Group of the entry points; each one refers to a `Provider`."""
 
-INSTALL_THE_HARNESS = "pip install gpu-inference-testing (from a checkout: pip install ./harness)"
+INSTALL_HARNESS = "pip install gpu-inference-testing (from a checkout: pip install ./harness)"
 
 
 def provider_names() -> list[str]:
@@ -29,29 +29,32 @@ def provider_names() -> list[str]:
 def open_cluster(
     provider: str, name: str | None = None, *, progress: Progress | None = None, **options: Any
 ) -> Cluster:
-    """Return a cluster, which need not be up; nothing is changed yet.
-
-    `open_cluster("kubeconfig", kubeconfig=Path("dev.yaml")).status()` tells how a cluster of yours is.
+    """Return a cluster, whether or not it is running; change nothing.
 
     Args:
-        provider: `kubeconfig` (a cluster that a kubeconfig leads to), or with gpu-inference-testing installed
-            `embedded` (a Kubernetes on this machine) or `kind` (made by kind, in Docker).
-        name: which of the provider's clusters; its default one unless given.
-        progress: who is told what happens; nobody unless given.
-        options: what the provider's class takes beside these; None is as good as not given.
+        provider: `kubeconfig` (an existing cluster), or with gpu-inference-testing installed `embedded` (a
+            Kubernetes on this machine) or `kind` (created by kind, in Docker).
+        name: which of the provider's clusters. Default: the provider's default.
+        progress: receives the steps of long operations. Default: they are not shown.
+        options: further keyword arguments of the provider's class; None means not given.
 
     Raises:
-        GpuInferenceError: there is no such provider, the name is not valid, or an option belongs to another
+        GpuInferenceError: there is no such provider, the name is invalid, or an option belongs to another
             provider.
+
+    Example:
+        cluster = open_cluster("embedded", "gpu-tests", address_range="10.77.0.0/16")
+        kubeconfig = cluster.up()
+        cluster.down()
     """
     chosen = _provider(provider)
     given = {option: value for option, value in options.items() if value is not None}
     for option in given:
         if option not in chosen.options:
             owners = [other for other in provider_names() if option in _provider(other).options]
-            whose = f"the provider {owners[0]!r}" if owners else "no provider"
+            owner = f"the provider {owners[0]!r}" if owners else "no provider"
             raise GpuInferenceError(
-                f"The option {option} belongs to {whose}, not to {provider!r}.", "Leave it out."
+                f"The option {option} belongs to {owner}, not to {provider!r}.", "Leave it out."
             )
     named = {} if name is None else {"name": name}
     return chosen(progress=progress, **named, **given)
@@ -60,9 +63,9 @@ def open_cluster(
 def cluster_of(
     kubeconfig: Path, context: str | None = None, *, progress: Progress | None = None
 ) -> Cluster | None:
-    """Return the running cluster that a provider made and a kubeconfig leads to; None for any other cluster.
+    """Return the running cluster that a provider created and this kubeconfig connects to, or None.
 
-    A kubeconfig without a provider's mark imports no provider.
+    A kubeconfig that no provider wrote causes no import of a provider.
     """
     for extension in cluster_entry(kubeconfig, context).get("extensions") or []:
         match extension:
@@ -75,14 +78,14 @@ def cluster_of(
 
 
 def mark(provider: str, name: str) -> dict[str, Any]:
-    """Return what a provider adds to the `extensions` of the cluster entry in a kubeconfig that it writes."""
+    """Return the item that a provider adds to `extensions` of the cluster entry in its kubeconfigs."""
     return {"name": "gpu-inference", "extension": {"provider": provider, "name": name}}
 
 
 def cluster_entry(kubeconfig: Path, context: str | None = None) -> dict[str, Any]:
-    """Return the cluster that a kubeconfig's context (the current one unless given) names.
+    """Return the cluster entry of a kubeconfig's context (the current one by default).
 
-    It is empty where the file cannot be read or has none: who uses the file then says what is wrong with it.
+    The result is empty if the file is unreadable or has no such entry; connecting with it reports the error.
     """
     try:
         content = yaml.safe_load(kubeconfig.read_text())
@@ -102,8 +105,8 @@ def _provider(name: str) -> Provider:
     entries = _entries()
     if name not in entries:
         raise GpuInferenceError(
-            f"There is no cluster provider {name!r} here, only: {', '.join(sorted(entries))}.",
-            f"embedded and kind are in another distribution: {INSTALL_THE_HARNESS}",
+            f"There is no cluster provider {name!r}. Available providers: {', '.join(sorted(entries))}.",
+            f"Install the providers embedded and kind: {INSTALL_HARNESS}",
         )
     provider: Provider = entries[name].load()
     return provider

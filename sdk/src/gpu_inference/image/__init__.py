@@ -1,4 +1,4 @@
-"""Images: the runtime, and services built on it, by Docker or buildah."""
+"""Builds the runtime image, and images of services on top of it, with Docker or buildah."""
 
 from gpu_inference.image.engine import BuiltImage, find_engine
 from gpu_inference.image.model import Model, parse_model

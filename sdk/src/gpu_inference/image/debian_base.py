@@ -1,4 +1,4 @@
-"""Makes the runtime image's base from Debian packages, where the Dockerfile's default cannot be pulled."""
+"""Builds a base for the runtime image from Debian packages, for engines that cannot pull the default base."""
 
 import hashlib
 import tempfile
@@ -13,9 +13,9 @@ from gpu_inference.versions import DEBIAN_SUITE
 _PACKAGES = ["python3", "python3-venv", "ca-certificates", "usr-is-merged"]
 _OPTIONS = [
     "--variant=minbase",
-    # With usr-is-merged above: else the package usrmerge brings all of Perl, 50 MB.
+    # Together with usr-is-merged above; otherwise the package usrmerge pulls in all of Perl (50 MB).
     "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
-    # Documentation of all kinds, which nobody reads in a pod.
+    # Documentation is not needed in a pod.
     *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "info", "locale", "man")),
 ]
 _DOCKERFILE = "FROM scratch\nADD base.tar /\n"
@@ -24,16 +24,16 @@ _DOCKERFILE = "FROM scratch\nADD base.tar /\n"
 def debian_base(
     engine: Engine, progress: Progress, *, suite: str = DEBIAN_SUITE, packages: Sequence[str] = ()
 ) -> BuiltImage:
-    """Return the base image, made unless it is there: Debian with Python and certificates.
+    """Return a base image of Debian with Python and CA certificates; build it if it does not exist.
 
     Args:
-        engine: what builds it.
-        progress: where to say what is done.
-        suite: Debian's release.
-        packages: further packages of it, such as libraries that scripts import.
+        engine: the engine that builds it.
+        progress: receives the steps.
+        suite: the Debian release.
+        packages: further Debian packages, for example libraries that scripts import.
 
     Raises:
-        GpuInferenceError: mmdebstrap is missing or fails; with its last lines.
+        GpuInferenceError: mmdebstrap is missing or fails; the message contains its last lines.
     """
     wanted = [*_PACKAGES, *packages]
     recipe = [suite, *wanted, *_OPTIONS, _DOCKERFILE]

@@ -1,4 +1,4 @@
-"""The programs that build images, Docker and buildah, and what this package asks of either."""
+"""The engines that build and store images: Docker and buildah."""
 
 import dataclasses
 import hashlib
@@ -19,8 +19,8 @@ from gpu_inference.paths import cache_directory
 from gpu_inference.progress import Silent
 
 CONTENT_LABEL = "io.gpu-inference.content"
-_ANSWER_SECONDS = 15
-_BUILDAH_LACKS_IT = "image not known"
+_RESPONSE_SECONDS = 15
+_BUILDAH_NOT_FOUND = "image not known"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,22 +30,22 @@ class StoredImage:
     reference: str
     image_id: str
     content: str | None
-    """The key of what it was built from; None for an image that is not ours."""
+    """The digest of its inputs, from our label; None for an image without the label."""
     size_bytes: int
 
 
 class Engine(Protocol):
-    """Builds images and keeps them; references are full names, as in `docker.io/library/x:1`."""
+    """Builds and stores images. References are full names, e.g. `docker.io/library/x:1`."""
 
     name: str
     builds_base: bool
-    """Whether the Dockerfile's default base cannot be pulled with it, so that we make our own."""
+    """Whether the runtime image needs a base built here, because the engine cannot pull the default one."""
 
     def find(self, reference: str) -> StoredImage | None:
         """Return the image of that name, or None."""
 
     def images(self) -> list[StoredImage]:
-        """Return the images that carry our label."""
+        """Return the images that have our label."""
 
     def build(
         self,
@@ -62,7 +62,7 @@ class Engine(Protocol):
         """Write an image as a docker-archive."""
 
     def push(self, reference: str, destination: str) -> None:
-        """Copy an image to a registry, with the credentials that the engine has for it."""
+        """Push an image to a registry, with the engine's credentials."""
 
     def remove(self, reference: str) -> None:
         """Remove an image from the store."""
@@ -70,7 +70,7 @@ class Engine(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class BuiltImage:
-    """An image on this machine: what `Cluster.load_image` takes."""
+    """An image on this machine, which `Cluster.load_image` can load."""
 
     reference: str
     image_id: str
@@ -78,55 +78,57 @@ class BuiltImage:
     engine: Engine
 
     def save(self, archive: Path) -> None:
-        """Write it as a docker-archive."""
+        """Write the image as a docker-archive."""
         self.engine.save(self.reference, archive)
 
     def push(self, destination: str) -> None:
-        """Copy it to `destination` (registry, repository and tag)."""
+        """Push the image to `destination` (registry, repository and tag)."""
         self.engine.push(self.reference, destination)
 
 
 def built(stored: StoredImage, engine: Engine) -> BuiltImage:
-    """Return an image of an engine's store as one that clusters can load."""
+    """Return an image of an engine's store as a `BuiltImage`."""
     return BuiltImage(stored.reference, stored.image_id, stored.size_bytes, engine)
 
 
 def find_engine() -> Engine:
-    """Return Docker where its engine answers, else buildah.
+    """Return Docker if its engine responds, or else buildah.
 
     Raises:
-        GpuInferenceError: there is neither, or buildah without root.
+        GpuInferenceError: neither is available, or buildah is but this user is not root.
     """
-    if docker_answers():
+    if docker_responds():
         return Docker()
     if shutil.which("buildah") is None:
         raise GpuInferenceError(
-            "No program builds images here: no Docker engine answers, and buildah is not installed.",
+            "Images cannot be built here: no Docker engine responds, and buildah is not installed.",
             "Start Docker, or install buildah (Debian: apt-get install buildah mmdebstrap).",
         )
     if os.geteuid() != 0:
         raise GpuInferenceError(
-            "buildah builds images here only as root: no Docker engine answers, and this user is not root.",
+            "Images cannot be built here: no Docker engine responds, and buildah needs root.",
             "Start Docker, or run the command again with sudo.",
         )
     return Buildah()
 
 
-def docker_answers() -> bool:
-    """Return whether Docker is installed and its engine runs."""
+def docker_responds() -> bool:
+    """Return whether Docker is installed and its engine is running."""
     if shutil.which("docker") is None:
         return False
     try:
-        # The format makes the client ask the engine; without one it exits non-zero.
+        # This format makes the client query the engine; without an engine it exits non-zero.
         return bool(
-            process.run(["docker", "info", "--format", "{{.ServerVersion}}"], timeout=_ANSWER_SECONDS).strip()
+            process.run(
+                ["docker", "info", "--format", "{{.ServerVersion}}"], timeout=_RESPONSE_SECONDS
+            ).strip()
         )
     except GpuInferenceError:
         return False
 
 
 class Docker:
-    """The engine of most people's machines; it pulls the Dockerfile's default base."""
+    """Docker, which can pull the Dockerfile's default base."""
 
     name = "docker"
     builds_base = False
@@ -136,14 +138,14 @@ class Docker:
         try:
             facts: list[dict[str, Any]] = json.loads(process.run(["docker", "image", "inspect", reference]))
         except process.ProgramError as error:
-            if "no such image" in error.said.lower():
+            if "no such image" in error.output.lower():
                 return None
             raise
         labels = facts[0]["Config"].get("Labels") or {}
         return StoredImage(reference, facts[0]["Id"], labels.get(CONTENT_LABEL), facts[0]["Size"])
 
     def images(self) -> list[StoredImage]:
-        """Return the images that carry our label."""
+        """Return the images that have our label."""
         listed = process.run(
             ["docker", "images", f"--filter=label={CONTENT_LABEL}", "--format={{.Repository}}:{{.Tag}}"]
         )
@@ -174,9 +176,7 @@ class Docker:
         )
         image = self.find(reference)
         if image is None:
-            raise GpuInferenceError(
-                f"docker build reports success, but {reference} is not among Docker's images."
-            )
+            raise GpuInferenceError(f"docker build succeeded, but {reference} is not among Docker's images.")
         return image
 
     def save(self, reference: str, archive: Path) -> None:
@@ -184,7 +184,7 @@ class Docker:
         process.run(["docker", "save", f"--output={archive}", reference])
 
     def push(self, reference: str, destination: str) -> None:
-        """Copy an image to a registry, with the credentials of `docker login`."""
+        """Push an image to a registry, with the credentials of `docker login`."""
         process.run(["docker", "tag", reference, destination])
         process.run(["docker", "push", "--quiet", destination])
 
@@ -194,10 +194,10 @@ class Docker:
 
 
 class Buildah:
-    """The engine of machines without Docker: it needs root, and neither a daemon nor a container engine.
+    """buildah, for machines without Docker: it needs root, but no daemon and no container engine.
 
-    The images lie in a store of our own in the cache folder, so that deleting the cache removes them and
-    nothing of ours mixes with images of the user.
+    Images are kept in a separate store in the cache folder: they do not mix with the user's images, and
+    deleting the cache removes them.
     """
 
     name = "buildah"
@@ -205,7 +205,7 @@ class Buildah:
 
     def __init__(self) -> None:
         self._store = cache_directory() / "images"
-        # What buildah keeps until a reboot (mount counts); one folder per store.
+        # buildah's state until the next reboot (mount counts); one folder per store.
         self._runtime = Path("/run/gpu-inference-images", hashlib.sha256(bytes(self._store)).hexdigest()[:12])
 
     def find(self, reference: str) -> StoredImage | None:
@@ -213,13 +213,13 @@ class Buildah:
         try:
             stored = self._inspect(reference, reference)
         except process.ProgramError as error:
-            if _BUILDAH_LACKS_IT not in error.said:
+            if _BUILDAH_NOT_FOUND not in error.output:
                 raise
             return None
         return stored if stored.content is not None else None
 
     def images(self) -> list[StoredImage]:
-        """Return the images that carry our label, once for each name that an image has."""
+        """Return the images that have our label; an image with several names appears once per name."""
         found = []
         for listed in json.loads(self._buildah("images", "--json") or "null") or []:
             if names := listed.get("names"):
@@ -237,7 +237,7 @@ class Buildah:
         content: str,
     ) -> StoredImage:
         """Build a Dockerfile (the context's own unless given) and label the image with `content`."""
-        # One build at a time, so that cleaning up after one cannot hit another.
+        # One build at a time, because the cleanup of a failed build removes all containers.
         with (
             locked(self._store, Silent()),
             tempfile.TemporaryDirectory(prefix="gpu-inference-build-") as scratch,
@@ -246,9 +246,9 @@ class Buildah:
             try:
                 self._buildah(
                     "build",
-                    # Docker's format keeps the image's id when it is saved as a docker-archive.
+                    # With Docker's format the image keeps its id when it is saved as a docker-archive.
                     "--format=docker",
-                    # The other isolations need a container runtime and cgroups.
+                    # The other isolation modes need a container runtime and cgroups.
                     "--isolation=chroot",
                     "--layers",
                     f"--tag={reference}",
@@ -259,14 +259,12 @@ class Buildah:
                     str(context),
                 )
             except BaseException:
-                # What an interrupted build was working on keeps disk and a mount.
+                # A failed build leaves a container, which uses disk space and a mount.
                 self._buildah("rm", "--all")
                 raise
         image = self.find(reference)
         if image is None:
-            raise GpuInferenceError(
-                f"buildah reports success, but {reference} is not in its store {self._store}."
-            )
+            raise GpuInferenceError(f"buildah succeeded, but {reference} is not in its store {self._store}.")
         return image
 
     def save(self, reference: str, archive: Path) -> None:
@@ -274,11 +272,11 @@ class Buildah:
         self._buildah("push", "--quiet", reference, f"docker-archive:{archive}:{reference}")
 
     def push(self, reference: str, destination: str) -> None:
-        """Copy an image to a registry, with the credentials of `buildah login` or `docker login`."""
+        """Push an image to a registry, with the credentials of `buildah login` or `docker login`."""
         self._buildah("push", "--quiet", reference, f"docker://{destination}")
 
     def remove(self, reference: str) -> None:
-        """Remove an image, and the layers that no other image needs, from the store."""
+        """Remove an image, and layers that no other image needs, from the store."""
         self._buildah("rmi", reference)
 
     def _inspect(self, image: str, reference: str) -> StoredImage:

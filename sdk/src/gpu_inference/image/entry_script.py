@@ -1,6 +1,7 @@
-"""Looks at the user's entry script before anything is built: what would fail in the pod fails now.
+"""Validates the user's entry script before an image is built, so that errors show up now and not in the pod.
 
-The script is not run (its imports exist in the image only), so what Python might still define is accepted.
+The script is not executed, because its imports exist only in the image. A script that may define the required
+functions dynamically is accepted.
 """
 
 import ast
@@ -10,27 +11,27 @@ from pathlib import Path
 from gpu_inference.errors import GpuInferenceError
 
 _REQUIRED = ("init", "run")
-# A script that uses one of these may define names in ways that reading it cannot see.
-_MAY_DEFINE_ANYTHING = ("exec", "globals", "setattr", "vars", "locals")
+# A script that uses one of these may define names dynamically.
+_DYNAMIC_DEFINITION = ("exec", "globals", "setattr", "vars", "locals")
 
 
 def require_entry_script(source_directory: Path, entry_script: str) -> None:
-    """Raise GpuInferenceError unless the script can be an entry script.
+    """Raise GpuInferenceError unless the file is a valid entry script.
 
     Args:
         source_directory: the user's source folder.
-        entry_script: the script's path relative to it.
+        entry_script: the script's path relative to that folder.
 
     Raises:
-        GpuInferenceError: it does not exist in the folder, is no .py file, has a syntax error, or defines no
-            `init` or no `run` at its top level.
+        GpuInferenceError: it is not a .py file in the folder, has a syntax error, or does not define `init`
+            and `run` at its top level.
     """
     path = source_directory / entry_script
     if not source_directory.is_dir():
         raise GpuInferenceError(f"The source folder {source_directory} does not exist.")
     if not path.resolve().is_relative_to(source_directory.resolve()):
         raise GpuInferenceError(
-            f"The entry script {entry_script} lies outside of the source folder {source_directory}.",
+            f"The entry script {entry_script} is outside the source folder {source_directory}.",
             "Give its path relative to the source folder.",
         )
     if not path.is_file():
@@ -43,7 +44,7 @@ def require_entry_script(source_directory: Path, entry_script: str) -> None:
     if missing:
         raise GpuInferenceError(
             f"The entry script {path} defines no {' and no '.join(f'{name}()' for name in missing)}.",
-            "An entry script has init(), called once at the start, and run(data), called for each request.",
+            "Define init(), which is called once at the start, and run(data), which is called per request.",
         )
 
 
@@ -57,14 +58,14 @@ def _parse(source: bytes, path: Path) -> ast.Module:
             f"The entry script {path} has a syntax error{where} ({error.msg}){text}."
         ) from error
     except ValueError as error:
-        # Python 3.11 reports null bytes so; later versions as a SyntaxError.
+        # Python 3.11 raises ValueError for null bytes; later versions raise SyntaxError.
         raise GpuInferenceError(f"The entry script {path} is not Python ({error}).") from error
 
 
 def _may_define(name: str, source: bytes, tree: ast.Module) -> bool:
     top = symtable.symtable(source, "entry script", "exec")  # type: ignore[arg-type]  # bytes keep its encoding line
     if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)) or any(
-        _uses(top, function) for function in _MAY_DEFINE_ANYTHING
+        _uses(top, function) for function in _DYNAMIC_DEFINITION
     ):
         return True
     return _binds(top, name) or any(_binds_globally(child, name) for child in top.get_children())

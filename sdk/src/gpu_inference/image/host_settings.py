@@ -1,7 +1,6 @@
-"""What of this machine's settings a build needs to reach its package index: certificates, pip's options.
+"""Settings of this machine that a build needs to reach its package index: certificates and pip's options.
 
-They are bound into the build's containers while it runs; all that stays in the image is an empty file or
-folder where one was bound.
+They are mounted into the build's containers. The image keeps only an empty file or folder per mount point.
 """
 
 import shlex
@@ -18,10 +17,10 @@ _PIP_CONFIGURATION = "/etc/pip.conf"
 
 
 def build_mounts(scratch: Path) -> list[tuple[Path, str]]:
-    """Return (path here, path in the build) of what to bind read-only.
+    """Return the read-only bind mounts as (path on this machine, path in the build).
 
     Args:
-        scratch: a folder for the file made here; it must live as long as the build.
+        scratch: a folder for a generated pip.conf; it must exist until the build ends.
     """
     mounts: dict[str, Path] = {}
     if _CERTIFICATES.is_dir():
@@ -48,21 +47,21 @@ def _mount(path: Path, mounts: dict[str, Path]) -> None:
 
 
 def _pip_settings() -> dict[str, str]:
-    """Return pip's settings for all its commands, from its files and the environment, as one map."""
+    """Return pip's settings from its files and the environment; later sources override earlier ones."""
     pip = [sys.executable, "-m", "pip"] if find_spec("pip") else ["pip"]
     try:
         listed = process.run([*pip, "config", "list"])
     except GpuInferenceError:
-        # No pip on this machine: then it has no settings either.
+        # Without pip there are no settings.
         return {}
     settings: dict[str, str] = {}
-    # Lines like global.cert='/x' and :env:.find-links='/y': pip lists the environment, which wins, first.
+    # Lines like global.cert='/x' and :env:.find-links='/y'; the environment, listed first, takes precedence.
     for line in reversed(listed.splitlines()):
         key, _, value = line.partition("=")
         section, _, name = key.rpartition(".")
         if section in ("global", "install", ":env:"):
             settings[name] = " ".join(shlex.split(value))
-    # Meant for the interpreter that runs us, not for the build's.
+    # These concern the interpreter on this machine, not the one in the build.
     for name in ("no-input", "require-virtualenv", "user", "target", "prefix", "python", "config-file"):
         settings.pop(name, None)
     return settings

@@ -1,4 +1,4 @@
-"""A model as the user names it: `NAME=PATH` or `NAME:VERSION=PATH`, a file or a folder."""
+"""Models for a service's image, and the `--model` argument `NAME[:VERSION]=PATH`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,14 @@ _FIRST_VERSION = 1
 
 @dataclass(frozen=True)
 class Model:
-    """One version of a model; the pod finds it under `azureml-models/<name>/<version>/<file or folder>`."""
+    """One version of a model: a file or a folder, in the pod at `azureml-models/<name>/<version>/<its name>`.
+
+    Raises:
+        GpuInferenceError: the name or the version is invalid, or nothing exists at the path.
+
+    Example:
+        Model("mnist", Path("models/mnist.onnx"), version=2)
+    """
 
     name: str
     path: Path
@@ -22,38 +29,38 @@ class Model:
         if self.version < 0:
             raise GpuInferenceError(f"The version of model {self.name} must not be negative: {self.version}.")
         if not self.path.exists():
-            raise GpuInferenceError(f"The model {self.name} is not at {self.path}: no such file or folder.")
+            raise GpuInferenceError(f"The path of model {self.name} does not exist: {self.path}.")
 
     @property
     def entry_name(self) -> str:
-        """The file's or folder's own name, which scripts see below the version's folder."""
+        """Name of the file or folder, which scripts see in the version's folder."""
         return self.path.absolute().name or self.path.resolve().name
 
 
 def parse_model(argument: str) -> Model:
-    """Return the model that a `--model` argument names.
+    """Return the model of a `--model` argument, e.g. `mnist:2=models/mnist.onnx`.
 
     Raises:
-        GpuInferenceError: the form, name or version is wrong, or nothing lies at the path.
+        GpuInferenceError: the form, name or version is invalid, or nothing exists at the path.
     """
     identity, equals, path = argument.partition("=")
     name, colon, version = identity.partition(":")
     if not equals or not path or (colon and not version.isascii()) or (colon and not version.isdigit()):
         raise GpuInferenceError(
-            f"{argument!r} does not name a model.",
-            "Write NAME=PATH or NAME:VERSION=PATH, with an integer as version.",
+            f"{argument!r} is not a valid model.",
+            "Write NAME=PATH or NAME:VERSION=PATH; the version is an integer.",
         )
     return Model(name, Path(path), int(version) if colon else _FIRST_VERSION)
 
 
 def require_distinct(models: list[Model]) -> None:
-    """Raise GpuInferenceError when two models would lie in one version's folder."""
+    """Raise GpuInferenceError if two models have the same name and version."""
     seen: dict[tuple[str, int], Model] = {}
     for model in models:
         other = seen.setdefault((model.name, model.version), model)
         if other is not model:
             raise GpuInferenceError(
                 f"Model {model.name}, version {model.version}, is given twice: {other.path}, {model.path}. "
-                "A version holds exactly one file or folder.",
+                "A version has exactly one file or folder.",
                 "Give one of them another version, or put both into one folder.",
             )

@@ -1,4 +1,4 @@
-"""Builds the runtime image: the scoring server, and a framework where one is asked for."""
+"""Builds the runtime image: the scoring server and, optionally, a framework."""
 
 import hashlib
 
@@ -11,7 +11,7 @@ from gpu_inference.progress import Progress, Silent
 from gpu_inference.resources import runtime_directory
 
 Framework = str
-"""One of FRAMEWORKS."""
+"""One of `FRAMEWORKS`."""
 
 FRAMEWORKS: tuple[Framework, ...] = (
     "none",
@@ -19,11 +19,11 @@ FRAMEWORKS: tuple[Framework, ...] = (
         path.stem.removeprefix("requirements-") for path in runtime_directory().glob("requirements-*.lock")
     ),
 )
-"""What an image can hold beside the server: the Dockerfile installs the lock file of that name."""
+"""Frameworks that the runtime image can contain; the Dockerfile installs the lock file of that name."""
 
 
 def runtime_reference(framework: Framework = "none", base_image: str | None = None) -> str:
-    """Return the runtime image's full name; one for each base image of the user's own."""
+    """Return the runtime image's full name, which depends on the framework and the user's base image."""
     suffix = "" if framework == "none" else f"-{framework}"
     if base_image is not None:
         suffix += f"-on-{hashlib.sha256(base_image.encode()).hexdigest()[:8]}"
@@ -37,17 +37,20 @@ def runtime_image(
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> BuiltImage:
-    """Return the runtime image, built unless nothing has changed since the last time.
+    """Return the runtime image; build it if it does not exist or its inputs have changed.
 
     Args:
-        framework: what is installed beside the server.
-        base_image: what it is built on; the Dockerfile's default with Docker and a Debian of our own with
-            buildah, unless given.
-        engine: what builds it; Docker or buildah, whichever this machine has, unless given.
-        progress: where to say what is done.
+        framework: the framework to install, one of `FRAMEWORKS`.
+        base_image: an image with Python >= 3.11 and venv to build on. Default: with Docker the Dockerfile's
+            default, with buildah a Debian base that is built here.
+        engine: the engine that builds it. Default: the one that `find_engine` returns.
+        progress: receives the steps. Default: they are not shown.
 
     Raises:
-        GpuInferenceError: nothing here builds images, or the build fails; with its last lines.
+        GpuInferenceError: the framework does not exist, this machine has no engine, or the build fails.
+
+    Example:
+        runtime_image("pytorch", progress=Progress()).push("registry.example/runtime:1")
     """
     if framework not in FRAMEWORKS:
         raise GpuInferenceError(

@@ -1,4 +1,4 @@
-"""Builds a service's image: the runtime image, the user's source folder and models, laid out as under v1."""
+"""Builds a service's image: the runtime image plus the user's source folder and models, in v1's layout."""
 
 import hashlib
 import json
@@ -18,16 +18,16 @@ from gpu_inference.progress import Progress, Silent
 
 APP_ROOT = "/var/azureml-app"
 _MODELS = "azureml-models"
-# The runtime image's user and group: it owns the files, so that a file only its owner may read is readable.
+# The runtime image's user and group. It owns the files, so that it can read files with mode 0600.
 _OWNER = "10001:0"
 
 
 @dataclass(frozen=True)
 class ServiceSource:
-    """What the user brings, checked when it is made: a folder, the script in it, and models.
+    """The user's source folder, entry script and models, validated.
 
     Raises:
-        GpuInferenceError: the name, folder, script or a model is not one that could run.
+        GpuInferenceError: the name, the folder, the script or a model is invalid.
     """
 
     name: str
@@ -47,12 +47,12 @@ class ServiceSource:
 
     @property
     def folder(self) -> str:
-        """The source folder's own name, under which scripts find it in the image."""
+        """Name of the source folder, also in the image."""
         return self.source_directory.absolute().name or self.source_directory.resolve().name
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables of the image that say what is where."""
+        """Environment variables of the image with the locations of the script and the models."""
         variables = {
             "AML_APP_ROOT": APP_ROOT,
             "AZUREML_SOURCE_DIRECTORY": self.folder,
@@ -75,18 +75,18 @@ def service_image(
     *,
     progress: Progress | None = None,
 ) -> BuiltImage:
-    """Return the image of a service, built with the engine of `base` unless nothing has changed.
+    """Return the image of a service; build it with the engine of `base` if its inputs have changed.
 
     Args:
         name: the service's name.
-        source_directory: the folder that holds the entry script; all of it goes into the image.
-        entry_script: the script's path relative to it.
-        models: what the script finds under AZUREML_MODEL_DIR.
-        base: the runtime image to add them to.
-        progress: where to say what is done.
+        source_directory: the folder with the entry script; all of it is copied into the image.
+        entry_script: the script's path relative to `source_directory`.
+        models: models that the script finds under AZUREML_MODEL_DIR.
+        base: the runtime image to build on.
+        progress: receives the steps. Default: they are not shown.
 
     Raises:
-        GpuInferenceError: something given is wrong (found before anything is built), or the build fails.
+        GpuInferenceError: an argument is invalid (nothing was built then), or the build fails.
     """
     source = ServiceSource(name, source_directory, entry_script, models)
     dockerfile = _dockerfile(source, base.reference)
@@ -97,7 +97,7 @@ def service_image(
     stored = base.engine.find(reference)
     if stored is None or stored.content != key:
         with (progress or Silent()).step(f"Service image gpu-inference-{name}:{key[:12]}"):
-            # Beside the cache rather than in /tmp: models are large, and hard links need one file system.
+            # In the cache folder, not in /tmp: models are large, and hard links need the same file system.
             cache_directory().mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix="service-image-", dir=cache_directory()) as scratch:
                 context = Path(scratch)
@@ -126,5 +126,5 @@ def _dockerfile(source: ServiceSource, base: str) -> str:
 
 
 def _quote(value: str) -> str:
-    # A dollar sign would be replaced by a variable's value.
+    # Escape dollar signs: Docker would expand them as variables.
     return json.dumps(value, ensure_ascii=False).replace("$", "\\$")

@@ -1,6 +1,6 @@
-"""Walks a folder (or file) that goes into an image: what it holds, a digest of that, and a cheap copy.
+"""Walks, hashes and copies a file or folder that goes into an image.
 
-Only what lies inside it is taken: a link that leads out would be broken in the image, so it is refused here.
+Symbolic links must stay inside the folder; a link that leads out would be broken in the image.
 """
 
 import hashlib
@@ -12,15 +12,15 @@ from pathlib import Path
 
 from gpu_inference.errors import GpuInferenceError
 
-# Made by tools beside the user's files; neither belongs to what a service runs.
-_NEVER_TAKEN = frozenset({"__pycache__", ".git"})
+# Created by tools; a service does not need them.
+_SKIPPED = frozenset({"__pycache__", ".git"})
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Yield `root` and everything below it, sorted, links not followed.
+    """Yield `root` and everything below it in sorted order; do not follow links.
 
     Raises:
-        GpuInferenceError: something is neither file, folder nor a link that stays inside, or cannot be read.
+        GpuInferenceError: an entry is unreadable, a link that leads out, or no file, folder or link.
     """
     resolved = root.resolve()
 
@@ -30,7 +30,7 @@ def walk(root: Path) -> Iterator[Path]:
         elif path.is_dir():
             yield path
             for child in sorted(path.iterdir()):
-                if child.name not in _NEVER_TAKEN:
+                if child.name not in _SKIPPED:
                     yield from below(child)
             return
         elif not path.is_file():
@@ -44,9 +44,9 @@ def walk(root: Path) -> Iterator[Path]:
 
 
 def digest(root: Path) -> str:
-    """Return the SHA-256 over names, contents, links and execute bits of a file or folder.
+    """Return a SHA-256 of the names, contents, links and execute bits of a file or folder.
 
-    Times, owners and the other permission bits do not count: a fresh clone gives the same digest.
+    It ignores times, owners and other permission bits, so that a fresh clone has the same digest.
     """
     total = hashlib.sha256()
     for path in walk(root):
@@ -65,7 +65,7 @@ def digest(root: Path) -> str:
 
 
 def copy(root: Path, destination: Path) -> None:
-    """Copy a file or folder to `destination`, which must not exist; by hard links where the disk can."""
+    """Copy a file or folder to `destination`, which must not exist; use hard links if possible."""
     for path in walk(root):
         target = destination / path.relative_to(root)
         if path.is_symlink() and path != root:
@@ -81,8 +81,8 @@ def _require_link_inside(link: Path, root: Path) -> None:
     target = link.readlink()
     if target.is_absolute() or not link.resolve().is_relative_to(root):
         raise GpuInferenceError(
-            f"{link} is a link to {target}, outside of {root}: it would be broken in the image.",
-            "Replace it by a copy, or by a relative link inside the folder.",
+            f"{link} is a link to {target}, outside {root}: it would be broken in the image.",
+            "Replace it with a copy, or with a relative link inside the folder.",
         )
 
 
@@ -90,5 +90,5 @@ def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
-        # Another file system, or one without hard links.
+        # Another file system, or a file system without hard links.
         shutil.copy2(source, target)

@@ -1,4 +1,4 @@
-"""Calls a service's scoring URI as the SDK's `Webservice.run` did: headers, retries, error text."""
+"""Sends scoring requests with the headers, retries and error texts of the SDK's `Webservice.run`."""
 
 import functools
 import random
@@ -11,17 +11,20 @@ import requests
 from gpu_inference.errors import GpuInferenceError
 
 _RETRIES = 3
-_RETRIED = frozenset({408, 429, 500, 502, 503, 504, 530})
+_RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 530})
 _CONNECT_SECONDS = 10
 
 
 class ScoringClient:
-    """Sends requests to one service; may be used from several threads.
+    """Sends requests to one service; it may be used from several threads.
 
     Args:
         uri: the scoring URI.
-        fetch_key: gives the key to send, or None for a service without; asked again after a 401.
-        sleep: waits so many seconds.
+        fetch_key: returns the key to send, or None if the service has none; called again after a 401.
+        sleep: waits for a number of seconds.
+
+    Example:
+        ScoringClient("http://127.0.0.1:5001/score", lambda: None).run('{"data": [1, 2]}')
     """
 
     def __init__(
@@ -31,17 +34,22 @@ class ScoringClient:
         self._fetch_key = fetch_key
         self._sleep = sleep
         self._session = requests.Session()
-        # Else an entry in the user's ~/.netrc would replace the key.
+        # Otherwise an entry in ~/.netrc would replace the key.
         self._session.trust_env = False
         self._session.headers.update({"Content-Type": "application/json", "Accept": "application/json"})
         self._authorize()
 
     def run(self, input_data: str | bytes) -> Any:
-        """Score the body of one request and return the answer, decoded from JSON.
+        """Send one request and return the response, decoded from JSON.
+
+        Like the SDK, it retries up to three times, also requests that may have reached the script.
+
+        Args:
+            input_data: the body of the request.
 
         Raises:
-            GpuInferenceError: the answer is not 200 or not JSON, or the service cannot be reached, after as
-                many tries as the SDK made. (It repeats requests that may have reached the script.)
+            GpuInferenceError: after the retries the response is not 200 or not JSON, or the service cannot be
+                reached.
         """
         response = self._post(input_data)
         if response.status_code == 401:
@@ -59,7 +67,7 @@ class ScoringClient:
             return response.json()
         except requests.JSONDecodeError as error:
             raise GpuInferenceError(
-                f"{self.uri} answered with something that is not JSON: {response.text[:200]!r}."
+                f"The response of {self.uri} is not JSON: {response.text[:200]!r}."
             ) from error
 
     def _post(self, input_data: str | bytes) -> requests.Response:
@@ -68,14 +76,14 @@ class ScoringClient:
             status = None
             try:
                 response = self._session.post(self.uri, data=body, timeout=(_CONNECT_SECONDS, None))
-                if response.status_code not in _RETRIED or retry == _RETRIES:
+                if response.status_code not in _RETRIED_STATUSES or retry == _RETRIES:
                     return response
                 status = response.status_code
             except (requests.ConnectionError, requests.Timeout) as error:
                 if retry == _RETRIES:
                     raise GpuInferenceError(f"{self.uri} cannot be reached: {error}.") from error
             self._sleep(_delay_seconds(status, retry))
-        raise AssertionError("The last try returns or raises.")
+        raise AssertionError("The last attempt returns or raises.")
 
     def _authorize(self) -> None:
         key = self._fetch_key()
@@ -84,7 +92,7 @@ class ScoringClient:
 
 
 def _delay_seconds(status: int | None, retry: int) -> float:
-    """Return how long the SDK waited before its retry number `retry` (from 0); None: no answer at all."""
+    """Return the SDK's delay before a retry (numbered from 0); a status of None means no response."""
     if status == 429:
         return 32 * 2.0**retry
     if status == 500:
@@ -96,5 +104,5 @@ def _delay_seconds(status: int | None, retry: int) -> float:
 
 @functools.cache
 def _overload_delay_seconds() -> float:
-    # Drawn once per process, as the SDK did, so that many clients do not come back at the same moment.
+    # Random, so that many clients do not retry at the same time; chosen once per process, as in the SDK.
     return float(random.randint(2, 10))

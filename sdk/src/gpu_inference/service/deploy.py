@@ -1,4 +1,4 @@
-"""Deploys a service: everything is checked first, then built, brought to the cluster, and installed."""
+"""Deploys a service: validates the input, builds the image, loads or pushes it, and installs the chart."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from gpu_inference.service.pool import with_nodes_looked_at
 from gpu_inference.service.service import Service
 from gpu_inference.value_files import merged
 
-_REFERENCE = re.compile(
+_IMAGE_REFERENCE = re.compile(
     r"(?P<repository>(?:[^\s/@]+/)*[^\s/:@]+)(?::(?P<tag>[^\s/:@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 
@@ -48,29 +48,40 @@ def deploy(
     helm: Path | None = None,
     progress: Progress | None = None,
 ) -> Service:
-    """Deploy a service and return it at once; `Service.wait_for_deployment` waits until it serves.
+    """Deploy a service and return without waiting until it serves (see `Service.wait_for_deployment`).
 
     Args:
-        name: the service's name, by v1's rule.
-        source_directory: folder with the entry script; all of it goes into the service's image.
-        entry_script: the script's path relative to it.
-        models: what the script finds under AZUREML_MODEL_DIR.
-        values: the chart's values; the image's are set here.
-        namespace: where; made if need be.
-        cluster: a cluster that images of this machine can be loaded into.
-        kubeconfig: any cluster, unless `cluster` is given; what `find_kubeconfig` finds if neither is.
-        context: the kubeconfig's context; its current one unless given.
-        framework: what the runtime image holds beside the server.
-        base_image: what the runtime image is built on; see `runtime_image`.
-        image: an image that the cluster can pull, instead of a source folder, script and models.
+        name: the service's name: 3 to 32 lowercase letters, digits and dashes (v1's rule).
+        source_directory: folder with the entry script; all of it is copied into the service's image.
+        entry_script: the script's path relative to `source_directory`.
+        models: models that the script finds under AZUREML_MODEL_DIR.
+        values: values of the chart; `deploy` sets `image`.
+        namespace: the service's namespace; created if it does not exist.
+        cluster: a cluster that images can be loaded into from this machine.
+        kubeconfig: the kubeconfig of any cluster, if `cluster` is not given. Default: see `find_kubeconfig`.
+        context: the kubeconfig's context. Default: its current one.
+        framework: the framework in the runtime image, one of `FRAMEWORKS`.
+        base_image: the base of the runtime image; see `runtime_image`.
+        image: an image that the cluster can pull, instead of `source_directory`, `entry_script` and `models`.
         push: registry and repository to push the image to, for a cluster that it cannot be loaded into.
-        overwrite: whether a service of this name is replaced.
+        overwrite: whether to replace an existing service of this name.
         helm: the Helm to use; see `Helm`.
-        progress: where to say what is done.
+        progress: receives the steps. Default: they are not shown.
 
     Raises:
-        GpuInferenceError: something given is wrong, or the image cannot be brought to the cluster (nothing
-            has been changed then); or a build, the load, the push or Helm fails.
+        GpuInferenceError: an argument is invalid or the cluster cannot get the image (nothing was changed
+            then); building, loading or pushing the image fails; or Helm fails.
+
+    Example:
+        service = deploy(
+            "mnist",
+            source_directory=Path("source"),
+            entry_script="score.py",
+            models=[Model("mnist", Path("mnist.onnx"))],
+            values={"deployment": {"num_replicas": 2}},
+        )
+        service.wait_for_deployment(show_output=True, timeout_sec=600)
+        print(service.run('{"data": [[0, 1]]}'))
     """
     progress = progress or Silent()
     require_service_name(name)
@@ -83,11 +94,11 @@ def deploy(
     if cluster is not None and kubeconfig is None:
         kubeconfig = cluster.up()
     found = find_kubeconfig(kubeconfig, context)
-    target = _loadable(cluster, found, context, progress) if source and not push else None
+    target = _cluster_to_load_into(cluster, found, context, progress) if source and not push else None
     if source and not push and target is None:
         raise GpuInferenceError(
-            f"The cluster of {found} cannot take images from this machine.",
-            "Name a registry that it pulls from with --push REGISTRY/REPOSITORY, or an image with "
+            f"Images of this machine cannot be loaded into the cluster of {found}.",
+            "Give a registry that it pulls from with --push REGISTRY/REPOSITORY, or an image with "
             "--image IMAGE.",
         )
     service = Service(name, namespace=namespace, kubeconfig=found, context=context, helm=helm)
@@ -98,8 +109,8 @@ def deploy(
         )
     given = with_nodes_looked_at(given, rendered, found, context, progress)
     if source is not None:
-        wanted = _bring(_build(source, framework, base_image, progress), target, push, progress)
-    with progress.step(f"Release {name} in namespace {namespace}"):
+        wanted = _publish(_build(source, framework, base_image, progress), target, push, progress)
+    with progress.step(f"Installing release {name} in namespace {namespace}"):
         Helm(client.program, kubeconfig=found, context=context).upgrade(
             name, chart_directory(), _with_image(given, wanted), namespace=namespace
         )
@@ -114,17 +125,17 @@ def _source(
     image: str | None,
     push: str | None,
 ) -> ServiceSource | None:
-    """Return the user's source, checked, or None where an image is given instead."""
+    """Return the validated source, or None if an image is given instead."""
     if image is not None:
         if source_directory or entry_script or models or push:
             raise GpuInferenceError(
-                "An image is given, and a source folder, script, models or registry as well.",
-                "The image must already hold the script and the models: give either it or them.",
+                "An image is given together with a source folder, script, models or registry.",
+                "The image must already contain the script and the models: give one or the other.",
             )
         return None
     if source_directory is None or entry_script is None:
         raise GpuInferenceError(
-            "A service needs a source folder and an entry script, or an image that holds them.",
+            "A service needs a source folder and an entry script, or an image that contains them.",
             "Give --source FOLDER --entry-script SCRIPT, or --image IMAGE.",
         )
     return ServiceSource(name, source_directory, entry_script, models)
@@ -139,31 +150,31 @@ def _build(
     )
 
 
-def _bring(built: BuiltImage, target: Cluster | None, push: str | None, progress: Progress) -> str:
-    """Bring an image to where the cluster finds it; return the name to find it by."""
+def _publish(built: BuiltImage, target: Cluster | None, push: str | None, progress: Progress) -> str:
+    """Load the image into the cluster, or push it; return the name that pods pull it by."""
     if target is not None:
         target.load_image(built)
         return built.reference
     destination = f"{push}:{built.reference.rpartition(':')[2]}"
-    with progress.step(f"Image to {destination}"):
+    with progress.step(f"Pushing the image to {destination}"):
         built.push(destination)
     return destination
 
 
-def _loadable(
+def _cluster_to_load_into(
     cluster: Cluster | None, kubeconfig: Path, context: str | None, progress: Progress
 ) -> Cluster | None:
-    """Return the cluster if images can be loaded into it: a provider made it, and says so."""
+    """Return the cluster if images can be loaded into it from this machine, or None."""
     if cluster is not None and not isinstance(cluster, KubeconfigCluster):
         return cluster
     return cluster_of(kubeconfig, context, progress=progress)
 
 
 def _with_image(values: Mapping[str, Any], reference: str) -> dict[str, Any]:
-    parts = _REFERENCE.fullmatch(reference)
+    parts = _IMAGE_REFERENCE.fullmatch(reference)
     if parts is None:
         raise GpuInferenceError(
-            f"{reference!r} is not the name of an image.", "Write it like registry/repository:tag"
+            f"{reference!r} is not a valid name of an image.", "Write it like registry/repository:tag"
         )
     named = {key: value for key, value in parts.groupdict().items() if value}
     return merged(values, {"image": named})

@@ -1,4 +1,4 @@
-"""Finds the address at which a client on this machine reaches a service."""
+"""Finds an address at which this machine can reach a service."""
 
 from collections.abc import Iterator
 
@@ -9,22 +9,22 @@ from gpu_inference.service.objects import Object, Objects
 from gpu_inference.service.port_forward import PortForward
 
 SCORING_PORT = 5001
-_ANSWER_SECONDS = 2
-# What a scoring pod says on `/`; another program that happens to listen at the address says something else.
-_OURS = {"Healthy", "Starting"}
+_RESPONSE_SECONDS = 2
+# The scoring server's responses to `/`. They tell it from another program at the same address.
+_SCORING_SERVER_RESPONSES = {"Healthy", "Starting"}
 
 
 def reachable_address(objects: Objects, service: Object) -> str | None:
-    """Return `host` or `host:port` of the Service that answers from here, or None.
+    """Return the first `host` or `host:port` of the Service that responds to this machine, or None.
 
-    A load balancer's address comes first, then a node's port, then the Service's own address in the cluster,
-    which leads there on the embedded cluster and from within any cluster.
+    The order is: load balancer, node port, cluster IP. The cluster IP is reachable from inside a cluster, and
+    on the machine of an embedded cluster.
     """
-    return next((address for address in _candidates(objects, service) if _answers(address)), None)
+    return next((address for address in _candidates(objects, service) if _responds(address)), None)
 
 
 def forwarded(objects: Objects, release: str) -> PortForward:
-    """Return a way to the service's pods through the API server."""
+    """Return a port forward to a ready pod of the service."""
 
     def choose_pod() -> str:
         for pod in objects.pods(release, "scoring"):
@@ -37,7 +37,7 @@ def forwarded(objects: Objects, release: str) -> PortForward:
 
 
 def address_in_cluster(service: Object) -> str:
-    """Return the name that pods of any namespace reach the Service by."""
+    """Return the Service's DNS name, which pods of any namespace can resolve."""
     metadata = service["metadata"]
     return f"{metadata['name']}.{metadata['namespace']}"
 
@@ -59,10 +59,13 @@ def _with_port(host: str, port: int) -> str:
     return host if port == 80 else f"{host}:{port}"
 
 
-def _answers(address: str) -> bool:
+def _responds(address: str) -> bool:
     with requests.Session() as session:
         session.trust_env = False
         try:
-            return session.get(f"http://{address}/", timeout=_ANSWER_SECONDS).text.strip() in _OURS
+            return (
+                session.get(f"http://{address}/", timeout=_RESPONSE_SECONDS).text.strip()
+                in _SCORING_SERVER_RESPONSES
+            )
         except requests.RequestException:
             return False

@@ -1,4 +1,4 @@
-"""The two keys of a service: where they lie, and reading them."""
+"""The two keys of a service: finds their Secret, reads, generates and validates them."""
 
 import base64
 import secrets
@@ -12,30 +12,30 @@ from gpu_inference.service.tokens import token_check
 
 Key = Literal["primary", "secondary"]
 
-# The files that the pods read, by which the entries of whichever Secret are known.
+# File names in the pods' volume; they identify the entries of the Secret.
 _FILES = ("primaryKey", "secondaryKey")
-# As long, and of the same characters, as the chart's Job makes them, which are v1's.
+# The same length and characters as in the chart's Job; both follow v1.
 _KEY_LENGTH = 32
 _KEY_CHARACTERS = string.ascii_letters + string.digits
-# What an HTTP header carries unchanged, and nobody mistakes for the white space around it.
+# Characters that an HTTP header transmits unchanged and that are not white space.
 _ALLOWED = frozenset(string.ascii_letters + string.digits + string.punctuation)
 
 
 @dataclass(frozen=True)
 class KeysPlace:
-    """The Secret that a service's pods read their keys from, and the names of both in it."""
+    """The Secret that a service's pods read their keys from, and the names of its two entries."""
 
     secret: str
     primary: str
     secondary: str
 
     def name_of(self, key: Key) -> str:
-        """Return the name of one key in the Secret."""
+        """Return the name of a key's entry in the Secret."""
         return self.primary if key == "primary" else self.secondary
 
 
 def keys_place(deployment: Object) -> KeysPlace | None:
-    """Return where a service's keys lie, or None when its pods read none."""
+    """Return the Secret of a service's keys, or None if its pods read no keys."""
     for volume in deployment["spec"]["template"]["spec"].get("volumes", []):
         items = {item["path"]: item["key"] for item in volume.get("secret", {}).get("items", [])}
         if items.keys() >= set(_FILES):
@@ -44,17 +44,19 @@ def keys_place(deployment: Object) -> KeysPlace | None:
 
 
 def require_keys_place(deployment: Object) -> KeysPlace:
-    """Return where a service's keys lie.
+    """Return the Secret of a service's keys.
 
     Raises:
-        GpuInferenceError: its pods read none.
+        GpuInferenceError: the service has no keys.
     """
     place = keys_place(deployment)
     if place is None:
         name = deployment["metadata"]["name"]
         if check := token_check(deployment):
-            raise GpuInferenceError(f"The service {name} has no keys: it asks for a token.", check.way)
-        raise GpuInferenceError(f"The service {name} has no keys: deployment.auth_enabled is false for it.")
+            raise GpuInferenceError(
+                f"The service {name} has no keys: it asks for a token.", check.instruction
+            )
+        raise GpuInferenceError(f"The service {name} has no keys: its deployment.auth_enabled is false.")
     return place
 
 
@@ -62,7 +64,7 @@ def read_keys(objects: Objects, deployment: Object) -> tuple[str, str]:
     """Return the primary and the secondary key.
 
     Raises:
-        GpuInferenceError: the service asks for no key, or its Secret has none yet.
+        GpuInferenceError: the service has no keys, or its Secret has none yet.
     """
     place = require_keys_place(deployment)
     secret = objects.secret(place.secret)
@@ -72,21 +74,21 @@ def read_keys(objects: Objects, deployment: Object) -> tuple[str, str]:
     missing = [name for name, key in ((place.primary, primary), (place.secondary, secondary)) if not key]
     raise GpuInferenceError(
         f"The Secret {place.secret} in namespace {objects.namespace} has no {' and no '.join(missing)}.",
-        "The chart's own is filled soon after the deployment, by a Job of the release (kubectl get jobs "
-        f"--namespace {objects.namespace}); a Secret of yours (keys.existingSecret) you fill.",
+        "A Job of the release fills the chart's own Secret soon after the deployment (kubectl get jobs "
+        f"--namespace {objects.namespace}); a Secret of your own (keys.existingSecret) you fill yourself.",
     )
 
 
 def key_in(secret: Object | None, name: str) -> str:
-    """Return a key as the pods understand it, or nothing where the Secret has none."""
+    """Return a key as the pods read it, or an empty string if the Secret has none."""
     return base64.b64decode(((secret or {}).get("data") or {}).get(name, "")).decode().strip()
 
 
 def which_key(key: str | None) -> Key:
-    """Return the key that is meant, in whatever case it is written.
+    """Return which key a name means; upper and lower case are equal.
 
     Raises:
-        GpuInferenceError: it is neither; in the SDK's words.
+        GpuInferenceError: it is not the name of a key; the messages are the SDK's.
     """
     if not key:
         raise GpuInferenceError("Error, must specify which key with be regenerated: Primary, Secondary")
@@ -100,19 +102,19 @@ def which_key(key: str | None) -> Key:
 
 
 def new_key() -> str:
-    """Return a key that nobody can guess (190 random bits)."""
+    """Return a new random key (190 bits)."""
     return "".join(secrets.choice(_KEY_CHARACTERS) for _ in range(_KEY_LENGTH))
 
 
 def require_key(text: str) -> str:
-    """Return a key that a person gave.
+    """Return the given key if it can be sent in a header.
 
     Raises:
-        GpuInferenceError: clients could not send it. The message does not hold it.
+        GpuInferenceError: it cannot; the message does not contain the key.
     """
     if not text or not _ALLOWED.issuperset(text):
         raise GpuInferenceError(
-            "The key cannot be used: it is empty, or holds white space or characters that are not ASCII.",
-            "Take letters, digits and punctuation, 32 of them for example.",
+            "The key cannot be used: it is empty, or contains white space or characters that are not ASCII.",
+            "Use letters, digits and punctuation, for example 32 characters.",
         )
     return text

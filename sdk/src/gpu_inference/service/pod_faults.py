@@ -1,4 +1,4 @@
-"""Tells what is wrong with one pod, in a sentence that a person who knows little of Kubernetes can act on."""
+"""Explains what is wrong with a pod, in a sentence that requires little knowledge of Kubernetes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,42 +7,42 @@ from typing import Literal
 
 from gpu_inference.service.objects import Object
 
-# Meanwhile another object may still supply what the pod waits for: the Job that makes the keys, or the user.
+# For this long the pod may wait for an object that the keys Job or the user has yet to create.
 _GRACE_SECONDS = 60
-# Restarts after which a container is taken to end every time.
-_HOPELESS_RESTARTS = 3
-# docs/interfaces.md: the script or its init() failed, or a model cannot be fetched.
-_INIT_FAILED = 3
-_KEY_NOT_MADE_YET = "references non-existent secret key"
+# Restarts after which a service counts as failed.
+_MAX_RESTARTS = 3
+# Exit code of docs/interfaces.md: the script or its init() failed, or a model cannot be fetched.
+_INIT_FAILED_CODE = 3
+_KEYS_NOT_READY = "references non-existent secret key"
 _TRACEBACK = "Traceback (most recent call last)"
 _LOG_LINES = 15
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What keeps a pod from serving."""
+    """The reason why a pod does not serve."""
 
     state: Literal["Transitioning", "Unhealthy", "Unschedulable", "Failed"]
-    """What the service is because of it; Transitioning while it may still go away by itself."""
+    """The resulting state of the service; Transitioning while the fault may still resolve itself."""
     reason: str
 
 
 def pod_fault(
     pod: Object, warnings: list[Object], log_tail: Callable[[Object], str], now: datetime
 ) -> Fault | None:
-    """Return what is wrong with a pod, or None while it serves or simply starts.
+    """Return what is wrong with a pod, or None while it serves or is starting normally.
 
     Args:
-        pod: as the API server sends it.
-        warnings: Warning events, the newest last; those about other objects are ignored.
-        log_tail: gives the last lines that an ended container of the pod wrote.
-        now: the time.
+        pod: the pod, as the API server sends it.
+        warnings: Warning events, newest last; events of other objects are ignored.
+        log_tail: returns the last log lines of a terminated container of the pod.
+        now: the current time.
     """
     status = pod.get("status", {})
     name = pod["metadata"]["name"]
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
-            return Fault("Unschedulable", f"Pod {name} fits on no node: {_scheduler_says(condition)}")
+            return Fault("Unschedulable", f"Pod {name} fits on no node: {_scheduler_message(condition)}")
     for container in status.get("initContainerStatuses", []):
         fault = _waiting_fault(pod, container, now) or _init_container_fault(pod, container)
         if fault is not None and not container.get("ready"):
@@ -53,12 +53,12 @@ def pod_fault(
             return fault
     containers = status.get("containerStatuses", [])
     mount = _newest(warnings, name, "FailedMount")
-    # Every container needs all volumes of the pod: once one has run, what failed at first has been made good.
+    # No container starts without all volumes of the pod: if one has run, the mount has succeeded since.
     ran = any(_has_run(container) for container in [*status.get("initContainerStatuses", []), *containers])
     if mount and not ran:
-        state = _later_failed(pod, now)
-        # Every new service waits a moment for the Job that makes its keys: nothing to tell people about.
-        expected = state == "Transitioning" and _KEY_NOT_MADE_YET in mount
+        state = _state_by_age(pod, now)
+        # Every new service waits a moment for the Job that creates its keys; that is not a fault.
+        expected = state == "Transitioning" and _KEYS_NOT_READY in mount
         return None if expected else Fault(state, f"Pod {name} cannot start: {mount}")
     unready = _newest(warnings, name, "Unhealthy")
     ready = all(container.get("ready") for container in containers)
@@ -72,7 +72,7 @@ def _has_run(container: Object) -> bool:
 
 
 def is_starting(pod: Object, now: datetime) -> bool:
-    """Return whether a container of the pod has not started, or only just, so that it need not be ready."""
+    """Return whether a container of the pod has not started or started only recently."""
     containers = pod.get("status", {}).get("containerStatuses", [])
     if not containers:
         return bool(pod.get("status", {}).get("phase") == "Pending")
@@ -94,15 +94,15 @@ def _waiting_fault(pod: Object, container: Object, now: datetime) -> Fault | Non
         tried_once = reason == "ErrImagePull"
         return Fault(
             "Transitioning" if tried_once else "Failed",
-            f"The image {_image_meant(pod, container, message)} of pod {name} cannot be pulled: {message}",
+            f"The image {_failing_image(pod, container, message)} of pod {name} cannot be pulled: {message}",
         )
     if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
-        return Fault(_later_failed(pod, now), f"Pod {name} cannot start: {message}")
+        return Fault(_state_by_age(pod, now), f"Pod {name} cannot start: {message}")
     return None
 
 
-def _image_meant(pod: Object, container: Object, message: str) -> str:
-    """Return the image that cannot be pulled: Kubernetes says it of the container, also for a volume."""
+def _failing_image(pod: Object, container: Object, message: str) -> str:
+    """Return the image that cannot be pulled: the container's, or that of an image volume in the message."""
     volumes = [volume["image"]["reference"] for volume in pod["spec"].get("volumes", []) if "image" in volume]
     return str(next((image for image in volumes if image in message), container["image"]))
 
@@ -112,13 +112,13 @@ def _init_container_fault(pod: Object, container: Object) -> Fault | None:
     if not ended or ended.get("reason") == "Completed":
         return None
     code, restarts = ended.get("exitCode"), container.get("restartCount", 0)
-    # Kubernetes keeps the end of the log there, for containers that ask for it.
-    said = [line for line in ended.get("message", "").splitlines() if line.strip()]
-    why = f" {said[-1]}" if said else ""
+    # The message has the end of the log, for containers with terminationMessagePolicy FallbackToLogsOnError.
+    lines = [line for line in ended.get("message", "").splitlines() if line.strip()]
+    last_line = f" {lines[-1]}" if lines else ""
     return Fault(
-        "Failed" if code == _INIT_FAILED or restarts >= _HOPELESS_RESTARTS else "Unhealthy",
+        "Failed" if code == _INIT_FAILED_CODE or restarts >= _MAX_RESTARTS else "Unhealthy",
         f"The init container {container['name']} of pod {pod['metadata']['name']} ended with exit code {code}"
-        f"{f', {restarts} times so far' if restarts > 1 else ''}.{why}",
+        f"{f', {restarts} times so far' if restarts > 1 else ''}.{last_line}",
     )
 
 
@@ -131,7 +131,7 @@ def _ended_fault(
     name = pod["metadata"]["name"]
     restarts = container.get("restartCount", 0)
     code = ended.get("exitCode")
-    if code == _INIT_FAILED:
+    if code == _INIT_FAILED_CODE:
         return Fault(
             "Failed",
             f"The entry script could not be loaded or its init() raised (pod {name}):\n"
@@ -147,13 +147,13 @@ def _ended_fault(
         why = f"ended with exit code {code}" + (f" ({probe})" if probe and code == 137 else "")
     times = f", {restarts} times so far" if restarts > 1 else ""
     return Fault(
-        "Failed" if restarts >= _HOPELESS_RESTARTS else "Unhealthy",
+        "Failed" if restarts >= _MAX_RESTARTS else "Unhealthy",
         f"The container of pod {name} {why}{times}.",
     )
 
 
 def last_traceback(log: str) -> str:
-    """Return the last Python traceback in a log, cut to its last lines; without one, the log's last lines."""
+    """Return the last lines of the last Python traceback in a log, or of the log if it has no traceback."""
     lines = [line for line in log.splitlines() if line.strip()]
     start = max((number for number, line in enumerate(lines) if _TRACEBACK in line), default=None)
     if start is None:
@@ -165,13 +165,13 @@ def last_traceback(log: str) -> str:
     return "\n".join(lines[start : end + 1][-_LOG_LINES:])
 
 
-def _scheduler_says(condition: Object) -> str:
-    # What follows is about preemption, which says nothing more.
+def _scheduler_message(condition: Object) -> str:
+    # The rest of the message is about preemption and adds nothing.
     message: str = condition.get("message", "").partition(" preemption:")[0]
     return message.rstrip(".") + "."
 
 
-def _later_failed(pod: Object, now: datetime) -> Literal["Transitioning", "Failed"]:
+def _state_by_age(pod: Object, now: datetime) -> Literal["Transitioning", "Failed"]:
     young = _seconds_since(pod["metadata"]["creationTimestamp"], now) < _GRACE_SECONDS
     return "Transitioning" if young else "Failed"
 

@@ -1,23 +1,22 @@
-"""What a pod's containers wrote last, also while some of them are being tried again."""
+"""Returns the last log lines of a pod's containers, also of containers that are restarting."""
 
 from collections.abc import Callable
 from typing import Any
 
-# The log of a container's run, by the container's name: of its present one, or of the one before (True).
-# None where there is no such run (any more).
 ReadRun = Callable[[str, bool], str | None]
+"""Takes a container's name and whether to read its previous run; returns None if there is no such log."""
 
 
 def pod_log(pod: dict[str, Any], read: ReadRun, lines: int, *, init: bool = False) -> str:
-    """Return the last lines of each of a pod's containers.
+    """Return the last log lines of each of a pod's containers.
 
-    Of a container that was restarted the run before comes first: the present one may not have said anything.
+    The log of a restarted container begins with its previous run: the current one may have written nothing.
 
     Args:
-        pod: the pod, as Kubernetes describes it.
-        read: gives the log of one run of a container.
-        lines: how many of each container at most.
-        init: its init containers instead.
+        pod: the pod, as the API server sends it.
+        read: returns the log of one run of a container.
+        lines: maximum number of lines per container.
+        init: whether to read the init containers instead.
     """
     texts = []
     for container in _containers(pod, init):
@@ -27,19 +26,19 @@ def pod_log(pod: dict[str, Any], read: ReadRun, lines: int, *, init: bool = Fals
         if restarted and begun:
             text = (read(name, True) or "") + (read(name, False) or "")
         elif restarted or begun:
-            text = _one_of(read, name, previous=restarted)
+            text = _read_run(read, name, previous=restarted)
         texts += text.splitlines(keepends=True)[-lines:]
     return "".join(texts)
 
 
 def ended_log(pod: dict[str, Any], read: ReadRun) -> str:
-    """Return what a pod's containers wrote in their runs that ended last, where one did, else so far."""
+    """Return the log of each container's last terminated run, or of its current run if there is none."""
     texts = []
     for container in _containers(pod, init=False):
-        # A container that has ended and waits for its next try may already count as restarted.
+        # A terminated container that waits for its next start may already count as restarted.
         previous = _was_restarted(container) and "terminated" not in container.get("state", {})
         if previous or _has_begun(container):
-            texts.append(_one_of(read, container["name"], previous=previous))
+            texts.append(_read_run(read, container["name"], previous=previous))
     return "".join(texts)
 
 
@@ -57,9 +56,9 @@ def _has_begun(container: dict[str, Any]) -> bool:
     return not container.get("state", {}).keys().isdisjoint(("running", "terminated"))
 
 
-def _one_of(read: ReadRun, container: str, *, previous: bool) -> str:
-    """Return the log of one run of a container; of the other run, where it was replaced meanwhile.
+def _read_run(read: ReadRun, container: str, *, previous: bool) -> str:
+    """Return the log of one run of a container, or of the other run if that one is empty or gone.
 
-    The run that took its place may be there already, and silent.
+    The container may have restarted since its status was read, and the new run may have written nothing.
     """
     return read(container, previous) or read(container, not previous) or ""

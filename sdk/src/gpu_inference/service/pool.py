@@ -1,7 +1,7 @@
-"""Compares the GPUs that a service asks for with those that a cluster's nodes have.
+"""Compares the GPUs that a service requests with the GPUs of the cluster's nodes.
 
-What the service asks for is read from its rendered Deployment. The chart compares too, with
-`cluster.check_nodes`, but Helm aborts where the user may not list nodes.
+The requests are read from the rendered Deployment. The chart can make the same check
+(`cluster.check_nodes`), but with it Helm aborts if the user may not list nodes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,33 +23,33 @@ _FORBIDDEN = 403
 
 @dataclass(frozen=True)
 class Demand:
-    """What a rendered Deployment asks of the nodes; its pods need GPUs of a device plugin."""
+    """What a rendered Deployment requires of the nodes; its pods use GPUs of a device plugin."""
 
     gpu_count: int
-    """GPUs that all pods of the service together may use."""
+    """GPUs that all pods of the service may use together."""
     gpu_resource: str
-    """Kubernetes resource that one GPU is."""
+    """Resource name of a GPU, e.g. `nvidia.com/gpu`."""
     gpus_per_pod: int
     pods: int
-    """Pods that may run at the same time: the largest number of replicas, and what a rollout adds."""
+    """Pods that may run at the same time: the maximum number of replicas plus the surge of a rollout."""
     node_labels: tuple[tuple[Mapping[str, Any], ...], ...]
-    """Alternatives, of which a node must fulfil one: requirements on its labels, as in a node affinity."""
+    """Node selector terms as in a node affinity; a node must match one of them."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """What the nodes that a service may use have, whoever uses it now."""
+    """Capacity of the nodes that a service may use, including what is in use now."""
 
     gpus: int
     pods: int
-    """How many of the service's pods fit, each of which gets all its GPUs from one node."""
+    """How many of the service's pods fit; all GPUs of a pod are on one node."""
 
 
 def demand(manifests: str) -> Demand | None:
-    """Return what the service of a render asks of the nodes.
+    """Return what the service in rendered manifests requires of the nodes.
 
     Returns:
-        None where its pods ask for no GPUs, or for those of a DRA driver, which nodes do not count.
+        None if its pods request no GPUs, or GPUs of a DRA driver, which are not among a node's resources.
     """
     objects = (each for each in yaml.load_all(manifests, yaml.CSafeLoader) if each)
     (deployment,) = (
@@ -61,7 +61,7 @@ def demand(manifests: str) -> Demand | None:
     spec = deployment["spec"]
     pod = spec["template"]["spec"]
     (container,) = (each for each in pod["containers"] if each["name"] == "scoring")
-    # Of the resources, GPUs alone are extended ones, whose names have a domain.
+    # GPUs are the only extended resource, whose name contains a domain.
     gpus = {
         name: int(number) for name, number in container["resources"].get("limits", {}).items() if "/" in name
     }
@@ -90,11 +90,11 @@ def _node_labels(pod: Mapping[str, Any]) -> tuple[tuple[Mapping[str, Any], ...],
     )
 
 
-def look(kubeconfig: Path, context: str | None, wanted: Demand) -> Pool | None:
-    """Return what the cluster's nodes have; None if this user may not list them.
+def read_pool(kubeconfig: Path, context: str | None, wanted: Demand) -> Pool | None:
+    """Return the capacity of the cluster's nodes, or None if this user may not list them.
 
     Raises:
-        GpuInferenceError: the cluster does not answer.
+        GpuInferenceError: the cluster does not respond.
     """
     with sentences(f"The cluster of {kubeconfig}"):
         try:
@@ -105,24 +105,24 @@ def look(kubeconfig: Path, context: str | None, wanted: Demand) -> Pool | None:
             if error.status == _FORBIDDEN:
                 return None
             raise
-    return count(listed.items, wanted)
+    return pool_of(listed.items, wanted)
 
 
-def count(nodes: Sequence[Any], wanted: Demand) -> Pool:
-    """Return what those of the nodes have that the service's pods may run on."""
+def pool_of(nodes: Sequence[Any], wanted: Demand) -> Pool:
+    """Return the capacity of those nodes that the service's pods may run on."""
     gpus = [
         int(parse_quantity((node.status.allocatable or {}).get(wanted.gpu_resource, "0")))
         for node in nodes
-        if any(_fulfils(node.metadata.labels or {}, term) for term in wanted.node_labels)
+        if any(_matches_term(node.metadata.labels or {}, term) for term in wanted.node_labels)
     ]
     return Pool(sum(gpus), sum(of_node // wanted.gpus_per_pod for of_node in gpus))
 
 
-def _fulfils(labels: Mapping[str, str], term: Sequence[Mapping[str, Any]]) -> bool:
-    return all(_has(labels, requirement) for requirement in term)
+def _matches_term(labels: Mapping[str, str], term: Sequence[Mapping[str, Any]]) -> bool:
+    return all(_matches(labels, requirement) for requirement in term)
 
 
-def _has(labels: Mapping[str, str], requirement: Mapping[str, Any]) -> bool:
+def _matches(labels: Mapping[str, str], requirement: Mapping[str, Any]) -> bool:
     value, given = labels.get(requirement["key"]), requirement.get("values", [])
     match requirement["operator"]:
         case "In":
@@ -139,12 +139,12 @@ def _has(labels: Mapping[str, str], requirement: Mapping[str, Any]) -> bool:
             except ValueError:
                 return False
             return difference > 0 if operator == "Gt" else difference < 0
-    # The API server refuses any other operator, with a message of its own.
+    # The API server rejects any other operator with its own message.
     return True
 
 
 def shortage(wanted: Demand, pool: Pool) -> str | None:
-    """Return what the pool lacks for a service with GPUs, in a sentence; None if it is large enough."""
+    """Return a sentence about what the pool lacks, or None if it is large enough."""
     nodes = f"the nodes of this cluster{_with_labels(wanted)}"
     if wanted.gpu_count > pool.gpus:
         return (
@@ -159,7 +159,7 @@ def shortage(wanted: Demand, pool: Pool) -> str | None:
 
 
 def _with_labels(wanted: Demand) -> str:
-    """Return which nodes count, in words; nothing where all do."""
+    """Return a phrase with the required labels, or an empty string if every node matches."""
     alternatives = [
         " and ".join(
             " ".join([each["key"], each["operator"], ", ".join(each.get("values", []))]).strip()
@@ -177,32 +177,33 @@ def with_nodes_looked_at(
     context: str | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Compare the nodes with what a release asks for; return the values that Helm can then deploy.
+    """Compare a release with the GPUs of the nodes; return the values to deploy.
 
     Args:
         values: the release's values.
-        manifests: what the chart makes of them.
-        kubeconfig: the cluster.
-        context: the kubeconfig's context; its current one unless given.
-        progress: where to tell what was found.
+        manifests: the chart rendered with these values.
+        kubeconfig: the cluster's kubeconfig.
+        context: the kubeconfig's context. Default: its current one.
+        progress: receives a warning if the nodes lack GPUs, or if the user may not list them.
 
     Raises:
-        GpuInferenceError: the nodes lack GPUs, and `cluster.check_nodes` is true; else that is only told.
+        GpuInferenceError: the nodes lack GPUs and `cluster.check_nodes` is true.
     """
     wanted = demand(manifests)
     if wanted is None:
         return dict(values)
     check = bool((values.get("cluster") or {}).get("check_nodes"))
-    found = look(kubeconfig, context, wanted)
+    found = read_pool(kubeconfig, context, wanted)
     if found is None and check:
-        progress.say("! This user may not list nodes: whether they have the GPUs is not known.")
-        # Helm would abort. The value changes nothing else of the release.
+        progress.say("! This user may not list nodes, so their GPUs were not checked.")
+        # With check_nodes Helm would abort. The value affects nothing else in the release.
         return merged(values, {"cluster": {"check_nodes": False}})
     problem = shortage(wanted, found) if found else None
     if problem and check:
         raise GpuInferenceError(
-            problem, "Ask for less, add nodes, or set cluster.check_nodes to false if they come on demand."
+            problem,
+            "Ask for less, add nodes, or set cluster.check_nodes to false if nodes are added on demand.",
         )
     if problem:
-        progress.say(f"! {problem} Pods that find no GPU wait for one.")
+        progress.say(f"! {problem} Pods stay pending until a GPU is free.")
     return dict(values)

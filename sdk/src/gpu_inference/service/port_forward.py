@@ -1,4 +1,4 @@
-"""Makes a pod's port reachable on this machine through the API server, where no network leads to the pod."""
+"""Forwards a local port to a pod through the API server, for pods that this machine cannot reach directly."""
 
 import contextlib
 import socket
@@ -14,12 +14,12 @@ _CHUNK_BYTES = 65536
 
 
 class PortForward:
-    """Listens on a free port of 127.0.0.1; a pod is chosen for each connection when it is made.
+    """Listens on a free port of 127.0.0.1 and forwards each new connection to a pod.
 
     Args:
-        api: the cluster.
-        namespace: the pod's.
-        choose_pod: gives the name of a pod that is ready, and may raise GpuInferenceError.
+        api: a client for the cluster.
+        namespace: the pod's namespace.
+        choose_pod: returns the name of a ready pod for a new connection; may raise GpuInferenceError.
         port: the pod's port.
     """
 
@@ -37,9 +37,9 @@ class PortForward:
         threading.Thread(target=self._accept, name="port-forward", daemon=True).start()
 
     def close(self) -> None:
-        """Stop listening; connections that are open go on until one side ends them."""
+        """Stop listening; open connections continue until one side closes them."""
         with contextlib.suppress(OSError):
-            # Closing alone does not wake the thread that accepts.
+            # close() alone does not wake the thread in accept().
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
@@ -49,14 +49,14 @@ class PortForward:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._carry, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._forward, args=(connection,), daemon=True).start()
 
-    def _carry(self, connection: socket.socket) -> None:
-        # Whatever fails ends this connection alone: its client sees it closed, and tries again.
+    def _forward(self, connection: socket.socket) -> None:
+        # An error closes this connection only; its client may retry.
         with connection, contextlib.suppress(GpuInferenceError, client.ApiException, OSError):
             pod = self._choose_pod()
-            # A client of its own: `portforward` exchanges a method of it while it connects, and calls of
-            # other threads would go the wrong way.
+            # A separate client: `portforward` replaces a method of it while it connects, which would break
+            # requests of other threads.
             core = client.CoreV1Api(client.ApiClient(self._configuration))
             forward = portforward(
                 core.connect_get_namespaced_pod_portforward,

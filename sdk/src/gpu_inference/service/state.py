@@ -1,6 +1,6 @@
-"""Tells from Kubernetes' objects how a service is, in v1's five words, and why, in a sentence.
+"""Derives a service's state (one of v1's five) and the reason for it from Kubernetes objects.
 
-Nothing here asks the cluster: what it says is passed in.
+Nothing here contacts the cluster; the objects are passed in.
 """
 
 from collections.abc import Callable
@@ -15,40 +15,40 @@ State = Literal["Transitioning", "Healthy", "Unhealthy", "Unschedulable", "Faile
 
 _REVISION = "deployment.kubernetes.io/revision"
 _TEMPLATE_HASH = "pod-template-hash"
-# When pods have different faults, the first of these is the service's.
-_GRAVEST_FIRST: tuple[State, ...] = ("Failed", "Unschedulable", "Unhealthy", "Transitioning")
+# If pods have different faults, the service has the first of these states.
+_BY_SEVERITY: tuple[State, ...] = ("Failed", "Unschedulable", "Unhealthy", "Transitioning")
 
 
 @dataclass(frozen=True)
 class ServiceState:
-    """How a service is."""
+    """The state of a service and its reason."""
 
     state: State
-    """Transitioning: a change is under way. Healthy: every replica serves. Unhealthy: some or all do not.
-    Unschedulable: no node has room for a pod. Failed: it will not become healthy by itself."""
+    """Transitioning: a change is in progress. Healthy: every replica serves. Unhealthy: some or all do not.
+    Unschedulable: no node has room for a pod. Failed: it will not recover by itself."""
     error: str | None = None
-    """Why, unless it is healthy and where a reason is known."""
+    """The reason; None if the service is healthy or no reason is known."""
 
 
 @dataclass(frozen=True)
 class Observed:
-    """The objects of a service at one moment, as the API server sends them, without its release's others."""
+    """The Kubernetes objects of one service, as the API server sends them."""
 
     deployment: Object
     replica_sets: list[Object]
-    """Of the Deployment."""
+    """ReplicaSets of the Deployment."""
     pods: list[Object]
-    """Of the service and of the Job that makes its keys."""
+    """Pods of the Deployment and of the Job that creates the keys."""
     jobs: list[Object]
     warnings: list[Object]
-    """Warning events about them, the newest last."""
+    """Warning events of these objects, newest last."""
     log_tail: Callable[[Object], str]
-    """Gives the last lines that an ended container of a pod wrote."""
+    """Returns the last log lines of a terminated container of a pod."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def judge(observed: Observed) -> ServiceState:
-    """Return how the service is."""
+    """Return the service's state and the reason for it."""
     deployment = observed.deployment
     status = deployment.get("status", {})
     wanted: int = deployment["spec"].get("replicas", 1)
@@ -60,35 +60,35 @@ def judge(observed: Observed) -> ServiceState:
         return ServiceState("Healthy")
     if not wanted:
         return ServiceState("Unhealthy", "The service is scaled to 0 replicas.")
-    # What a pod says is closest to the cause, so it comes first among equals.
+    # Pods come first: among faults of equal severity, theirs is the closest to the cause.
     faults = [*_faults_of_pods(observed), *_faults_of_controllers(observed)]
-    gravest = min(faults, key=lambda fault: _GRAVEST_FIRST.index(fault.state), default=None)
+    worst = min(faults, key=lambda fault: _BY_SEVERITY.index(fault.state), default=None)
     stalled = _condition(deployment, "Progressing", "False")
-    if stalled and (gravest is None or gravest.state not in ("Failed", "Unschedulable")):
-        reason = f" {gravest.reason}" if gravest else ""
-        return ServiceState("Failed", f"The rollout does not progress: {stalled}{reason}")
-    if gravest:
+    if stalled and (worst is None or worst.state not in ("Failed", "Unschedulable")):
+        reason = f" {worst.reason}" if worst else ""
+        return ServiceState("Failed", f"The rollout makes no progress: {stalled}{reason}")
+    if worst:
         serving = f" {available} of {wanted} replicas serve." if available else ""
-        return ServiceState(gravest.state, gravest.reason + serving)
-    if not complete or not _rollout_is_over(deployment) or _any_pod_starts(observed):
+        return ServiceState(worst.state, worst.reason + serving)
+    if not complete or not _is_rollout_complete(deployment) or _any_pod_starts(observed):
         return ServiceState("Transitioning")
     return ServiceState("Unhealthy", f"{available} of {wanted} replicas are ready.")
 
 
 def _faults_of_controllers(observed: Observed) -> list[Fault]:
-    """Return what keeps pods from being made at all, or from getting their keys."""
+    """Return faults of the Deployment and of the Job that creates the keys."""
     faults = []
-    if refusal := _condition(observed.deployment, "ReplicaFailure", "True"):
-        faults.append(Fault("Failed", f"Kubernetes refuses to make the pods: {refusal}"))
+    if failure := _condition(observed.deployment, "ReplicaFailure", "True"):
+        faults.append(Fault("Failed", f"Kubernetes cannot create the pods: {failure}"))
     for job in observed.jobs:
         if failure := _condition(job, "Failed", "True"):
             name = job["metadata"]["name"]
-            faults.append(Fault("Failed", f"The Job {name}, which makes the keys, failed: {failure}"))
+            faults.append(Fault("Failed", f"The Job {name}, which creates the keys, failed: {failure}"))
     return faults
 
 
 def _condition(owner: Object, kind: str, status: str) -> str | None:
-    """Return the message of an object's condition, if it has one of that kind and status."""
+    """Return the message of an object's condition of this type and status, or None."""
     for condition in owner.get("status", {}).get("conditions", []):
         if condition["type"] == kind and condition["status"] == status:
             return str(condition.get("message", kind)).rstrip(".") + "."
@@ -101,8 +101,8 @@ def _faults_of_pods(observed: Observed) -> list[Fault]:
     for pod in observed.pods:
         labels = pod["metadata"].get("labels", {})
         outdated = labels.get(_TEMPLATE_HASH, newest) != newest
-        leaving = "deletionTimestamp" in pod["metadata"]
-        if outdated or leaving or pod.get("status", {}).get("phase") == "Succeeded":
+        terminating = "deletionTimestamp" in pod["metadata"]
+        if outdated or terminating or pod.get("status", {}).get("phase") == "Succeeded":
             continue
         fault = pod_fault(pod, observed.warnings, observed.log_tail, observed.now)
         if fault is not None:
@@ -118,7 +118,7 @@ def _newest_template(observed: Observed) -> str | None:
     return None
 
 
-def _rollout_is_over(deployment: Object) -> bool:
+def _is_rollout_complete(deployment: Object) -> bool:
     conditions = deployment.get("status", {}).get("conditions", [])
     return any(each.get("reason") == "NewReplicaSetAvailable" for each in conditions)
 

@@ -1,4 +1,4 @@
-"""Tokens for a service that asks for them instead of a key: what it wants, and one of the cluster's own."""
+"""Tokens for services that require a token instead of a key, issued by the cluster where possible."""
 
 import json
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from gpu_inference.service.objects import Object, Objects
 _PREFIX = "GPU_INFERENCE_TOKEN_"
 _API_SERVER = "https://kubernetes.default.svc/"
 _ACCOUNT = "system:serviceaccount:"
-# v1 told its clients to fetch the next token long before the last one ended.
+# Fraction of a token's lifetime after which clients should fetch the next one, as in v1.
 _REFRESH_AFTER = 0.8
 
 
 @dataclass(frozen=True)
 class AccessToken:
-    """What `get_access_token` of the SDK returned; times are seconds since 1970."""
+    """The result of the SDK's `get_access_token`; times are seconds since 1970 (UTC)."""
 
     access_token: str
     token_type: str
@@ -25,22 +25,22 @@ class AccessToken:
     expiry_on: int
 
     def __repr__(self) -> str:
-        """Without the token: it ends up in logs and tracebacks."""
+        """Omit the token, so that it does not appear in logs and tracebacks."""
         return f"AccessToken(expiry_on={self.expiry_on})"
 
 
 @dataclass(frozen=True)
 class TokenCheck:
-    """What a service wants of a token."""
+    """What a service requires of a token."""
 
     issuer: str | None
-    """None: the cluster's own, whatever it is called."""
+    """None: the cluster itself, whatever its issuer URL is."""
     audience: str
     subjects: tuple[str, ...]
 
     @property
     def account(self) -> tuple[str, str] | None:
-        """Namespace and name of the first ServiceAccount whose token the cluster could make."""
+        """Namespace and name of the first allowed ServiceAccount; None if the cluster cannot issue tokens."""
         if self.issuer is not None:
             return None
         for subject in self.subjects:
@@ -50,53 +50,56 @@ class TokenCheck:
         return None
 
     @property
-    def way(self) -> str:
-        """How a person gets a token, in a sentence."""
+    def instruction(self) -> str:
+        """How to get a token, in a sentence."""
         if self.account:
             namespace, name = self.account
             return f"Get one: kubectl create token {name} --namespace {namespace} --audience {self.audience}"
-        whose = f"of {self.issuer}" if self.issuer else "of the cluster's own issuer"
-        return f"Get one {whose} for the audience {self.audience} as one of: {', '.join(self.subjects)}"
+        issuer = self.issuer or "the cluster's own issuer"
+        subjects = ", ".join(self.subjects)
+        return f"Get one of {issuer} for the audience {self.audience} and one of the subjects: {subjects}"
 
 
 def token_check(deployment: Object) -> TokenCheck | None:
-    """Return what a service wants of a token, or None when it asks for none."""
+    """Return what a service requires of a token, or None if it requires none."""
     (scoring,) = (
         container
         for container in deployment["spec"]["template"]["spec"]["containers"]
         if container["name"] == "scoring"
     )
-    told = {
+    variables = {
         variable["name"].removeprefix(_PREFIX): variable.get("value", "")
         for variable in scoring.get("env", [])
         if variable["name"].startswith(_PREFIX)
     }
-    if not told:
+    if not variables:
         return None
-    of_the_cluster = told.get("JWKS_URL", "").startswith(_API_SERVER)
+    issued_by_cluster = variables.get("JWKS_URL", "").startswith(_API_SERVER)
     return TokenCheck(
-        issuer=None if of_the_cluster else told["ISSUER"],
-        audience=told["AUDIENCE"],
-        subjects=tuple(json.loads(told["ALLOWED_SUBJECTS"])),
+        issuer=None if issued_by_cluster else variables["ISSUER"],
+        audience=variables["AUDIENCE"],
+        subjects=tuple(json.loads(variables["ALLOWED_SUBJECTS"])),
     )
 
 
 def new_token(objects: Objects, deployment: Object) -> AccessToken:
-    """Have the cluster make a token for the first ServiceAccount that may score.
+    """Request a token from the cluster for the first ServiceAccount that may score.
 
-    Who may do this: create on serviceaccounts/token of that ServiceAccount.
+    The kubeconfig's user needs the permission `create serviceaccounts/token` for that ServiceAccount.
 
     Raises:
-        GpuInferenceError: the service asks for no token, or for one that the cluster cannot make.
+        GpuInferenceError: the service requires no token, or one that the cluster cannot issue.
     """
     name = deployment["metadata"]["name"]
     check = token_check(deployment)
     if check is None:
         raise GpuInferenceError(
-            f"The service {name} asks for no token: deployment.token_auth_enabled is false for it."
+            f"The service {name} asks for no token: its deployment.token_auth_enabled is false."
         )
     if check.account is None:
-        raise GpuInferenceError(f"The service {name} asks for a token that is not made here.", check.way)
+        raise GpuInferenceError(
+            f"The service {name} asks for a token that this cluster cannot issue.", check.instruction
+        )
     status = objects.account_token(*check.account, check.audience)
     return _access_token(status)
 
