@@ -2,6 +2,9 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+# Many container images set this. Without compiled files each pytest rewrites all tests anew (10 s), and each of the
+# hundreds of servers that the tests start compiles its modules.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 BIN := .venv/bin

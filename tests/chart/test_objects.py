@@ -104,6 +104,7 @@ def test_tags_and_description_annotate_the_deployment_alone() -> None:
     )
     annotations = rendered.one("Deployment")["metadata"]["annotations"]
     assert annotations.pop("gpu-inference/max-replicas") == "1"
+    assert annotations.pop("gpu-inference/gpu-count") == "64"
     assert annotations == {
         "gpu-inference/tags": '{"a":"1","b":"<2>"}',
         "gpu-inference/properties": '{"c":"3"}',

@@ -154,7 +154,7 @@ def test_templates_use_no_value_that_does_not_exist() -> None:
     sections = {path.partition(".")[0] for path in known if "." in path}
     text = template_text()
     used = set(re.findall(r"\.Values\.(\w+(?:\.\w+)*)", text)) - sections
-    assert {"priorityClassName", "deployment.tags"} <= used
+    assert {"priorityClassName", "deployment.num_replicas"} <= used
     # A section by itself is known too, and what a parent chart says to all its charts.
     known |= {path.rpartition(".")[0] for path in known} | {"global"}
     assert used - known == set()
