@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gpu_inference_script.stand_ins.packages.azureml.core import model as shim
+from gpu_inference_script.stand_ins.packages.azureml.core import model as stand_in
 from gpu_inference_script.stand_ins.packages.azureml.exceptions import (
     AzureMLException,
     ModelNotFoundException,
@@ -16,7 +16,7 @@ from gpu_inference_script.stand_ins.packages.azureml.exceptions import (
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "azureml-models"
-    monkeypatch.setattr(shim, "MODELS_DIR", str(folder))
+    monkeypatch.setattr(stand_in, "MODELS_DIR", str(folder))
     return folder
 
 
@@ -29,24 +29,24 @@ def put(path: Path) -> str:
 def test_the_one_entry_of_the_highest_version_is_the_path(models: Path) -> None:
     put(models / "net/9/old.pkl")
     newest = put(models / "net/10/new.pkl")
-    assert shim.Model.get_model_path("net") == newest
+    assert stand_in.Model.get_model_path("net") == newest
 
 
 def test_an_asked_for_version_is_taken(models: Path) -> None:
     old = put(models / "net/9/old.pkl")
     put(models / "net/10/new.pkl")
-    assert shim.Model.get_model_path("net", version=9) == old
+    assert stand_in.Model.get_model_path("net", version=9) == old
 
 
 @pytest.mark.parametrize("version", [None, 0])
 def test_a_model_that_was_never_registered_has_version_0(models: Path, version: int | None) -> None:
     local = put(models / "net/0/net.pkl")
-    assert shim.Model.get_model_path("net", version) == local
+    assert stand_in.Model.get_model_path("net", version) == local
 
 
 def test_a_registered_folder_keeps_its_name(models: Path) -> None:
     put(models / "net/1/model/weights")
-    assert shim.Model.get_model_path("net", _workspace=None) == str(models / "net/1/model")
+    assert stand_in.Model.get_model_path("net", _workspace=None) == str(models / "net/1/model")
 
 
 @pytest.mark.parametrize("entries", [[], ["a", "b"]])
@@ -56,7 +56,7 @@ def test_a_version_folder_must_hold_one_entry(models: Path, entries: list[str]) 
     for name in entries:
         put(folder / name)
     with pytest.raises(WebserviceException) as caught:
-        shim.Model.get_model_path("net")
+        stand_in.Model.get_model_path("net")
     assert f"Dir {folder} can contain only 1 file or folder. Found [" in str(caught.value)
 
 
@@ -69,17 +69,17 @@ def test_what_volumes_add_beside_a_model_is_not_taken_for_one(models: Path) -> N
     put(models / "net/3/.amlignore")
     put(models / "net/lost+found/x")
     put(models / "net/..data/x")
-    assert shim.Model.get_model_path("net") == str(models / "net/3/weights.pkl")
+    assert stand_in.Model.get_model_path("net") == str(models / "net/3/weights.pkl")
 
 
 def test_a_model_named_with_a_dot_is_found_where_it_is_alone(models: Path) -> None:
     hidden = put(models / "net/1/.weights")
-    assert shim.Model.get_model_path("net") == hidden
+    assert stand_in.Model.get_model_path("net") == hidden
 
 
 def test_a_path_in_the_working_directory_stands_in_for_a_model(models: Path) -> None:
     put(models.parent / "local.pkl")
-    assert shim.Model.get_model_path("local.pkl") == "local.pkl"
+    assert stand_in.Model.get_model_path("local.pkl") == "local.pkl"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_missing_model_is_named_with_where_it_was_looked_for(
 ) -> None:
     put(models / "other/1/x")
     with pytest.raises(error) as caught:
-        shim.Model.get_model_path("absent", version)
+        stand_in.Model.get_model_path("absent", version)
     assert caught.value.message == (
         f"Model absent not found in cache at {models} or in current working directory {models.parent}. "
         "For more info, set logging level to DEBUG."
@@ -102,18 +102,18 @@ def test_a_missing_model_is_named_with_where_it_was_looked_for(
 def test_a_missing_version_is_told_as_by_azure_mls_own_class(models: Path) -> None:
     put(models / "net/1/x")
     with pytest.raises(WebserviceException, match="Model net not found"):
-        shim.Model.get_model_path("net", 2)
+        stand_in.Model.get_model_path("net", 2)
 
 
 def test_a_model_without_versions_is_refused(models: Path) -> None:
     (models / "net").mkdir(parents=True)
     with pytest.raises(WebserviceException, match="versions is empty"):
-        shim.Model.get_model_path("net")
+        stand_in.Model.get_model_path("net")
 
 
 @pytest.mark.usefixtures("models")
 def test_arguments_of_the_wrong_kind_are_refused() -> None:
     with pytest.raises(WebserviceException, match="version should be an int"):
-        shim.Model.get_model_path("net", "1")  # type: ignore[arg-type]
+        stand_in.Model.get_model_path("net", "1")  # type: ignore[arg-type]
     with pytest.raises(WebserviceException, match="model_name is None"):
-        shim.Model.get_model_path(None)  # type: ignore[arg-type]
+        stand_in.Model.get_model_path(None)  # type: ignore[arg-type]
