@@ -65,7 +65,7 @@ def test_named_range_that_is_taken_is_refused_with_what_takes_it() -> None:
 
 @pytest.mark.parametrize("text", ["10.77.0.0/33", "10.77.1.1/16", "fd00::/64", "sixteen"])
 def test_named_range_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(GpuInferenceError, match=r"is not valid: .*\n  Name a free block"):
+    with pytest.raises(GpuInferenceError, match=r"is not valid: .*\n  Choose a free block"):
         network.from_option(text, [])
 
 

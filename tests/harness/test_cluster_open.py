@@ -45,7 +45,7 @@ def test_user_who_is_not_root_is_told_so(state: Path, monkeypatch: pytest.Monkey
 
 def test_machine_without_go_is_told_how_to_get_it(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-    monkeypatch.setattr(go_command, "_USUAL_PLACE", "/nonexistent")
+    monkeypatch.setattr(go_command, "_DEFAULT_FOLDER", "/nonexistent")
     assert "Go is not installed" in refused(state)
 
 

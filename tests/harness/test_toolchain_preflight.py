@@ -146,7 +146,7 @@ def test_a_disk_that_is_too_small_for_all_of_its_folders_together_is_named(tmp_p
 
 def test_a_kind_of_network_interface_that_the_kernel_lacks_is_named() -> None:
     (problem,) = preflight.network_devices(["no-such-kind"])
-    assert "no network interface of type no-such-kind: unshare --net ip link add" in problem.what
+    assert "cannot create a network interface of type no-such-kind: unshare --net ip link add" in problem.what
     assert problem.cure == "modprobe no-such-kind"
 
 
@@ -193,7 +193,9 @@ def test_what_apt_says_when_it_fails_is_shown(tmp_path: Path) -> None:
 
 
 def test_on_another_system_than_debian_the_packages_are_named() -> None:
-    with pytest.raises(GpuInferenceError, match=r"Not installed: runc, buildah; and this is no Debian"):
+    with pytest.raises(
+        GpuInferenceError, match=r"Not installed: runc, buildah; they can be installed here only on Debian"
+    ):
         debian.install(["runc", "buildah"], Silent(), apt="no-such-apt")
 
 
