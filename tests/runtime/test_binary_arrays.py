@@ -70,11 +70,11 @@ def test_headers_of_other_writers_are_read(text: str) -> None:
 
 
 NO_NPY_FILES = [
-    (b"", "no .npy file"),
-    (b"\x93NUMPY", "no .npy file"),
-    (b"\x93NUMPY\x01\x00\x00", "no .npy file"),
-    (b"PK\x03\x04" + bytes(60), "no .npy file"),
-    (header("{'descr': '<f4', 'fortran_order': False, 'shape': (0,)}", version=4), "no .npy file"),
+    (b"", "not an .npy file"),
+    (b"\x93NUMPY", "not an .npy file"),
+    (b"\x93NUMPY\x01\x00\x00", "not an .npy file"),
+    (b"PK\x03\x04" + bytes(60), "not an .npy file"),
+    (header("{'descr': '<f4', 'fortran_order': False, 'shape': (0,)}", version=4), "not an .npy file"),
     (header("{'descr': '<f4', 'fortran_order': False, 'shape': (0,)}")[:40], "header is longer"),
     (b"\x93NUMPY\x02\x00\xff\xff\xff\xff{}", "header is longer"),
     (header("{" + " " * 20000 + "}"), "header is longer"),

@@ -378,6 +378,7 @@ STREAMS = """
 import json, sys
 import flask
 from gpu_inference_script.flask_request import current, finish, notice_imports
+from gpu_inference_script.flask_responses import from_flask
 from gpu_inference_script.request import Request
 from gpu_inference_script.response import RUN_FAILED, Response
 def names():

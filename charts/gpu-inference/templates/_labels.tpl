@@ -6,8 +6,8 @@ must not select each other's pods (docs/decisions.md 5).
 {{/* Labels that select the pods of a component. Takes a list: the root context and the component. */}}
 {{- define "gpu-inference.selectorLabels" -}}
 {{- $root := index . 0 -}}
-app.kubernetes.io/name: {{ $root.Chart.Name }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/name: {{ $root.Chart.Name | quote }}
+app.kubernetes.io/instance: {{ $root.Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 

@@ -34,7 +34,7 @@ template:
   spec:
     # A new pod for each try, so that the log of a failed one can still be read.
     restartPolicy: Never
-    serviceAccountName: {{ include "gpu-inference.keysObjectName" . }}
+    serviceAccountName: {{ include "gpu-inference.keysObjectName" . | quote }}
     enableServiceLinks: false
     {{- with include "gpu-inference.imagePullSecrets" . }}
     imagePullSecrets:
@@ -90,7 +90,7 @@ template:
 {{- if include "gpu-inference.keysInUse" . }}
 - name: keys
   secret:
-    secretName: {{ include "gpu-inference.keysSecretName" . }}
+    secretName: {{ include "gpu-inference.keysSecretName" . | quote }}
     items:
       - key: {{ .Values.keys.primaryKeyName | quote }}
         path: primaryKey

@@ -98,7 +98,7 @@ CASES = (
             here = os.path.dirname(os.path.abspath(__file__))
             return {
                 "text": text, "name": __name__, "file": os.path.abspath(__file__), "cwd": os.getcwd(),
-                "beside": sorted(os.listdir(here)),
+                "beside": sorted(set(os.listdir(here)) - {"__pycache__"}),
                 "root on path": os.getcwd() in sys.path, "source on path": here in sys.path,
                 "main": sys.modules["__main__"].__name__,
             }
