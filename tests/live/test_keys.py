@@ -223,7 +223,7 @@ def test_a_pod_that_keeps_the_old_key_is_named_when_the_time_is_over(service: Se
     old = service.get_keys()
     stubborn = add_pod_with_keys_of_its_own(service, old)
     try:
-        with pytest.raises(GpuInferenceError, match=r"after 5 s not all pods go by it: ") as caught:
+        with pytest.raises(GpuInferenceError, match=r"after 5 s some pods do not use it: ") as caught:
             rotate_by(Objects, service, limit_seconds=5)
         assert f"{stubborn} (accepts the old key)" in str(caught.value)
         assert f"kubectl delete pod --namespace {service.namespace}" in str(caught.value)

@@ -12,10 +12,10 @@ from gpu_inference.cluster import Cluster
 from gpu_inference.progress import Progress
 from gpu_inference.service import Service, deploy
 from gpu_inference.service.client import ScoringClient
-from gpu_inference.service.endpoint import forwarded
+from gpu_inference.service.endpoint import forward_to_ready_pod
 from gpu_inference.service.objects import Objects
 
-NAME = "forwarded"
+NAME = "forward_to_ready_pod"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def service(cluster: Cluster, namespace: str) -> Iterator[Service]:
 
 def test_requests_from_several_threads_and_large_ones_go_through_the_api_server(service: Service) -> None:
     objects = Objects(service.kubeconfig, service.context, service.namespace)
-    forward = forwarded(objects, NAME)
+    forward = forward_to_ready_pod(objects, NAME)
     client = ScoringClient(f"http://{forward.address}/score", lambda: service.get_keys()[0])
     large = "x" * 5_000_000
     with ThreadPoolExecutor(4) as threads:

@@ -132,7 +132,7 @@ def test_the_harness_gets_itself_a_token_and_says_that_there_are_no_keys(inside:
     assert time.time() < token.refresh_after < token.expiry_on
     with pytest.raises(GpuInferenceError, match="kubectl create token client") as refused:
         inside.get_keys()
-    assert "The service inside has no keys: it asks for a token." in str(refused.value)
+    assert "The service inside has no keys: it requires a token." in str(refused.value)
 
 
 def test_another_issuers_tokens_score_until_they_have_expired(elsewhere: Service) -> None:
@@ -143,7 +143,7 @@ def test_another_issuers_tokens_score_until_they_have_expired(elsewhere: Service
     assert "it has expired" in logs(elsewhere)
     assert statuses(elsewhere, of_ada(OLD, exp=None)) == {401}
     assert statuses(elsewhere, of_ada(OLD, sub="bob")) == {401}
-    with pytest.raises(GpuInferenceError, match=f"Get one of {ISSUER} for the audience digits"):
+    with pytest.raises(GpuInferenceError, match=f"Get one from {ISSUER} for the audience digits"):
         elsewhere.get_access_token()
 
 

@@ -141,7 +141,9 @@ def test_binary_bodies_fit_the_sample() -> None:
     found = parameter.from_binary(post(npy(np.arange(6.0).reshape(2, 3)), NPY))
     assert (found.dtype, found.tolist()) == (np.dtype("f4"), [[0, 1, 2], [3, 4, 5]])
     assert parameter.from_binary(post(b"[[1, 2, 3]]")) is None
-    with pytest.raises(InputError, match=r"^The 'data' parameter takes an array of nx3, but the body has 2x4\.$"):
+    with pytest.raises(
+        InputError, match=r"^The 'data' parameter takes an array of nx3, but the body has 2x4\.$"
+    ):
         parameter.from_binary(post(npy(np.zeros((2, 4))), NPY))
     with pytest.raises(InputError, match="nx3, but the body has 3"):
         parameter.from_binary(post(npy(np.zeros(3)), NPY))

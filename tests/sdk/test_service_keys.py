@@ -12,7 +12,7 @@ from gpu_inference.cli import main
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.service import Service
 from gpu_inference.service.key_rotation import accepts
-from gpu_inference.service.keys import KeysPlace, key_in, keys_place, new_key, require_key, which_key
+from gpu_inference.service.keys import KeySecret, key_in, key_secret, new_key, parse_key, require_key
 
 # Notes each call in a file: asking for a key must make none.
 SCRIPT = """
@@ -50,8 +50,8 @@ def test_another_key_is_refused_in_the_sdks_words(kubeconfig: Path, key: str) ->
 
 @pytest.mark.parametrize("key", ["Primary", "primary", "PRIMARY", "pRimary"])
 def test_a_key_is_named_in_any_case(key: str) -> None:
-    assert which_key(key) == "primary"
-    assert which_key(key.lower().replace("primary", "Secondary")) == "secondary"
+    assert parse_key(key) == "primary"
+    assert parse_key(key.lower().replace("primary", "Secondary")) == "secondary"
 
 
 @pytest.mark.parametrize("text", ["", " ", "two words", "line\nend", "schlüssel", "tab\t", "nul\0"])
@@ -70,14 +70,14 @@ def test_keys_are_made_as_the_charts_job_makes_them() -> None:
 
 def test_the_volume_of_the_pods_says_where_the_keys_lie() -> None:
     other = {"name": "tls", "secret": {"secretName": "tls", "items": [{"key": "a", "path": "primaryKey"}]}}
-    found = keys_place(deployment({"name": "tmp", "emptyDir": {}}, other, keys_volume("api.key", "spare")))
-    assert found == KeysPlace("mine", primary="api.key", secondary="spare")
+    found = key_secret(deployment({"name": "tmp", "emptyDir": {}}, other, keys_volume("api.key", "spare")))
+    assert found == KeySecret("mine", primary="api.key", secondary="spare")
     assert found.name_of("secondary") == "spare"
 
 
 def test_pods_that_read_no_keys_have_none() -> None:
-    assert keys_place(deployment({"name": "tmp", "emptyDir": {}})) is None
-    assert keys_place({"spec": {"template": {"spec": {}}}}) is None
+    assert key_secret(deployment({"name": "tmp", "emptyDir": {}})) is None
+    assert key_secret({"spec": {"template": {"spec": {}}}}) is None
 
 
 @pytest.mark.parametrize("secret", [None, {}, {"data": None}, {"data": {"other": "eA=="}}])

@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 
 from gpu_inference.service.pod_faults import last_traceback
-from gpu_inference.service.state import Observed, ServiceState, judge
+from gpu_inference.service.state import ServiceObjects, ServiceState, service_state
 
 OBSERVED = Path(__file__).parent / "observed"
 
 
 def observed(
     name: str, change: Callable[[dict[str, Any]], None] = lambda _: None, later: float = 0
-) -> Observed:
+) -> ServiceObjects:
     """The objects of a file, changed if told, looked at so many seconds later."""
     objects = json.loads((OBSERVED / f"{name}.json").read_text())
     change(objects)
-    return Observed(
+    return ServiceObjects(
         deployment=objects["deployment"],
         replica_sets=objects["replica_sets"],
         pods=objects["pods"],
@@ -52,31 +52,31 @@ def container(objects: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_service_whose_replicas_all_serve_is_healthy() -> None:
-    assert judge(observed("healthy")) == ServiceState("Healthy")
+    assert service_state(observed("healthy")) == ServiceState("Healthy")
 
 
 def test_a_change_that_kubernetes_has_not_seen_yet_is_under_way() -> None:
     def change(objects: dict[str, Any]) -> None:
         objects["deployment"]["metadata"]["generation"] += 1
 
-    assert judge(observed("healthy", change)).state == "Transitioning"
+    assert service_state(observed("healthy", change)).state == "Transitioning"
 
 
 def test_a_rollout_is_under_way_while_pods_of_both_versions_live() -> None:
-    assert judge(observed("rollout")) == ServiceState("Transitioning")
+    assert service_state(observed("rollout")) == ServiceState("Transitioning")
 
 
 def test_a_service_scaled_to_nothing_is_unhealthy() -> None:
     def change(objects: dict[str, Any]) -> None:
         objects["deployment"]["spec"]["replicas"] = 0
 
-    assert judge(observed("healthy", change)) == ServiceState(
+    assert service_state(observed("healthy", change)) == ServiceState(
         "Unhealthy", "The service is scaled to 0 replicas."
     )
 
 
 def test_an_init_that_raises_is_failed_with_the_end_of_its_traceback() -> None:
-    status = judge(observed("init_raises"))
+    status = service_state(observed("init_raises"))
     assert status.state == "Failed"
     assert status.error is not None
     assert status.error.startswith(
@@ -94,22 +94,22 @@ def test_a_failed_init_stays_failed_while_its_next_try_runs() -> None:
         now["state"] = {"running": {"startedAt": objects["now"]}}
         now["restartCount"] = 1
 
-    assert judge(observed("init_raises", change)).state == "Failed"
+    assert service_state(observed("init_raises", change)).state == "Failed"
 
 
 def test_a_pod_that_no_node_has_a_gpu_for_is_unschedulable() -> None:
-    status = judge(observed("no_gpu"))
+    status = service_state(observed("no_gpu"))
     assert status.state == "Unschedulable"
     assert status.error is not None
     assert status.error.endswith("fits on no node: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")
 
 
 def test_a_service_that_lacks_gpus_stays_unschedulable_when_its_rollout_is_overdue() -> None:
-    assert judge(observed("no_gpu", _overdue)).state == "Unschedulable"
+    assert service_state(observed("no_gpu", _overdue)).state == "Unschedulable"
 
 
 def test_an_image_that_cannot_be_pulled_is_failed_and_named() -> None:
-    status = judge(observed("no_image"))
+    status = service_state(observed("no_image"))
     assert status.state == "Failed"
     assert status.error is not None
     assert status.error.startswith("The image registry.invalid/nobody/nothing:1 of pod no-image-")
@@ -124,7 +124,7 @@ def test_an_image_that_is_a_volume_is_named_when_it_cannot_be_pulled() -> None:
         container(objects)["state"] = {"waiting": {"reason": "ImagePullBackOff", "message": message}}
         objects["pods"] = [pod]
 
-    error = judge(observed("no_image", change)).error
+    error = service_state(observed("no_image", change)).error
     assert error is not None
     assert error.startswith("The image team/net:1 of pod ")
 
@@ -137,14 +137,14 @@ def test_the_first_failed_pull_may_still_be_made_good() -> None:
                     one["state"]["waiting"]["reason"] = "ErrImagePull"
         objects["warnings"] = []
 
-    status = judge(observed("no_image", change))
+    status = service_state(observed("no_image", change))
     assert status.state == "Transitioning"
     assert status.error is not None
     assert "cannot be pulled" in status.error
 
 
 def test_a_container_that_ran_out_of_memory_is_said_with_its_limit() -> None:
-    status = judge(observed("out_of_memory"))
+    status = service_state(observed("out_of_memory"))
     assert status.state == "Unhealthy"
     assert status.error is not None
     assert status.error.endswith("ran out of memory (limit 32212255) and was killed.")
@@ -154,7 +154,7 @@ def test_a_container_that_ends_again_and_again_is_failed() -> None:
     def change(objects: dict[str, Any]) -> None:
         container(objects)["restartCount"] = 3
 
-    status = judge(observed("out_of_memory", change))
+    status = service_state(observed("out_of_memory", change))
     assert status.state == "Failed"
     assert status.error is not None
     assert status.error.endswith("was killed, 3 times so far.")
@@ -166,21 +166,21 @@ def test_an_unexpected_end_is_said_with_its_exit_code() -> None:
         ended = now["state"].get("terminated") or now["lastState"]["terminated"]
         ended.update(reason="Error", exitCode=139)
 
-    status = judge(observed("out_of_memory", change))
+    status = service_state(observed("out_of_memory", change))
     assert status.state == "Unhealthy"
     assert status.error is not None
     assert status.error.endswith("ended with exit code 139.")
 
 
 def test_a_missing_secret_is_waited_for_and_named() -> None:
-    status = judge(observed("no_secret"))
+    status = service_state(observed("no_secret"))
     assert status.state == "Transitioning"
     assert status.error is not None
     assert status.error.endswith('secret "nobody-made-it" not found')
 
 
 def test_a_secret_that_is_missing_for_a_minute_is_a_failure() -> None:
-    assert judge(observed("no_secret", later=60)).state == "Failed"
+    assert service_state(observed("no_secret", later=60)).state == "Failed"
 
 
 def _without_a_key(objects: dict[str, Any]) -> None:
@@ -189,25 +189,25 @@ def _without_a_key(objects: dict[str, Any]) -> None:
 
 
 def test_a_key_that_is_being_made_is_no_fault_at_first() -> None:
-    assert judge(observed("no_secret", _without_a_key)) == ServiceState("Transitioning")
+    assert service_state(observed("no_secret", _without_a_key)) == ServiceState("Transitioning")
 
 
 def test_a_key_that_is_never_made_is_a_failure() -> None:
-    status = judge(observed("no_secret", _without_a_key, later=60))
+    status = service_state(observed("no_secret", _without_a_key, later=60))
     assert status.state == "Failed"
     assert status.error is not None
     assert status.error.endswith("references non-existent secret key: primaryKey")
 
 
 def test_pods_that_a_quota_forbids_are_a_failure_in_kubernetes_words() -> None:
-    status = judge(observed("quota"))
+    status = service_state(observed("quota"))
     assert status.state == "Failed"
     assert status.error is not None
     assert "forbidden: exceeded quota: none" in status.error
 
 
 def test_a_replica_that_stops_answering_is_unhealthy_with_what_the_probe_saw() -> None:
-    status = judge(observed("stuck"))
+    status = service_state(observed("stuck"))
     assert status.state == "Unhealthy"
     assert status.error is not None
     assert "is not ready: Readiness probe failed" in status.error
@@ -217,11 +217,11 @@ def test_a_replica_that_takes_the_place_of_another_is_only_starting() -> None:
     def change(objects: dict[str, Any]) -> None:
         container(objects)["started"] = False
 
-    assert judge(observed("stuck", change)) == ServiceState("Transitioning")
+    assert service_state(observed("stuck", change)) == ServiceState("Transitioning")
 
 
 def test_a_rollout_that_does_not_end_in_time_is_failed_with_what_holds_it_up() -> None:
-    status = judge(observed("no_secret", _overdue))
+    status = service_state(observed("no_secret", _overdue))
     assert status.state == "Failed"
     assert status.error is not None
     assert status.error.startswith("The rollout makes no progress: ")
@@ -238,7 +238,7 @@ def test_a_failed_job_for_the_keys_is_named() -> None:
         objects["warnings"] = []
         objects["deployment"]["status"]["availableReplicas"] = 0
 
-    status = judge(observed("healthy", change))
+    status = service_state(observed("healthy", change))
     assert status.state == "Failed"
     assert status.error is not None
     assert status.error.startswith("The Job healthy-keys-")
@@ -250,7 +250,7 @@ def test_the_fault_of_a_pod_of_the_previous_version_is_not_the_services() -> Non
         container(objects)["started"] = False
         scoring_pod(objects)["metadata"]["labels"]["pod-template-hash"] = "outdated"
 
-    assert judge(observed("stuck", change)).error is None
+    assert service_state(observed("stuck", change)).error is None
 
 
 def test_what_still_serves_is_told_beside_a_fault() -> None:
@@ -258,7 +258,7 @@ def test_what_still_serves_is_told_beside_a_fault() -> None:
         objects["deployment"]["spec"]["replicas"] = 4
         objects["deployment"]["status"]["availableReplicas"] = 3
 
-    status = judge(observed("no_gpu", change))
+    status = service_state(observed("no_gpu", change))
     assert status.error is not None
     assert status.error.endswith(" 3 of 4 replicas serve.")
 
@@ -312,7 +312,7 @@ def with_failing_fetch(ended: dict[str, Any], restarts: int) -> Callable[[dict[s
 
 def test_a_model_that_cannot_be_fetched_is_a_failure_with_the_last_line_of_the_log() -> None:
     ended = {"exitCode": 3, "message": "Fetching Model net\nModel net was not fetched. It is another file.\n"}
-    status = judge(observed("init_raises", with_failing_fetch(ended, 1)))
+    status = service_state(observed("init_raises", with_failing_fetch(ended, 1)))
     assert status.state == "Failed"
     assert "The init container fetch-model-0 of pod " in str(status.error)
     assert str(status.error).endswith(
@@ -322,7 +322,7 @@ def test_a_model_that_cannot_be_fetched_is_a_failure_with_the_last_line_of_the_l
 
 @pytest.mark.parametrize(("restarts", "state"), [(1, "Unhealthy"), (3, "Failed")])
 def test_an_init_container_may_fail_a_few_times(restarts: int, state: str) -> None:
-    status = judge(observed("init_raises", with_failing_fetch({"exitCode": 1}, restarts)))
+    status = service_state(observed("init_raises", with_failing_fetch({"exitCode": 1}, restarts)))
     assert status.state == state
     assert "ended with exit code 1" in str(status.error)
 
@@ -333,5 +333,5 @@ def test_a_volume_that_failed_at_first_is_forgotten_while_an_init_container_runs
             {"name": "fetch-model-0", "ready": False, "restartCount": 0, "state": {"running": {}}}
         ]
 
-    assert judge(observed("no_secret", later=90)).state == "Failed"
-    assert judge(observed("no_secret", change, later=90)).state == "Transitioning"
+    assert service_state(observed("no_secret", later=90)).state == "Failed"
+    assert service_state(observed("no_secret", change, later=90)).state == "Transitioning"

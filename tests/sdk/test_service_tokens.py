@@ -49,11 +49,11 @@ def test_a_known_name_of_the_clusters_issuer_makes_it_no_other() -> None:
     [
         (
             ELSEWHERE,
-            "Get one of https://issuer.example for the audience mnist and one of the subjects: ada, ",
+            "Get one from https://issuer.example for the audience mnist and one of the subjects: ada, ",
         ),
         (
             {"clusterIssuer": True, "allowedSubjects": ["ada"]},
-            "Get one of the cluster's own issuer for the audience mnist and one of the subjects: ada",
+            "Get one from the cluster's own issuer for the audience mnist and one of the subjects: ada",
         ),
     ],
     ids=["another issuer", "no ServiceAccount"],
@@ -61,22 +61,22 @@ def test_a_known_name_of_the_clusters_issuer_makes_it_no_other() -> None:
 def test_a_token_that_the_cluster_cannot_make_is_refused_with_where_to_get_it(
     objects: Objects, token_auth: dict[str, Any], way: str
 ) -> None:
-    with pytest.raises(GpuInferenceError, match="asks for a token that this cluster cannot issue") as refused:
+    with pytest.raises(GpuInferenceError, match="requires a token that this cluster cannot issue") as refused:
         new_token(objects, deployment(token_auth))
     assert way in str(refused.value)
 
 
 def test_who_asks_for_keys_of_a_service_with_tokens_is_told_how_to_get_one(objects: Objects) -> None:
-    with pytest.raises(GpuInferenceError, match="has no keys: it asks for a token") as refused:
+    with pytest.raises(GpuInferenceError, match="has no keys: it requires a token") as refused:
         read_keys(objects, deployment(ELSEWHERE))
-    assert "Get one of https://issuer.example" in str(refused.value)
+    assert "Get one from https://issuer.example" in str(refused.value)
 
 
 @pytest.mark.parametrize("auth_enabled", [True, False])
 def test_a_service_without_tokens_makes_none(objects: Objects, auth_enabled: bool) -> None:
     with_keys_or_open = render({"deployment": {"auth_enabled": auth_enabled}}).one("Deployment")
     assert token_check(with_keys_or_open) is None
-    with pytest.raises(GpuInferenceError, match="asks for no token"):
+    with pytest.raises(GpuInferenceError, match="requires no token"):
         new_token(objects, with_keys_or_open)
 
 

@@ -19,7 +19,7 @@ from gpu_inference.cluster import (
 )
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import find_engine
-from gpu_inference.image.engine import built
+from gpu_inference.image.engine import as_built_image
 from gpu_inference.names import full_name
 from gpu_inference.paths import state_directory
 from gpu_inference.progress import Progress
@@ -221,7 +221,7 @@ def _local_image(name: str) -> LocalImage:
             f"There is no file and no image {name} on this machine.",
             "See which images there are: gpu-inference image list",
         )
-    return built(stored, engine)
+    return as_built_image(stored, engine)
 
 
 @commands.command()

@@ -139,7 +139,7 @@ class KindCluster:
                 f"Create it: gpu-inference cluster up --provider kind --name {self.name}",
             )
         with (
-            api_server.sentences(f"The kind cluster {self.name!r}", "Check its container: docker ps -a"),
+            api_server.api_errors(f"The kind cluster {self.name!r}", "Check its container: docker ps -a"),
             api_server.connect(self._kubeconfig) as api,
         ):
             yield api

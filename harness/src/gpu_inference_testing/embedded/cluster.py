@@ -334,7 +334,7 @@ class EmbeddedCluster:
         """Yield a client for the API server; convert errors into GpuInferenceError."""
         self._running_node()
         with (
-            api_server.sentences(f"The cluster {self.name!r}", f"Read the logs: {self._state.logs}"),
+            api_server.api_errors(f"The cluster {self.name!r}", f"Read the logs: {self._state.logs}"),
             api_server.connect(self._state.kubeconfig) as api,
         ):
             try:

@@ -32,7 +32,7 @@ def cluster_options(command: Command) -> Command:
     return command
 
 
-def of_a_service(command: Callable[..., Any]) -> Callable[..., Any]:
+def service_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add NAME and the cluster options; pass the function a `Service` instead of them."""
 
     @click.argument("name", metavar="NAME")

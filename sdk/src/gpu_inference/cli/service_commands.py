@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from gpu_inference.cli.options import FILE, Command, cluster_options, of_a_service, output_option, print_json
+from gpu_inference.cli.options import (
+    FILE,
+    Command,
+    cluster_options,
+    output_option,
+    print_json,
+    service_argument,
+)
 from gpu_inference.convert import convert
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import FRAMEWORKS, parse_model
@@ -122,7 +129,7 @@ def _values(values: dict[str, Any], files: tuple[Path, ...], settings: tuple[str
 
 
 @click.command()
-@of_a_service
+@service_argument
 @output_option
 def state(service: Service, as_json: bool) -> None:
     """Say how a service is, and why."""
@@ -140,7 +147,7 @@ def _described(name: str, status: ServiceState) -> dict[str, str | None]:
 
 
 @click.command()
-@of_a_service
+@service_argument
 @_timeout_option
 def wait(service: Service, timeout: float | None) -> None:
     """Wait until a service serves."""
@@ -153,7 +160,7 @@ def keys() -> None:
 
 
 @keys.command()
-@of_a_service
+@service_argument
 def show(service: Service) -> None:
     """Print both keys of a service, as JSON."""
     primary, secondary = service.get_keys()
@@ -161,7 +168,7 @@ def show(service: Service) -> None:
 
 
 @keys.command()
-@of_a_service
+@service_argument
 @click.argument("key", type=click.Choice(_KEYS, case_sensitive=False))
 # Not the key itself: an argument can be read by everyone on this machine.
 @click.option(
@@ -185,14 +192,14 @@ def _read_key(file: str) -> str:
 
 
 @click.command()
-@of_a_service
+@service_argument
 def uri(service: Service) -> None:
     """Print the address that a service is called at."""
     print(service.scoring_uri)
 
 
 @click.command()
-@of_a_service
+@service_argument
 @click.option("--data", required=True, metavar="JSON|@FILE", help="the body, or @ and a file with it")
 # Which key, not the key itself: a key has no place in an argument list.
 @click.option(
@@ -211,7 +218,7 @@ def score(service: Service, data: str, key: Key) -> None:
 
 
 @click.command()
-@of_a_service
+@service_argument
 @click.option("--lines", type=int, default=5000, metavar="N", help="of each pod at most (default: 5000)")
 @click.option("--init", is_flag=True, help="of the init containers")
 def logs(service: Service, lines: int, init: bool) -> None:
@@ -220,7 +227,7 @@ def logs(service: Service, lines: int, init: bool) -> None:
 
 
 @click.command()
-@of_a_service
+@service_argument
 @_values_options
 @_no_wait_option
 @_timeout_option
@@ -238,7 +245,7 @@ def update(
 
 
 @click.command()
-@of_a_service
+@service_argument
 def delete(service: Service) -> None:
     """Remove a service and all that belongs to it."""
     with Progress().step(f"Removing {service.name}"):

@@ -36,7 +36,7 @@ def connect(kubeconfig: Path, context: str | None = None) -> client.ApiClient:
 
 
 @contextmanager
-def sentences(cluster: str, cure: str | None = None) -> Iterator[None]:
+def api_errors(cluster: str, cure: str | None = None) -> Iterator[None]:
     """Convert errors of API requests within the block into GpuInferenceError.
 
     Args:

@@ -144,7 +144,7 @@ class KubeconfigCluster:
         """Yield a client for the API server; convert its errors within the block into GpuInferenceError."""
         kubeconfig = self._kubeconfig()
         with (
-            api_server.sentences(f"The cluster of {kubeconfig}", "Check it: kubectl cluster-info"),
+            api_server.api_errors(f"The cluster of {kubeconfig}", "Check it: kubectl cluster-info"),
             api_server.connect(kubeconfig, self._context) as api,
         ):
             yield api

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gpu_inference import process
-from gpu_inference.image.engine import BuiltImage, Engine, built
+from gpu_inference.image.engine import BuiltImage, Engine, as_built_image
 from gpu_inference.progress import Progress
 from gpu_inference.versions import DEBIAN_SUITE
 
@@ -58,4 +58,4 @@ def debian_base(
                 ]
             )
             stored = engine.build(reference, context, content=key)
-    return built(stored, engine)
+    return as_built_image(stored, engine)

@@ -86,7 +86,7 @@ class BuiltImage:
         self.engine.push(self.reference, destination)
 
 
-def built(stored: StoredImage, engine: Engine) -> BuiltImage:
+def as_built_image(stored: StoredImage, engine: Engine) -> BuiltImage:
     """Return an image of an engine's store as a `BuiltImage`."""
     return BuiltImage(stored.reference, stored.image_id, stored.size_bytes, engine)
 

@@ -5,7 +5,7 @@ import hashlib
 from gpu_inference import __version__
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image.debian_base import debian_base
-from gpu_inference.image.engine import BuiltImage, Engine, built, find_engine
+from gpu_inference.image.engine import BuiltImage, Engine, as_built_image, find_engine
 from gpu_inference.image.tree import digest
 from gpu_inference.progress import Progress, Silent
 from gpu_inference.resources import runtime_directory
@@ -75,4 +75,4 @@ def runtime_image(
             f"Runtime image {reference.removeprefix('docker.io/library/')} with {engine.name}"
         ):
             stored = engine.build(reference, runtime_directory(), arguments=arguments, content=key)
-    return built(stored, engine)
+    return as_built_image(stored, engine)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.image import tree
-from gpu_inference.image.engine import BuiltImage, built
+from gpu_inference.image.engine import BuiltImage, as_built_image
 from gpu_inference.image.entry_script import require_entry_script
 from gpu_inference.image.model import Model, require_distinct
 from gpu_inference.names import require_service_name
@@ -104,7 +104,7 @@ def service_image(
                 _stage(source, context)
                 (context / "Dockerfile").write_text(dockerfile)
                 stored = base.engine.build(reference, context, content=key)
-    return built(stored, base.engine)
+    return as_built_image(stored, base.engine)
 
 
 def _stage(source: ServiceSource, context: Path) -> None:

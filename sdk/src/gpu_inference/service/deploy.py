@@ -20,7 +20,7 @@ from gpu_inference.image import (
 from gpu_inference.names import require_service_name
 from gpu_inference.progress import Progress, Silent
 from gpu_inference.resources import chart_directory
-from gpu_inference.service.pool import with_nodes_looked_at
+from gpu_inference.service.pool import check_nodes
 from gpu_inference.service.service import Service
 from gpu_inference.value_files import merged
 
@@ -107,7 +107,7 @@ def deploy(
             f"Error, there is already a service with name {name} found in namespace {namespace}.",
             "Change its values with `gpu-inference update`, or replace it with --overwrite.",
         )
-    given = with_nodes_looked_at(given, rendered, found, context, progress)
+    given = check_nodes(given, rendered, found, context, progress)
     if source is not None:
         wanted = _publish(_build(source, framework, base_image, progress), target, push, progress)
     with progress.step(f"Installing release {name} in namespace {namespace}"):

@@ -23,7 +23,7 @@ def reachable_address(objects: Objects, service: Object) -> str | None:
     return next((address for address in _candidates(objects, service) if _responds(address)), None)
 
 
-def forwarded(objects: Objects, release: str) -> PortForward:
+def forward_to_ready_pod(objects: Objects, release: str) -> PortForward:
     """Return a port forward to a ready pod of the service."""
 
     def choose_pod() -> str:

@@ -15,7 +15,7 @@ from typing import Self
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.progress import Progress
 from gpu_inference.service.endpoint import SCORING_PORT
-from gpu_inference.service.keys import Key, KeysPlace, key_in, require_keys_place
+from gpu_inference.service.keys import Key, KeySecret, key_in, require_key_secret
 from gpu_inference.service.objects import ConflictError, Object, Objects
 from gpu_inference.service.port_forward import PortForward
 
@@ -121,7 +121,7 @@ class _Rotation:
         self._objects = objects
         self._service = deployment["metadata"]["name"]
         self._release = deployment["metadata"]["labels"]["app.kubernetes.io/instance"]
-        self._place: KeysPlace = require_keys_place(deployment)
+        self._place: KeySecret = require_key_secret(deployment)
         self._key = key
         self._new = value
         self._old = ""
@@ -289,8 +289,8 @@ class _Rotation:
 
     def _timed_out(self, reasons: list[str], limit_seconds: float) -> GpuInferenceError:
         return GpuInferenceError(
-            f"The {self._key} key of {self._service} is changed, but after {limit_seconds:.0f} s not all "
-            f"pods go by it: {', '.join(reasons)}.",
+            f"The {self._key} key of {self._service} is changed, but after {limit_seconds:.0f} s some "
+            f"pods do not use it: {', '.join(reasons)}.",
             f"Replace these pods: kubectl delete pod --namespace {self._objects.namespace} NAME",
         )
 

@@ -22,7 +22,7 @@ _ALLOWED = frozenset(string.ascii_letters + string.digits + string.punctuation)
 
 
 @dataclass(frozen=True)
-class KeysPlace:
+class KeySecret:
     """The Secret that a service's pods read their keys from, and the names of its two entries."""
 
     secret: str
@@ -34,27 +34,27 @@ class KeysPlace:
         return self.primary if key == "primary" else self.secondary
 
 
-def keys_place(deployment: Object) -> KeysPlace | None:
+def key_secret(deployment: Object) -> KeySecret | None:
     """Return the Secret of a service's keys, or None if its pods read no keys."""
     for volume in deployment["spec"]["template"]["spec"].get("volumes", []):
         items = {item["path"]: item["key"] for item in volume.get("secret", {}).get("items", [])}
         if items.keys() >= set(_FILES):
-            return KeysPlace(volume["secret"]["secretName"], *(items[file] for file in _FILES))
+            return KeySecret(volume["secret"]["secretName"], *(items[file] for file in _FILES))
     return None
 
 
-def require_keys_place(deployment: Object) -> KeysPlace:
+def require_key_secret(deployment: Object) -> KeySecret:
     """Return the Secret of a service's keys.
 
     Raises:
         GpuInferenceError: the service has no keys.
     """
-    place = keys_place(deployment)
+    place = key_secret(deployment)
     if place is None:
         name = deployment["metadata"]["name"]
         if check := token_check(deployment):
             raise GpuInferenceError(
-                f"The service {name} has no keys: it asks for a token.", check.instruction
+                f"The service {name} has no keys: it requires a token.", check.instruction
             )
         raise GpuInferenceError(f"The service {name} has no keys: its deployment.auth_enabled is false.")
     return place
@@ -66,7 +66,7 @@ def read_keys(objects: Objects, deployment: Object) -> tuple[str, str]:
     Raises:
         GpuInferenceError: the service has no keys, or its Secret has none yet.
     """
-    place = require_keys_place(deployment)
+    place = require_key_secret(deployment)
     secret = objects.secret(place.secret)
     primary, secondary = (key_in(secret, name) for name in (place.primary, place.secondary))
     if primary and secondary:
@@ -84,7 +84,7 @@ def key_in(secret: Object | None, name: str) -> str:
     return base64.b64decode(((secret or {}).get("data") or {}).get(name, "")).decode().strip()
 
 
-def which_key(key: str | None) -> Key:
+def parse_key(key: str | None) -> Key:
     """Return which key a name means; upper and lower case are equal.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from kubernetes import client
 
-from gpu_inference.cluster.api import TIMEOUT_SECONDS, connect, sentences
+from gpu_inference.cluster.api import TIMEOUT_SECONDS, api_errors, connect
 from gpu_inference.errors import GpuInferenceError
 
 Object = dict[str, Any]
@@ -170,7 +170,7 @@ class Objects:
 
         None where there is no such run, or nothing left of it: containers come and go while one looks.
         """
-        with sentences(self._cluster):
+        with api_errors(self._cluster):
             try:
                 content = _content(
                     self._core.read_namespaced_pod_log,
@@ -192,7 +192,7 @@ class Objects:
         return items
 
     def _patch(self, patch: Callable[..., Any], name: str, change: Object, **options: Any) -> None:
-        with sentences(self._cluster):
+        with api_errors(self._cluster):
             try:
                 patch(
                     name,
@@ -209,7 +209,7 @@ class Objects:
                     raise
 
     def _read(self, read: Callable[..., Any], *words: str | Object, **options: Any) -> bytes:
-        with sentences(self._cluster):
+        with api_errors(self._cluster):
             return _content(read, *words, **options)
 
 

@@ -1,15 +1,17 @@
-"""Collects what `state.judge` looks at, for one service or for all of a namespace at once."""
+"""Collects what `state.service_state` looks at, for one service or for all of a namespace at once."""
 
 from collections.abc import Iterable, Sequence
 
 from gpu_inference.service.objects import Object, Objects, release_of
 from gpu_inference.service.pod_logs import ReadRun, ended_log
-from gpu_inference.service.state import Observed
+from gpu_inference.service.state import ServiceObjects
 
 _TRACEBACK_LINES = 100
 
 
-def observe(objects: Objects, deployments: Sequence[Object], release: str | None = None) -> list[Observed]:
+def observe(
+    objects: Objects, deployments: Sequence[Object], release: str | None = None
+) -> list[ServiceObjects]:
     """Return what belongs to each of these Deployments.
 
     Args:
@@ -29,7 +31,7 @@ def observe(objects: Objects, deployments: Sequence[Object], release: str | None
         return ended_log(pod, log_reader(objects, pod, _TRACEBACK_LINES))
 
     return [
-        Observed(
+        ServiceObjects(
             deployment=deployment,
             replica_sets=_of_same_release(deployment, replica_sets),
             pods=_of_same_release(deployment, pods),

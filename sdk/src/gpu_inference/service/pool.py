@@ -13,7 +13,7 @@ import yaml
 from kubernetes import client
 from kubernetes.utils.quantity import parse_quantity
 
-from gpu_inference.cluster.api import TIMEOUT_SECONDS, connect, sentences
+from gpu_inference.cluster.api import TIMEOUT_SECONDS, api_errors, connect
 from gpu_inference.errors import GpuInferenceError
 from gpu_inference.progress import Progress
 from gpu_inference.value_files import merged
@@ -96,7 +96,7 @@ def read_pool(kubeconfig: Path, context: str | None, wanted: Demand) -> Pool | N
     Raises:
         GpuInferenceError: the cluster does not respond.
     """
-    with sentences(f"The cluster of {kubeconfig}"):
+    with api_errors(f"The cluster of {kubeconfig}"):
         try:
             listed = client.CoreV1Api(connect(kubeconfig, context)).list_node(
                 _request_timeout=TIMEOUT_SECONDS
@@ -170,7 +170,7 @@ def _with_labels(wanted: Demand) -> str:
     return f" with the labels {' or '.join(alternatives)}" if all(alternatives) else ""
 
 
-def with_nodes_looked_at(
+def check_nodes(
     values: Mapping[str, Any],
     manifests: str,
     kubeconfig: Path,

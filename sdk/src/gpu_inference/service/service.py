@@ -11,16 +11,16 @@ from gpu_inference.helm import Helm
 from gpu_inference.progress import Progress, Silent
 from gpu_inference.resources import chart_directory
 from gpu_inference.service.client import ScoringClient
-from gpu_inference.service.endpoint import address_in_cluster, forwarded, reachable_address
+from gpu_inference.service.endpoint import address_in_cluster, forward_to_ready_pod, reachable_address
 from gpu_inference.service.key_rotation import regenerate
-from gpu_inference.service.keys import Key, keys_place, new_key, read_keys, require_key, which_key
+from gpu_inference.service.keys import Key, key_secret, new_key, parse_key, read_keys, require_key
 from gpu_inference.service.objects import Object, Objects, release_of
 from gpu_inference.service.observing import log_reader, observe
 from gpu_inference.service.pod_logs import pod_log
-from gpu_inference.service.pool import with_nodes_looked_at
+from gpu_inference.service.pool import check_nodes
 from gpu_inference.service.port_forward import PortForward
 from gpu_inference.service.removal import LONGEST_GRACE_SECONDS, end_pods, grace_seconds
-from gpu_inference.service.state import ServiceState, State, judge
+from gpu_inference.service.state import ServiceState, State, service_state
 from gpu_inference.service.tokens import AccessToken, new_token, token_check
 from gpu_inference.service.waiting import wait_until_healthy
 from gpu_inference.value_files import merged
@@ -69,7 +69,7 @@ class Service:
         """Return how the service is now, and why."""
         deployment = self._deployment()
         (observed,) = observe(self._objects, [deployment], release_of(deployment))
-        return judge(observed)
+        return service_state(observed)
 
     @property
     def state(self) -> State:
@@ -140,7 +140,7 @@ class Service:
             GpuInferenceError: the key comes from the values or from a Secret of the user's own, somebody else
                 changed it at the same time, or some pods did not follow within 120 s; they are named.
         """
-        which = which_key(key)
+        which = parse_key(key)
         value = new_key() if set_key is None else require_key(set_key)
         regenerate(self._objects, self._deployment(), which, value, progress=progress or Silent())
 
@@ -212,7 +212,7 @@ class Service:
         helm = self._helm()
         wanted = merged(helm.values(release, namespace=self.namespace), values)
         rendered = helm.template(release, chart_directory(), wanted, namespace=self.namespace)
-        wanted = with_nodes_looked_at(wanted, rendered, self.kubeconfig, self.context, progress or Silent())
+        wanted = check_nodes(wanted, rendered, self.kubeconfig, self.context, progress or Silent())
         helm.upgrade(release, chart_directory(), wanted, namespace=self.namespace)
         self._clients.clear()
 
@@ -288,7 +288,7 @@ class Service:
             return address
         if not self._deployment().get("status", {}).get("readyReplicas"):
             return None
-        self._forward = forwarded(self._objects, release_of(self._deployment()))
+        self._forward = forward_to_ready_pod(self._objects, release_of(self._deployment()))
         return self._forward.address
 
     def _base_uri(self) -> str:
@@ -299,7 +299,7 @@ class Service:
         deployment = self._deployment()
         if token_check(deployment):
             return new_token(self._objects, deployment).access_token
-        if keys_place(deployment) is None:
+        if key_secret(deployment) is None:
             return None
         primary, secondary = self.get_keys()
         return primary if which == "primary" else secondary
@@ -322,6 +322,6 @@ def states(
     """
     objects = Objects(find_kubeconfig(kubeconfig, context), context, namespace)
     return {
-        observed.deployment["metadata"]["name"]: judge(observed)
+        observed.deployment["metadata"]["name"]: service_state(observed)
         for observed in observe(objects, objects.deployments())
     }

@@ -31,7 +31,7 @@ class ServiceState:
 
 
 @dataclass(frozen=True)
-class Observed:
+class ServiceObjects:
     """The Kubernetes objects of one service, as the API server sends them."""
 
     deployment: Object
@@ -47,7 +47,7 @@ class Observed:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-def judge(observed: Observed) -> ServiceState:
+def service_state(observed: ServiceObjects) -> ServiceState:
     """Return the service's state and the reason for it."""
     deployment = observed.deployment
     status = deployment.get("status", {})
@@ -75,7 +75,7 @@ def judge(observed: Observed) -> ServiceState:
     return ServiceState("Unhealthy", f"{available} of {wanted} replicas are ready.")
 
 
-def _faults_of_controllers(observed: Observed) -> list[Fault]:
+def _faults_of_controllers(observed: ServiceObjects) -> list[Fault]:
     """Return faults of the Deployment and of the Job that creates the keys."""
     faults = []
     if failure := _condition(observed.deployment, "ReplicaFailure", "True"):
@@ -95,7 +95,7 @@ def _condition(owner: Object, kind: str, status: str) -> str | None:
     return None
 
 
-def _faults_of_pods(observed: Observed) -> list[Fault]:
+def _faults_of_pods(observed: ServiceObjects) -> list[Fault]:
     newest = _newest_template(observed)
     faults = []
     for pod in observed.pods:
@@ -110,7 +110,7 @@ def _faults_of_pods(observed: Observed) -> list[Fault]:
     return faults
 
 
-def _newest_template(observed: Observed) -> str | None:
+def _newest_template(observed: ServiceObjects) -> str | None:
     revision = observed.deployment["metadata"].get("annotations", {}).get(_REVISION)
     for replica_set in observed.replica_sets:
         if replica_set["metadata"].get("annotations", {}).get(_REVISION) == revision:
@@ -123,5 +123,5 @@ def _is_rollout_complete(deployment: Object) -> bool:
     return any(each.get("reason") == "NewReplicaSetAvailable" for each in conditions)
 
 
-def _any_pod_starts(observed: Observed) -> bool:
+def _any_pod_starts(observed: ServiceObjects) -> bool:
     return any(is_starting(pod, observed.now) for pod in observed.pods)

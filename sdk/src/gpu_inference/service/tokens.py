@@ -57,7 +57,7 @@ class TokenCheck:
             return f"Get one: kubectl create token {name} --namespace {namespace} --audience {self.audience}"
         issuer = self.issuer or "the cluster's own issuer"
         subjects = ", ".join(self.subjects)
-        return f"Get one of {issuer} for the audience {self.audience} and one of the subjects: {subjects}"
+        return f"Get one from {issuer} for the audience {self.audience} and one of the subjects: {subjects}"
 
 
 def token_check(deployment: Object) -> TokenCheck | None:
@@ -94,11 +94,11 @@ def new_token(objects: Objects, deployment: Object) -> AccessToken:
     check = token_check(deployment)
     if check is None:
         raise GpuInferenceError(
-            f"The service {name} asks for no token: its deployment.token_auth_enabled is false."
+            f"The service {name} requires no token: its deployment.token_auth_enabled is false."
         )
     if check.account is None:
         raise GpuInferenceError(
-            f"The service {name} asks for a token that this cluster cannot issue.", check.instruction
+            f"The service {name} requires a token that this cluster cannot issue.", check.instruction
         )
     status = objects.account_token(*check.account, check.audience)
     return _access_token(status)

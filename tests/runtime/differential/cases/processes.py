@@ -209,7 +209,8 @@ CASES = (
     ),
     case(
         "a script that changes the working directory",
-        "import os\ndef init(): os.chdir('src')\ndef run(data): return sorted(set(os.listdir('.')) - {'__pycache__'})",
+        "import os\ndef init(): os.chdir('src')\n"
+        "def run(data): return sorted(set(os.listdir('.')) - {'__pycache__'})",
         post(b"x"),
     ),
     case(
