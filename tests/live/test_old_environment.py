@@ -15,7 +15,7 @@ from tests.old_service import MODEL, OldService, old_service
 from gpu_inference.cluster import Cluster
 from gpu_inference.image import BuiltImage, Model
 from gpu_inference.image.debian_base import debian_base
-from gpu_inference.image.engine import Buildah, built
+from gpu_inference.image.engine import Buildah, as_built_image
 from gpu_inference.paths import cache_directory
 from gpu_inference.progress import Progress
 from gpu_inference.service import Service, deploy
@@ -75,7 +75,7 @@ def old_base(python: Path, folder: Path) -> BuiltImage:
         (folder / "Dockerfile").write_text(text)
         with progress.step("Image with the old environment"):
             stored = engine.build(reference, environment, dockerfile=folder / "Dockerfile", content=key)
-    return built(stored, engine)
+    return as_built_image(stored, engine)
 
 
 def test_a_service_with_its_old_environment_is_scored_on_the_cluster(
