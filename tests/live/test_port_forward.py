@@ -15,7 +15,7 @@ from gpu_inference.service.client import ScoringClient
 from gpu_inference.service.endpoint import forward_to_ready_pod
 from gpu_inference.service.objects import Objects
 
-NAME = "forward_to_ready_pod"
+NAME = "forwarded"
 
 
 @pytest.fixture(scope="module")
