@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import yaml
+from charts.values.documents import leaves
 
 Schema = dict[str, Any]
 
@@ -40,17 +41,9 @@ def questions_text(schema: Schema) -> str:
 def questions(schema: Schema) -> Iterator[dict[str, Any]]:
     """Yield a question for each value of the sections above that fits a form field."""
     for section, group in GROUPS.items():
-        described = schema["properties"].get(section, {})
-        yield from _of_section(described, section, group)
-
-
-def _of_section(schema: Schema, prefix: str, group: str) -> Iterator[dict[str, Any]]:
-    for key, described in schema.get("properties", {}).items():
-        path = f"{prefix}.{key}"
-        if "properties" in described:
-            yield from _of_section(described, path, group)
-        elif kind := _type(key, described):
-            yield _question(path, kind, group, described)
+        for path, described in leaves(schema["properties"][section], f"{section}."):
+            if kind := _type(path.rpartition(".")[2], described):
+                yield _question(path, kind, group, described)
 
 
 def _type(key: str, described: Schema) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 from charts.values.base import SnakeCaseSection
 from charts.values.cap import cap_clauses
 from charts.values.chart import ChartValues
+from charts.values.documents import leaves
 from pydantic.fields import FieldInfo
 
 Schema = dict[str, Any]
@@ -50,16 +51,13 @@ def values_schema() -> Schema:
     }
 
 
-def variables(schema: Schema, path: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+def variables(schema: Schema) -> list[dict[str, Any]]:
     """Return the environment variables that values set: name, and the value's path and default."""
-    found: list[dict[str, Any]] = []
-    for key, described in schema.get("properties", {}).items():
-        if "variable" in described:
-            found.append(
-                {"name": described["variable"], "path": [*path, key], "default": described["default"]}
-            )
-        found += variables(described, (*path, key))
-    return found
+    return [
+        {"name": described["variable"], "path": path.split("."), "default": described["default"]}
+        for path, described in leaves(schema)
+        if "variable" in described
+    ]
 
 
 def template_schema(schema: Schema) -> Schema:

@@ -96,6 +96,22 @@ def test_pods_without_gpus_and_with_claimed_ones_ask_nothing_of_the_nodes() -> N
     assert demand(manifests({"cluster": {"resource_claim": {"enabled": True}}})) is None
 
 
+def test_deployments_that_users_add_are_not_the_services() -> None:
+    own = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "mine", "labels": {"app.kubernetes.io/component": "scoring"}},
+        "spec": {
+            "selector": {"matchLabels": {"app": "mine"}},
+            "template": {
+                "metadata": {"labels": {"app": "mine"}},
+                "spec": {"containers": [{"name": "mine", "image": "mine:1"}]},
+            },
+        },
+    }
+    assert wanted(more={"extraObjects": [own]}) == wanted()
+
+
 def test_the_autoscalers_maximum_counts() -> None:
     autoscaled = {"deployment": {"autoscale_enabled": True, "autoscale_max_replicas": 3}}
     found = demand(manifests({**autoscaled, "cluster": {"gpu_count": 4}}))

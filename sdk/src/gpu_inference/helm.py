@@ -75,7 +75,7 @@ class Helm:
         Raises:
             GpuInferenceError: the chart rejects the values; the message has one sentence for each error.
         """
-        return self._with_values(["template", name, chart, f"--namespace={namespace}", "--values=-"], values)
+        return self._with_values("template", name, chart, values, namespace)
 
     def package(
         self, chart: Path, destination: Path, *, signing_key: str | None = None, keyring: Path | None = None
@@ -137,8 +137,7 @@ class Helm:
         Raises:
             GpuInferenceError: Helm fails; the message contains Helm's error.
         """
-        flags = [f"--namespace={namespace}", "--install", "--values=-"]
-        flags.append(f"--timeout={timeout_seconds:.0f}s")
+        flags = ["--install", f"--timeout={timeout_seconds:.0f}s"]
         if rollback_on_failure:
             flags.append("--atomic" if self.major == 3 else "--rollback-on-failure")
         elif wait:
@@ -147,9 +146,8 @@ class Helm:
             flags.append("--skip-schema-validation")
 
         def upgrade(*more: str) -> None:
-            self._with_values(
-                ["upgrade", name, chart, *flags, *more], values, timeout=timeout_seconds + _EXTRA_SECONDS
-            )
+            timeout = timeout_seconds + _EXTRA_SECONDS
+            self._with_values("upgrade", name, chart, values, namespace, *flags, *more, timeout=timeout)
 
         def upgrade_in_namespace(*more: str) -> None:
             try:
@@ -219,9 +217,12 @@ class Helm:
 
     def _with_values(
         self,
-        words: list[str | os.PathLike[str]],
+        command: str,
+        name: str,
+        chart: Path,
         values: Mapping[str, Any],
-        *,
+        namespace: str,
+        *flags: str,
         timeout: float | None = None,
     ) -> str:
         """Run a command that reads values; report a schema error with the message of the chart's templates.
@@ -229,16 +230,14 @@ class Helm:
         The templates check everything that the schema checks, and their messages say what to change.
         """
         text = yaml.safe_dump(dict(values))
+        words: list[str | os.PathLike[str]] = [name, chart, f"--namespace={namespace}", "--values=-"]
         try:
-            return self._helm(words, stdin=text, timeout=timeout)
+            return self._helm([command, *words, *flags], stdin=text, timeout=timeout)
         except process.ProgramError as error:
             if "values don't meet the specifications of the schema" not in error.output:
                 raise
-            _, name, chart, namespace, *_ = words
             try:
-                self._helm(
-                    ["template", name, chart, namespace, "--values=-", "--skip-schema-validation"], stdin=text
-                )
+                self._helm(["template", *words, "--skip-schema-validation"], stdin=text)
             except process.ProgramError as template_error:
                 if TEMPLATE_ERROR_PREFIX in template_error.output:
                     raise template_error from error

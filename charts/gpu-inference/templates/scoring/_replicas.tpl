@@ -24,7 +24,7 @@
   {{- $default := min 10 (include "gpu-inference.podsInPool" . | default "10" | int64) -}}
   {{ .Values.deployment.autoscale_max_replicas | default $default | int64 }}
 {{- else -}}
-  {{ .Values.deployment.num_replicas | default 1 | int64 }}
+  {{ include "gpu-inference.replicas" . }}
 {{- end -}}
 {{- end }}
 

@@ -7,8 +7,9 @@
 {{- end -}}
 {{- $global := .Values.global | default dict -}}
 {{- $cattle := include "gpu-inference.mappingAt" (list $global "cattle") | fromJson -}}
+{{- $pattern := .valuesSchema.properties.image.properties.registry.pattern -}}
 {{- range $path, $registry := dict "global.imageRegistry" $global.imageRegistry "global.cattle.systemDefaultRegistry" $cattle.systemDefaultRegistry -}}
-  {{- if not (or (kindIs "invalid" $registry) (and (kindIs "string" $registry) (regexMatch "^([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)*)?$" (toString $registry)))) -}}
+  {{- if not (or (kindIs "invalid" $registry) (and (kindIs "string" $registry) (regexMatch $pattern (toString $registry)))) -}}
     {{- $errors = append $errors (printf "%s must be a registry's host, with its port and path where it has them, without https:// and without a slash at the end." $path) -}}
   {{- end -}}
 {{- end -}}

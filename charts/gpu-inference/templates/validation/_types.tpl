@@ -15,7 +15,6 @@ errors is the list of sentences.
 {{- $type := get $schema "type" -}}
 {{- if kindIs "slice" $type }}{{ $type = first $type }}{{ end -}}
 {{- $must := "" -}}
-{{- $kindIsWrong := false -}}
 {{- if eq $type "object" -}}
   {{- if kindIs "map" $value -}}
     {{- include "gpu-inference.mappingErrors" . -}}
@@ -133,7 +132,8 @@ other case, dashes and underscores. Takes a list: the given name, and the known 
 {{- range $name := last . | sortAlpha -}}
   {{- $other := regexReplaceAll "[-_]" (lower $name) "" -}}
   {{- $oneApart := or (hasPrefix $plain $other) (hasPrefix $other $plain) -}}
-  {{- $oneApart = and $oneApart (le (sub (len $plain) (len $other) | int64) 1) (ge (sub (len $plain) (len $other) | int64) -1) -}}
+  {{- $difference := sub (len $plain) (len $other) -}}
+  {{- $oneApart = and $oneApart (le (mul $difference $difference) 1) -}}
   {{- if or $oneApart (eq $letters (splitList "" $other | sortAlpha | join "")) }}{{ $similar = $name }}{{ end -}}
 {{- end -}}
 {{- with $similar }} (did you mean {{ . }}?){{ end -}}

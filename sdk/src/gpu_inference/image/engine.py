@@ -127,6 +127,16 @@ def docker_responds() -> bool:
         return False
 
 
+def _build_flags(reference: str, dockerfile: Path, arguments: Mapping[str, str], content: str) -> list[str]:
+    """Return the flags that `docker build` and `buildah build` share."""
+    return [
+        f"--tag={reference}",
+        f"--file={dockerfile}",
+        f"--label={CONTENT_LABEL}={content}",
+        *(f"--build-arg={key}={value}" for key, value in arguments.items()),
+    ]
+
+
 class Docker:
     """Docker, which can pull the Dockerfile's default base."""
 
@@ -167,10 +177,7 @@ class Docker:
             [
                 "docker",
                 "build",
-                f"--tag={reference}",
-                f"--file={dockerfile or context / 'Dockerfile'}",
-                f"--label={CONTENT_LABEL}={content}",
-                *(f"--build-arg={key}={value}" for key, value in (arguments or {}).items()),
+                *_build_flags(reference, dockerfile or context / "Dockerfile", arguments or {}, content),
                 str(context),
             ]
         )
@@ -251,10 +258,7 @@ class Buildah:
                     # The other isolation modes need a container runtime and cgroups.
                     "--isolation=chroot",
                     "--layers",
-                    f"--tag={reference}",
-                    f"--file={dockerfile or context / 'Dockerfile'}",
-                    f"--label={CONTENT_LABEL}={content}",
-                    *(f"--build-arg={key}={value}" for key, value in (arguments or {}).items()),
+                    *_build_flags(reference, dockerfile or context / "Dockerfile", arguments or {}, content),
                     *volumes,
                     str(context),
                 )

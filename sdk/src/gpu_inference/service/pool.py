@@ -19,6 +19,7 @@ from gpu_inference.progress import Progress
 from gpu_inference.value_files import merged
 
 _FORBIDDEN = 403
+_GPU_COUNT = "gpu-inference/gpu-count"
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,14 @@ def demand(manifests: str) -> Demand | None:
         None if its pods request no GPUs, or GPUs of a DRA driver, which are not among a node's resources.
     """
     objects = (each for each in yaml.load_all(manifests, yaml.CSafeLoader) if each)
-    (deployment,) = (
-        each
-        for each in objects
-        if each["kind"] == "Deployment"
-        and (each["metadata"].get("labels") or {}).get("app.kubernetes.io/component") == "scoring"
+    # Users may add Deployments of their own (extraObjects); only the chart may set this annotation.
+    deployment = next(
+        each for each in objects if _GPU_COUNT in ((each.get("metadata") or {}).get("annotations") or {})
     )
     spec = deployment["spec"]
     pod = spec["template"]["spec"]
     (container,) = (each for each in pod["containers"] if each["name"] == "scoring")
-    # GPUs are the only extended resource, whose name contains a domain.
+    # Of the resources that the chart sets, only GPUs are extended ones, whose names contain a domain.
     gpus = {
         name: int(number) for name, number in container["resources"].get("limits", {}).items() if "/" in name
     }
@@ -70,7 +69,7 @@ def demand(manifests: str) -> Demand | None:
     ((resource, per_pod),) = gpus.items()
     annotations = deployment["metadata"]["annotations"]
     return Demand(
-        gpu_count=int(annotations["gpu-inference/gpu-count"]),
+        gpu_count=int(annotations[_GPU_COUNT]),
         gpu_resource=resource,
         gpus_per_pod=per_pod,
         pods=int(annotations["gpu-inference/max-replicas"]) + spec["strategy"]["rollingUpdate"]["maxSurge"],
